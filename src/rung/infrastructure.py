@@ -1,0 +1,87 @@
+"""The hardware specification of a revision: what its training and its serving run on.
+
+Authors write it in `infrastructure/hardware.py`; compute and the control plane read it. Pure: every field has its unit.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+__all__ = ["Autoscaling", "Batching", "Infrastructure", "ServingHardware", "TrainingHardware"]
+
+
+class _Declared(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class TrainingHardware(_Declared):
+    """The one machine that a training runs on; it is let go when the training ends."""
+
+    vcpus: Annotated[int, Field(ge=1)] = 1
+    """Virtual CPUs."""
+    memory_gib: Annotated[float, Field(gt=0)] = 2
+    """Memory, GiB."""
+    gpus: Annotated[int, Field(ge=0)] = 0
+    """Graphics processors."""
+    disk_gib: Annotated[float, Field(gt=0)] = 10
+    """Scratch space, GiB."""
+    timeout_s: Annotated[float, Field(gt=0)] = 86_400
+    """A training that takes longer is stopped and failed, seconds."""
+
+
+class Autoscaling(_Declared):
+    """How many identical machines serve a revision."""
+
+    minimum: Annotated[int, Field(ge=1)] = 1
+    """Machines that always run."""
+    maximum: Annotated[int, Field(ge=1)] = 1
+    """Machines at the most."""
+    target_concurrency: Annotated[float, Field(gt=0)] = 8
+    """Requests in flight per machine that scaling aims at."""
+    while_scaling: Literal["queue", "reject"] = "queue"
+    """What happens to requests above capacity until a new machine is ready: wait, or 503 with Retry-After."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.maximum < self.minimum:
+            raise ValueError(f"autoscaling maximum {self.maximum} is below its minimum {self.minimum}")
+        return self
+
+
+class Batching(_Declared):
+    """Coalescing of requests that queued while the last call of the handler ran."""
+
+    max_instances: Annotated[int, Field(ge=1)] = 64
+    """Instances in one call of the handler at the most."""
+
+
+class ServingHardware(_Declared):
+    """One of the identical, stateless machines that serve a revision."""
+
+    vcpus: Annotated[int, Field(ge=1)] = 1
+    """Virtual CPUs."""
+    memory_gib: Annotated[float, Field(gt=0)] = 2
+    """Memory, GiB; every gunicorn worker holds its own copy of the artifacts."""
+    gpus: Annotated[int, Field(ge=0)] = 0
+    """Graphics processors."""
+    disk_gib: Annotated[float, Field(gt=0)] = 5
+    """Scratch space, GiB."""
+    request_timeout_s: Annotated[float, Field(gt=0)] = 5
+    """A request that takes longer gets a 504, seconds."""
+    gunicorn_workers: Annotated[int, Field(ge=1, le=256)] = 1
+    """Processes per machine; each loads all artifacts."""
+    autoscaling: Autoscaling = Autoscaling()
+    """How many machines."""
+    batching: Batching | None = None
+    """Coalescing of requests; None when the handler looks across rows."""
+
+
+class Infrastructure(_Declared):
+    """What one revision needs: `infrastructure = Infrastructure(training=..., serving=...)`."""
+
+    training: TrainingHardware = TrainingHardware()
+    """The machine that trains."""
+    serving: ServingHardware = ServingHardware()
+    """The group of machines that serves."""

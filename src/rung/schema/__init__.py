@@ -1,0 +1,30 @@
+"""What a service promises to its consumers: requests, predictions, routes, business metrics.
+
+Authors import from here in `schema/`; serving, testing and the control plane read it. Pure: models, comparisons.
+"""
+
+from rung.schema._compare import Break, breaking_changes
+from rung.schema._contract import Contract, RouteContract, route_contract
+from rung.schema._metrics import ABTest, BusinessMetric
+from rung.schema._name import RevisionName, check_service_name
+from rung.schema._request import Request, instance_limit, max_instances, request_arguments
+from rung.schema._specification import ServiceLevel, Specification, parse_specification
+
+__all__ = [
+    "ABTest",
+    "Break",
+    "BusinessMetric",
+    "Contract",
+    "Request",
+    "RevisionName",
+    "RouteContract",
+    "ServiceLevel",
+    "Specification",
+    "breaking_changes",
+    "check_service_name",
+    "instance_limit",
+    "max_instances",
+    "parse_specification",
+    "request_arguments",
+    "route_contract",
+]

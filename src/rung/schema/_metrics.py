@@ -1,0 +1,77 @@
+"""Business metrics and the A/B test that decides by them; both belong to the major."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+_Text = Annotated[str, Field(min_length=1, max_length=2_000)]
+
+
+class BusinessMetric(BaseModel):
+    """A measurement of what the product is for, reported by consumers after the prediction."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$", description="as consumers report it")]
+    kind: Annotated[
+        Literal["proportion", "mean", "ratio"],
+        Field(description="proportion: 0 or 1 per unit; mean: a number per unit; ratio: sum over sum"),
+    ]
+    goal: Annotated[Literal["maximize", "minimize"], Field(description="which way is better")]
+    role: Annotated[
+        Literal["decision", "guardrail"],
+        Field(description="decision: the A/B test is won by it; guardrail: must not get worse"),
+    ]
+    minimum_effect: Annotated[
+        float, Field(gt=0, description="smallest difference worth having, in the metric's own unit, absolute")
+    ]
+    priority: Annotated[Literal["high", "low"], Field(description="high without data puts the service on hold")] = (
+        "high"
+    )
+    source: Annotated[_Text, Field(description="where the truth comes from")]
+    proximity: Annotated[_Text, Field(description="how near it is to what the product is for, and how faithful")]
+
+
+class ABTest(BaseModel):
+    """How challenger and incumbent are compared in production."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    unit_header: Annotated[
+        str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$", description="request header that names the unit")
+    ] = "x-unit-id"
+    share: Annotated[float, Field(gt=0, lt=1, description="of the units that the challenger gets")] = 0.5
+    alpha: Annotated[float, Field(gt=0, lt=0.5, description="chance of promoting a challenger that is not better")] = (
+        0.05
+    )
+    power: Annotated[
+        float, Field(gt=0.5, lt=1, description="chance of promoting one that is better by minimum_effect")
+    ] = 0.8
+    deadline: Annotated[
+        timedelta, Field(gt=timedelta(0), description="after which no decision means: the incumbent stays")
+    ] = timedelta(days=14)
+    metrics: Annotated[tuple[BusinessMetric, ...], Field(description="none: no promotion")] = ()
+
+    @model_validator(mode="after")
+    def _one_decides(self) -> Self:
+        names = [metric.name for metric in self.metrics]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"two business metrics are named {', '.join(twice)}")
+        deciding = [metric.name for metric in self.metrics if metric.role == "decision"]
+        if self.metrics and len(deciding) != 1:
+            raise ValueError(f"exactly one business metric decides an A/B test, not {len(deciding)}: {deciding}")
+        return self
+
+    @property
+    def decision(self) -> BusinessMetric | None:
+        """The metric by which the test is won."""
+        return next((metric for metric in self.metrics if metric.role == "decision"), None)
+
+    @property
+    def guardrails(self) -> tuple[BusinessMetric, ...]:
+        """The metrics that must not get worse."""
+        return tuple(metric for metric in self.metrics if metric.role == "guardrail")

@@ -1,0 +1,149 @@
+"""The workspace: a git repository with `rung.toml`, the services in `experiments/`, and Rung's own state in `.rung/`.
+
+Every command and every training finds it from the current folder upwards.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rung.errors import NotFoundError, WorkspaceError
+
+__all__ = ["Service", "Workspace", "find", "write_atomically"]
+
+MARKER = "rung.toml"
+_SETTINGS = {"gateway_port": int, "control_port": int}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """A service's package in the workspace."""
+
+    name: str
+    folder: Path
+
+    @property
+    def package(self) -> str:
+        """Import path, as `experiments.housing`."""
+        return f"experiments.{self.name}"
+
+    @property
+    def requirements(self) -> Path:
+        """The exact pins of its environment."""
+        return self.folder / "infrastructure" / "requirements.txt"
+
+    @property
+    def specification(self) -> Path:
+        """The service specification."""
+        return self.folder / "specification.md"
+
+    def document(self, major: int, minor: int) -> Path:
+        """Give the experiment document of one revision."""
+        return self.folder / "experiments" / f"v{major}.m{minor}.md"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workspace:
+    """Where everything lies. A deployed revision's source snapshot is a workspace too, with its state elsewhere."""
+
+    root: Path
+    state: Path
+    """Rung's own files; never in git."""
+
+    @property
+    def experiments(self) -> Path:
+        """Packages of the services."""
+        return self.root / "experiments"
+
+    @property
+    def runs(self) -> Path:
+        """One folder for each run of a training."""
+        return self.state / "runs"
+
+    @property
+    def artifacts(self) -> Path:
+        """The content-addressed store."""
+        return self.state / "artifacts"
+
+    @property
+    def cache(self) -> Path:
+        """Which artifact is the output of which task key."""
+        return self.state / "cache"
+
+    def service(self, name: str) -> Service:
+        """Give the service of that name.
+
+        Raises:
+            NotFoundError: The workspace has no such service.
+        """
+        folder = self.experiments / name
+        if not (folder / "schema").is_dir():
+            known = ", ".join(self.services()) or "none yet"
+            raise NotFoundError(
+                f"there is no service {name!r} in {self.experiments}",
+                hint=f"the services are: {known}; `rung new {name} --template housing` makes one",
+            )
+        return Service(name=name, folder=folder)
+
+    def services(self) -> list[str]:
+        """Name all services, sorted."""
+        return sorted(folder.parent.name for folder in self.experiments.glob("*/schema"))
+
+    def settings(self) -> dict[str, Any]:
+        """Read `rung.toml`.
+
+        Raises:
+            WorkspaceError: It is not TOML, or has a setting that Rung does not know.
+        """
+        path = self.root / MARKER
+        try:
+            settings = tomllib.loads(path.read_text())
+        except tomllib.TOMLDecodeError as error:
+            raise WorkspaceError(f"{path} is not TOML ({error})", hint="mend that line") from error
+        for name, value in settings.items():
+            if name not in _SETTINGS:
+                raise WorkspaceError(f"{path} sets {name!r}", hint=f"the settings are: {', '.join(_SETTINGS)}")
+            if not isinstance(value, _SETTINGS[name]):
+                raise WorkspaceError(f"{path}: {name} = {value!r}", hint=f"it is of type {_SETTINGS[name].__name__}")
+        return settings
+
+
+def find(start: Path | None = None) -> Workspace:
+    """Find the workspace that the folder (default: the current one) lies in.
+
+    `RUNG_STATE` may name another folder for the state; revisions are trained and served with it.
+
+    Raises:
+        WorkspaceError: No folder from here upwards has a `rung.toml`.
+    """
+    folder = (start or Path.cwd()).resolve()
+    for root in (folder, *folder.parents):
+        if (root / MARKER).is_file():
+            state = os.environ.get("RUNG_STATE")
+            return Workspace(root=root, state=Path(state) if state else root / ".rung")
+    raise WorkspaceError(f"{folder} is not in a workspace", hint="`rung init` makes one here")
+
+
+def write_atomically(path: Path, data: bytes, *, durable: bool = False) -> None:
+    """Write a file so that a reader sees the old one or the new one, whole.
+
+    Args:
+        path: The file; its folder must exist.
+        data: All of its bytes.
+        durable: Also wait until it is on disk (about 4 ms).
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
