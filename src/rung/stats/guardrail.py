@@ -1,0 +1,77 @@
+"""A guardrail: a metric that the challenger need not improve but must not harm by more than a margin."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import numpy as np
+
+from rung.stats.effects import Goal, Kind, stratified_effect
+from rung.stats.sequential import SequentialTest, burnt_in, log_likelihood_ratios
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rung.stats.arms import Stratum
+
+__all__ = ["Guardrail", "guardrail"]
+
+Verdict: TypeAlias = Literal["holds", "broken", "undecided"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guardrail:
+    """What is known about one guardrail at one moment."""
+
+    decision: Verdict
+    because: str  # one sentence
+    effect: float  # in the metric's unit, positive is better
+    standard_error: float  # in the metric's unit; infinite before there is evidence
+
+
+def guardrail(strata: Sequence[Stratum], *, margin: float, kind: Kind, goal: Goal, alpha: float = 0.05) -> Guardrail:
+    """Judge, at any look, whether the challenger's loss stays within `margin` (in the metric's unit, above 0).
+
+    Both answers are e-processes (likelihood ratios of "no loss" against "a loss of the margin", and the reverse) that
+    must reach 1 / alpha: whichever way it is wrong, it is wrong with probability at most alpha over all looks
+    (Ville's inequality). A promotion needs every guardrail to hold.
+
+    Raises:
+        CallError: The margin is not above 0, or there is no stratum.
+
+    >>> from rung.stats import Arm
+    >>> arms = Arm(units=4_000, y=400, yy=400), Arm(units=4_000, y=400, yy=400)
+    >>> guardrail([arms], margin=0.03, kind="proportion", goal="minimize").decision
+    'holds'
+    """
+    test = SequentialTest(minimum_effect=margin, kind=kind, goal=goal, alpha=alpha)
+    found = stratified_effect(strata, kind=kind, goal=goal)
+    information = np.array(found.information)
+    _, no_loss = log_likelihood_ratios(np.array(found.estimate + margin), information, minimum_effect=margin)
+    _, loss = log_likelihood_ratios(np.array(-found.estimate), information, minimum_effect=margin)
+    ready = burnt_in(test, found.information, strata)
+    decision = _decision(float(no_loss), float(loss), needed=-math.log(alpha)) if ready else "undecided"
+    return Guardrail(
+        decision=decision,
+        because=(
+            f"{_MEANING[decision]}: its effect is {found.estimate:+.4g} (standard error {found.standard_error:.2g}),"
+            f" and a loss of {margin:.4g} is allowed"
+        ),
+        effect=found.estimate,
+        standard_error=found.standard_error,
+    )
+
+
+_MEANING: dict[Verdict, str] = {
+    "holds": "the challenger does not lose more than allowed",
+    "broken": "the challenger loses",
+    "undecided": "it is not known yet whether the challenger loses",
+}
+
+
+def _decision(no_loss: float, loss: float, *, needed: float) -> Verdict:
+    if no_loss >= needed:
+        return "holds"
+    return "broken" if loss >= needed else "undecided"

@@ -1,0 +1,210 @@
+"""The A/B decision: may be looked at any number of times, ends early in both directions, and is final.
+
+Called by the promotion's control loop at every tick with the sums so far. The theory: A. Wald, "Sequential tests of
+statistical hypotheses", 1945; D. Siegmund, "Sequential Analysis", 1985.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rung.errors import CallError
+from rung.stats.effects import Effect, Goal, Kind, check_kind_and_goal, stratified_effect
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rung.stats.arms import Stratum
+
+__all__ = ["Bounds", "Decision", "Look", "SequentialTest", "log_likelihood_ratios"]
+
+Decision: TypeAlias = Literal["better", "not_better", "harmful", "continue"]
+Floats: TypeAlias = NDArray[np.float64]
+
+MULTIPLES = np.array([1.0, 2.0, 4.0])
+"""The effects that the test bets on, as multiples of the smallest effect worth having."""
+
+WEIGHTS = np.array([0.92, 0.05, 0.03])
+"""How much it bets on each: a little on larger effects ends tests of large effects sooner."""
+
+_HARM = NormalDist().inv_cdf(0.975)
+"""A challenger that lost is called harmful when it is this many standard errors below zero."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """Where the test ends; log-likelihood ratios have no unit."""
+
+    lower: float  # at or below: not better
+    upper: float  # at or above: better
+    burn_in: float  # information, as a share of the fixed-horizon test's, before the first decision
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """What a sequential test says at one moment."""
+
+    decision: Decision  # everything but "continue" is final
+    because: str  # one sentence
+    effect: float  # in the metric's unit, positive is better
+    standard_error: float  # in the metric's unit; infinite before there is evidence
+    interval: tuple[float, float]  # confidence sequence of the effect: right at all looks at once; for display
+    log_likelihood_ratio: float  # for an effect of the smallest size worth having, against none
+    bounds: Bounds
+    progress: float  # 0 to 1: information against that of a fixed-horizon test; 1 once decided
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the look as JSON can hold it: numbers that are not finite become null."""
+        return {
+            "decision": self.decision,
+            "because": self.because,
+            "effect": self.effect,
+            "standard_error": _finite(self.standard_error),
+            "interval": [_finite(end) for end in self.interval],
+            "log_likelihood_ratio": self.log_likelihood_ratio,
+            "bounds": {"lower": self.bounds.lower, "upper": self.bounds.upper, "burn_in": self.bounds.burn_in},
+            "progress": self.progress,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SequentialTest:
+    """A test of "the challenger is better by at least the smallest effect worth having" against "it is not better".
+
+    >>> from rung.stats import Arm
+    >>> test = SequentialTest(minimum_effect=0.02, kind="proportion", goal="maximize")
+    >>> arms = Arm(units=9_000, y=1_250, yy=1_250), Arm(units=9_000, y=1_000, yy=1_000)
+    >>> test.look([arms]).decision
+    'better'
+    """
+
+    minimum_effect: float  # smallest effect worth having, in the metric's unit, above 0
+    kind: Kind
+    goal: Goal
+    alpha: float = 0.05  # probability to promote a challenger that is not better
+    power: float = 0.80  # probability to promote a challenger that is better by the minimum effect
+    burn_in: float = 0.10  # share of the fixed-horizon size before the first decision, at least .1
+
+    def __post_init__(self) -> None:
+        check_kind_and_goal(self.kind, self.goal)
+        if not (self.minimum_effect > 0 and math.isfinite(self.minimum_effect)):
+            raise CallError(
+                f"the minimum effect is {self.minimum_effect}, but must be above 0 and finite",
+                hint="declare the smallest change of the metric that is worth having; the goal gives the direction",
+            )
+        if not 0 < self.alpha < self.power < 1:
+            raise CallError(f"alpha {self.alpha} and power {self.power} must be 0 < alpha < power < 1")
+        if not _LEAST_BURN_IN <= self.burn_in <= 1:
+            raise CallError(f"the burn-in is {self.burn_in}, but must be {_LEAST_BURN_IN} to 1 of the fixed horizon")
+
+    @property
+    def fixed_information(self) -> float:
+        """Information (1 / standard error squared) at which a test with one look would end."""
+        return horizon(self.alpha, self.power) / self.minimum_effect**2
+
+    @property
+    def bounds(self) -> Bounds:
+        """Wald's bounds, with the bets on larger effects paid for."""
+        lower = math.log((1 - self.power) / (1 - self.alpha))
+        spent = (1 - self.alpha) * WEIGHTS[0] * math.exp(lower)  # of the bet, when the test ends below
+        return Bounds(lower=lower, upper=math.log((1 - spent) / self.alpha), burn_in=self.burn_in)
+
+    def look(self, strata: Sequence[Stratum]) -> Look:
+        """Judge the sums so far.
+
+        Args:
+            strata: (challenger, incumbent) per stretch of time with the same traffic split; one is enough when it
+                never changed.
+
+        Raises:
+            CallError: There is no stratum.
+        """
+        found = stratified_effect(strata, kind=self.kind, goal=self.goal)
+        ready = burnt_in(self, found.information, strata)
+        single, mixed = log_likelihood_ratios(
+            np.array(found.estimate), np.array(found.information), minimum_effect=self.minimum_effect
+        )
+        decision = self._decide(found, float(single), float(mixed)) if ready else "continue"
+        share = found.information / self.fixed_information
+        return Look(
+            decision=decision,
+            because=_because(self, decision, ready, found, strata),
+            effect=found.estimate,
+            standard_error=found.standard_error,
+            interval=confidence_sequence(found, self.fixed_information, self.alpha),
+            log_likelihood_ratio=float(mixed) if mixed > single else float(single),
+            bounds=self.bounds,
+            progress=1.0 if decision != "continue" else min(share, 0.99),
+        )
+
+    def _decide(self, found: Effect, single: float, mixed: float) -> Decision:
+        if mixed >= self.bounds.upper:
+            return "better"
+        if single <= self.bounds.lower:
+            return "harmful" if found.estimate <= -_HARM * found.standard_error else "not_better"
+        return "continue"
+
+
+_LEAST_BURN_IN = 0.1
+
+
+def horizon(alpha: float, power: float) -> float:
+    """Return the information at which a one-sided test with one look ends, times the effect squared."""
+    normal = NormalDist()
+    return (normal.inv_cdf(1 - alpha) + normal.inv_cdf(power)) ** 2
+
+
+def log_likelihood_ratios(estimate: Floats, information: Floats, *, minimum_effect: float) -> tuple[Floats, Floats]:
+    """Return (at the minimum effect, of the weighted bets), each against no effect; arrays of one shape."""
+    score, clock = minimum_effect * estimate * information, minimum_effect**2 * information
+    bets = np.multiply.outer(MULTIPLES, score) - np.multiply.outer(MULTIPLES**2 / 2, clock)
+    return bets[0], np.logaddexp.reduce(bets + np.log(WEIGHTS).reshape((-1,) + (1,) * np.ndim(score)), axis=0)
+
+
+def confidence_sequence(found: Effect, fixed_information: float, alpha: float) -> tuple[float, float]:
+    """Return an interval that covers the effect at all looks at once with probability 1 - 2 alpha.
+
+    It is narrowest at the fixed horizon: Robbins' normal mixture (Howard, Ramdas, McAuliffe, Sekhon, "Time-uniform
+    confidence sequences", 2021; Waudby-Smith et al., arXiv 2103.06476). The test decides sooner than this interval
+    leaves zero: it is for the eye.
+    """
+    if found.information <= 0:
+        return -math.inf, math.inf
+    level = -2 * math.log(2 * alpha)
+    scale = fixed_information / (level + math.log1p(level))
+    total = found.information + scale
+    radius = math.sqrt(total * (level + math.log(total / scale))) / found.information
+    return found.estimate - radius, found.estimate + radius
+
+
+def burnt_in(test: SequentialTest, information: float, strata: Sequence[Stratum]) -> bool:
+    """Tell whether there is enough to trust the normal approximation."""
+    return information >= test.burn_in * test.fixed_information and bool(strata)
+
+
+def _because(test: SequentialTest, decision: Decision, ready: bool, found: Effect, strata: Sequence[Stratum]) -> str:  # noqa: FBT001
+    arms = [sum((stratum[arm].units for stratum in strata), 0) for arm in (0, 1)]
+    seen = f"after {arms[0]:,} challenger and {arms[1]:,} incumbent units"
+    if not math.isfinite(found.standard_error):
+        return f"{seen} there is no evidence yet: no outcome varies"
+    size = f"{found.estimate:+.4g} (standard error {found.standard_error:.2g})"
+    worth = f"the smallest effect worth having, {test.minimum_effect:.4g}"
+    if decision == "better":
+        return f"{seen} the challenger is better by {size}, tested against {worth}"
+    if decision == "harmful":
+        return f"{seen} the challenger is worse: its effect is {size}, significantly below zero"
+    if decision == "not_better":
+        return f"{seen} the challenger's effect of {size} does not reach {worth}"
+    if not ready:
+        return f"{seen} it is too early to decide: the effect so far is {size}"
+    return f"{seen} the effect of {size} is not decided yet against {worth}"
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
