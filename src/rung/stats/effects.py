@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
     from rung.stats.arms import Arm, Stratum
 
-__all__ = ["FIELDS", "Effect", "Goal", "Kind", "combine", "effect", "stack", "stratified_effect"]
+__all__ = ["FIELDS", "Effect", "Goal", "Kind", "combine", "effect", "skewness", "stack", "stratified_effect"]
 
 Kind: TypeAlias = Literal["proportion", "mean", "ratio"]
 Goal: TypeAlias = Literal["maximize", "minimize"]
 Floats: TypeAlias = NDArray[np.float64]
 
-FIELDS = ("units", "y", "yy", "x", "xx", "xy", "z", "zz", "yz", "xz")
-"""The first axis of an array of sums."""
+FIELDS = ("units", "y", "yy", "x", "xx", "xy", "z", "zz", "yz", "xz", "yyy")
+"""The first axis of an array of sums; cubes that are not known are nan."""
 
 _COMMON_VARIANCE_UNITS = 20.0
 """The variance of all units together weighs like this many units of each arm, so that a handful of units that happen
@@ -59,7 +59,7 @@ def effect(challenger: Arm, incumbent: Arm, *, kind: Kind, goal: Goal) -> Effect
     >>> from rung.stats import Arm
     >>> found = effect(Arm.of([1, 1, 1, 0]), Arm.of([0, 1, 0, 0]), kind="proportion", goal="maximize")
     >>> found.estimate, round(found.standard_error, 3)
-    (0.5, 0.354)
+    (0.5, 0.427)
     """
     return stratified_effect([(challenger, incumbent)], kind=kind, goal=goal)
 
@@ -91,9 +91,25 @@ def stack(strata: Sequence[Stratum]) -> Floats:
     """Return the sums as an array of shape (FIELDS, 2 arms, strata), challenger first."""
     if not strata:
         raise CallError("an effect needs at least one stratum of (challenger, incumbent)")
-    return np.array(
-        [[[getattr(stratum[arm], name) for stratum in strata] for arm in (0, 1)] for name in FIELDS], dtype=np.float64
-    )
+    rows = [[[getattr(stratum[arm], name) for stratum in strata] for arm in (0, 1)] for name in FIELDS]
+    return np.array(rows, dtype=np.float64)  # None becomes nan
+
+
+def skewness(sums: Floats) -> Floats:
+    """Return the skewness of challenger - incumbent, shape (...), of sums of shape (FIELDS, 2 arms, strata, ...).
+
+    Equal arms cancel each other's skewness; where cubes are not known it is 0.
+    """
+    n, y, yy, yyy = (sums[FIELDS.index(name)].sum(axis=1) for name in ("units", "y", "yy", "yyy"))
+    parts = 1 / np.maximum(n, 1.0)
+    all_units = np.maximum(n.sum(axis=0), 1.0)
+    mean = y.sum(axis=0) / all_units
+    square = yy.sum(axis=0) / all_units
+    variance = np.maximum(square - mean**2, 0.0)
+    third = yyy.sum(axis=0) / all_units - 3 * mean * square + 2 * mean**3
+    unit = np.where(variance > 0, third / np.where(variance > 0, variance, 1.0) ** 1.5, 0.0)
+    result: Floats = np.nan_to_num(np.abs(unit) * np.abs(parts[0] - parts[1]) / np.sqrt(parts.sum(axis=0)))
+    return result
 
 
 def combine(sums: Floats, *, kind: Kind) -> tuple[Floats, Floats]:
@@ -116,7 +132,7 @@ def combine(sums: Floats, *, kind: Kind) -> tuple[Floats, Floats]:
     return estimate, information
 
 
-_EMPTY = np.array([2.0, 0.0, 0.0, 2.0, 2.0, 0.0, 0.0, 0.0, 0.0, 0.0])
+_EMPTY = np.array([2.0, 0.0, 0.0, 2.0, 2.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0])
 """Stands in for a stratum that is left out, so that no division fails."""
 
 
@@ -132,7 +148,7 @@ class _Moments:
 
 
 def _moments(sums: Floats, kind: Kind) -> _Moments:
-    n, y, yy, x, xx, xy, z, zz, yz, xz = sums
+    n, y, yy, x, xx, xy, z, zz, yz, xz, _ = sums
     bessel = n / (n - 1)
     mean, zbar = y / n, z / n
     zvar = np.maximum(zz / n - zbar**2, 0.0) * bessel

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
-from rung.stats.effects import Goal, Kind, stratified_effect
-from rung.stats.sequential import SequentialTest, burnt_in, log_likelihood_ratios
+from rung.stats.effects import Goal, Kind, stack, stratified_effect
+from rung.stats.sequential import SequentialTest, log_likelihood_ratios
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,7 +51,7 @@ def guardrail(strata: Sequence[Stratum], *, margin: float, kind: Kind, goal: Goa
     information = np.array(found.information)
     _, no_loss = log_likelihood_ratios(np.array(found.estimate + margin), information, minimum_effect=margin)
     _, loss = log_likelihood_ratios(np.array(-found.estimate), information, minimum_effect=margin)
-    ready = burnt_in(test, found.information, strata)
+    ready = test.is_ready(information, stack(strata))
     decision = _decision(float(no_loss), float(loss), needed=-math.log(alpha)) if ready else "undecided"
     return Guardrail(
         decision=decision,

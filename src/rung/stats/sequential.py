@@ -15,14 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rung.errors import CallError
-from rung.stats.effects import Effect, Goal, Kind, check_kind_and_goal, stratified_effect
+from rung.stats.effects import Effect, Goal, Kind, check_kind_and_goal, skewness, stack, stratified_effect
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rung.stats.arms import Stratum
 
-__all__ = ["Bounds", "Decision", "Look", "SequentialTest", "log_likelihood_ratios"]
+__all__ = ["DECISIONS", "Bounds", "Decision", "Look", "SequentialTest", "log_likelihood_ratios"]
 
 Decision: TypeAlias = Literal["better", "not_better", "harmful", "continue"]
 Floats: TypeAlias = NDArray[np.float64]
@@ -30,8 +30,16 @@ Floats: TypeAlias = NDArray[np.float64]
 MULTIPLES = np.array([1.0, 2.0, 4.0])
 """The effects that the test bets on, as multiples of the smallest effect worth having."""
 
-WEIGHTS = np.array([0.92, 0.05, 0.03])
+WEIGHTS = np.array([0.95, 0.03, 0.02])
 """How much it bets on each: a little on larger effects ends tests of large effects sooner."""
+
+DECISIONS: tuple[Decision, ...] = ("continue", "better", "not_better", "harmful")
+
+_MOST_SKEWNESS = 0.2
+"""Of the difference between the arms, before the first decision: above it, tail probabilities are not normal."""
+
+_BURN_IN_GAIN = 0.05
+"""Without looks during the burn-in, fewer good challengers are lost early: the lower bound gives this much back."""
 
 _HARM = NormalDist().inv_cdf(0.975)
 """A challenger that lost is called harmful when it is this many standard errors below zero."""
@@ -111,7 +119,7 @@ class SequentialTest:
     @property
     def bounds(self) -> Bounds:
         """Wald's bounds, with the bets on larger effects paid for."""
-        lower = math.log((1 - self.power) / (1 - self.alpha))
+        lower = math.log((1 - self.power) / (1 - self.alpha)) + _BURN_IN_GAIN
         spent = (1 - self.alpha) * WEIGHTS[0] * math.exp(lower)  # of the bet, when the test ends below
         return Bounds(lower=lower, upper=math.log((1 - spent) / self.alpha), burn_in=self.burn_in)
 
@@ -125,12 +133,12 @@ class SequentialTest:
         Raises:
             CallError: There is no stratum.
         """
+        sums = stack(strata)
         found = stratified_effect(strata, kind=self.kind, goal=self.goal)
-        ready = burnt_in(self, found.information, strata)
-        single, mixed = log_likelihood_ratios(
-            np.array(found.estimate), np.array(found.information), minimum_effect=self.minimum_effect
-        )
-        decision = self._decide(found, float(single), float(mixed)) if ready else "continue"
+        estimate, information = np.array(found.estimate), np.array(found.information)
+        ready = bool(self.is_ready(information, sums))
+        decision = DECISIONS[int(self.decide(estimate, information))] if ready else "continue"
+        single, _ = log_likelihood_ratios(estimate, information, minimum_effect=self.minimum_effect)
         share = found.information / self.fixed_information
         return Look(
             decision=decision,
@@ -138,17 +146,25 @@ class SequentialTest:
             effect=found.estimate,
             standard_error=found.standard_error,
             interval=confidence_sequence(found, self.fixed_information, self.alpha),
-            log_likelihood_ratio=float(mixed) if mixed > single else float(single),
+            log_likelihood_ratio=float(single),
             bounds=self.bounds,
             progress=1.0 if decision != "continue" else min(share, 0.99),
         )
 
-    def _decide(self, found: Effect, single: float, mixed: float) -> Decision:
-        if mixed >= self.bounds.upper:
-            return "better"
-        if single <= self.bounds.lower:
-            return "harmful" if found.estimate <= -_HARM * found.standard_error else "not_better"
-        return "continue"
+    def is_ready(self, information: Floats, sums: Floats) -> NDArray[np.bool_]:
+        """Tell where the burn-in is over: enough information, and a normal approximation that can be trusted.
+
+        Shapes: information (...), sums (FIELDS, 2 arms, strata, ...).
+        """
+        return (information >= self.burn_in * self.fixed_information) & (skewness(sums) <= _MOST_SKEWNESS)
+
+    def decide(self, estimate: Floats, information: Floats) -> NDArray[np.int64]:
+        """Return the index into `DECISIONS` of each (estimate, information) after the burn-in; arrays of one shape."""
+        single, mixed = log_likelihood_ratios(estimate, information, minimum_effect=self.minimum_effect)
+        bounds = self.bounds
+        harmful = estimate * np.sqrt(information) <= -_HARM
+        ended = np.where(single <= bounds.lower, np.where(harmful, 3, 2), 0)
+        return np.where(mixed >= bounds.upper, 1, ended)
 
 
 _LEAST_BURN_IN = 0.1
@@ -181,11 +197,6 @@ def confidence_sequence(found: Effect, fixed_information: float, alpha: float) -
     total = found.information + scale
     radius = math.sqrt(total * (level + math.log(total / scale))) / found.information
     return found.estimate - radius, found.estimate + radius
-
-
-def burnt_in(test: SequentialTest, information: float, strata: Sequence[Stratum]) -> bool:
-    """Tell whether there is enough to trust the normal approximation."""
-    return information >= test.burn_in * test.fixed_information and bool(strata)
 
 
 def _because(test: SequentialTest, decision: Decision, ready: bool, found: Effect, strata: Sequence[Stratum]) -> str:  # noqa: FBT001
