@@ -4,7 +4,6 @@ from datetime import date
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
-
 from rung.schema import max_instances
 
 Stories = Literal["one", "bilevel", "one_and_half", "multilevel", "two", "two_and_half", "three"]

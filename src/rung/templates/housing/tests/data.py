@@ -4,7 +4,6 @@ X_test is a list of Instance, y_test their sale prices in dollars. A new metric 
 """
 
 import numpy as np
-
 from rung.testing import goal
 
 
