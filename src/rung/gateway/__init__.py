@@ -1,0 +1,41 @@
+"""The gateway: one address for consumers, in front of every revision (A49, A52, B30, B31).
+
+The pure part turns a `Routing` into Envoy's configuration as data; `Gateway` writes it and waits until Envoy took it.
+The control plane is the only caller of `Gateway`; the analysis of experiments calls `assigned`.
+
+Paths: `/{service}/v{major}/{route}` is production, `/{service}/v{major}/m{minor}/{route}` exactly one revision,
+`/outcomes` takes business outcomes, `/healthz` is the gateway's own. A revision's server sees `/{route}` and these
+headers, which no consumer can set:
+
+| header | value |
+|---|---|
+| `x-rung-route` | `production`, `exact` or `shadow` |
+| `x-rung-experiment` | the experiment's id, while one runs |
+| `x-rung-arm` | the arm that the unit is *assigned* to: `challenger`, `incumbent`, or `none` |
+| `x-request-id` | a new unique id; the answer carries it too |
+| `x-forwarded-prefix` | what was cut from the path |
+
+`none` is a request without a usable unit (absent, sent twice, longer than 256 characters, not printable ASCII, or with
+a comma): a random arm would break "same unit, same arm", so the incumbent answers and the analysis leaves it out.
+A unit assigned to a challenger that is down is answered by the incumbent; its arm stays `challenger`.
+"""
+
+from rung.gateway._bootstrap import bootstrap
+from rung.gateway.assignment import Arm, assigned
+from rung.gateway.configuration import configuration, widened
+from rung.gateway.routing import Backend, Production, Routing, Shadow, Split
+from rung.gateway.server import Gateway
+
+__all__ = [
+    "Arm",
+    "Backend",
+    "Gateway",
+    "Production",
+    "Routing",
+    "Shadow",
+    "Split",
+    "assigned",
+    "bootstrap",
+    "configuration",
+    "widened",
+]

@@ -1,0 +1,110 @@
+"""What Envoy says about itself, over its admin socket. Called by `Gateway` only."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
+
+from rung.errors import GatewayError
+from rung.gateway._bootstrap import STAT_PREFIX
+from rung.gateway._routes import ROUTES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+__all__ = ["CLUSTERS_LOADED", "ROUTES_LOADED", "WARMING", "Admin", "endpoints_loaded"]
+
+CLUSTERS_LOADED: Final = "cluster_manager.cds"
+"""Prefix of the statistics of the loaded clusters."""
+
+ROUTES_LOADED: Final = f"http.{STAT_PREFIX}.rds.{ROUTES}"
+"""Prefix of the statistics of the loaded route table."""
+
+WARMING: Final = "cluster_manager.warming_clusters"
+"""Name of the number of clusters whose endpoints have not all been looked at."""
+
+_PATIENCE_S = 5.0  # for one answer
+_FAILED = ("failed_active_health_check", "pending_active_hc", "active_hc_timeout", "pending_dynamic_removal")
+
+
+class Admin:
+    """Ask a running Envoy; every question raises `GatewayError` when it does not answer."""
+
+    def __init__(self, socket: Path) -> None:
+        self._socket = socket
+
+    def is_ready(self) -> bool:
+        """Tell whether Envoy runs and takes requests."""
+        try:
+            return self._request("GET", "/ready")[0] == HTTPStatus.OK
+        except GatewayError:
+            return False
+
+    def statistics(self) -> dict[str, str]:
+        """Return versions and rejections of the discovery files and the number of warming clusters, by name."""
+        names = r"\.(version_text|update_rejected|warming_clusters)$"
+        _, lines = self._request("GET", f"/stats?filter={quote(names)}")
+        pairs = (line.split(": ", 1) for line in lines.splitlines() if line)
+        return {name: value.strip('"') for name, value in pairs}
+
+    def healthy_endpoints(self) -> dict[str, frozenset[str]]:
+        """Return the endpoints that get requests, by cluster, as a socket's path or "address:port"."""
+        _, answer = self._request("GET", "/clusters?format=json")
+        return {
+            cluster["name"]: frozenset(
+                _printed(host["address"]) for host in cluster.get("host_statuses", []) if _is_up(host)
+            )
+            for cluster in json.loads(answer)["cluster_statuses"]
+        }
+
+    def reopen_logs(self) -> None:
+        """Close the log files and open them anew by their names."""
+        self._request("POST", "/reopen_logs")
+
+    def _request(self, method: str, path: str) -> tuple[int, str]:
+        connection = _SocketConnection(self._socket)
+        try:
+            connection.request(method, path)
+            response = connection.getresponse()
+            return response.status, response.read().decode()
+        except (OSError, http.client.HTTPException) as error:
+            raise GatewayError(
+                f"the gateway does not answer on {self._socket} ({type(error).__name__})",
+                hint="see that it runs, then try again",
+            ) from error
+        finally:
+            connection.close()
+
+
+class _SocketConnection(http.client.HTTPConnection):
+    """HTTP over a unix socket."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__("gateway", timeout=_PATIENCE_S)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(str(self._path))
+
+
+def endpoints_loaded(response: Mapping[str, Any]) -> str:
+    """Return the name of the statistic with the version of these endpoints."""
+    return f"cluster.{response['resources'][0]['cluster_name']}.version_text"
+
+
+def _is_up(host: dict[str, Any]) -> bool:
+    return not any(host["health_status"].get(reason) for reason in _FAILED)
+
+
+def _printed(address: dict[str, Any]) -> str:
+    if "pipe" in address:
+        return str(address["pipe"]["path"])
+    host, port = address["socket_address"]["address"], address["socket_address"]["port_value"]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

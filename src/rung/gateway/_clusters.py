@@ -1,0 +1,135 @@
+"""Clusters and endpoints: how Envoy reaches the servers of a revision. Pure; called by `configuration`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from rung.gateway.routing import Backend, Production
+
+__all__ = ["OUTCOMES", "aggregate", "assignment", "cluster", "cluster_name", "collector", "fallback_name"]
+
+OUTCOMES: Final = "outcomes"
+"""Name of the collector's cluster."""
+
+_UNLIMITED = 100_000  # beyond what one machine can do: limiting is the revision server's affair, not the breaker's
+_ANY_IS_ENOUGH = 10_000  # per cent by which a healthy replica counts: one of a hundred still takes all of the traffic
+_CLUSTER = "type.googleapis.com/envoy.config.cluster.v3.Cluster"
+_ASSIGNMENT = "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment"
+_AGGREGATE = "type.googleapis.com/envoy.extensions.clusters.aggregate.v3.ClusterConfig"
+_HTTP_OPTIONS = "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+
+_HEALTH_CHECK: Final[dict[str, Any]] = {
+    "timeout": "2s",
+    "interval": "1s",
+    "no_traffic_interval": "1s",
+    "unhealthy_interval": "0.25s",
+    "unhealthy_threshold": 2,
+    "healthy_threshold": 1,
+    "http_health_check": {"host": "gateway", "path": "/readyz"},
+}
+"""A dead replica is out after 2 s at most and back within 0.25 s; `/readyz` that answers 503 takes it out at once."""
+
+
+def cluster_name(revision: str) -> str:
+    """Return a name without dots, which would tear the statistic's name apart.
+
+    >>> cluster_name("housing.v1.m2")
+    'housing/v1/m2'
+    """
+    return revision.replace(".", "/")
+
+
+def fallback_name(production: Production) -> str:
+    """Return the name of the cluster that tries the challenger, then the incumbent.
+
+    >>> from rung.gateway.routing import Split
+    >>> split = Split(experiment="e1", challenger="housing.v1.m3", share=0.5)
+    >>> fallback_name(Production(service="housing", major=1, incumbent="housing.v1.m2", split=split))
+    'housing/v1/m3-or-m2'
+    """
+    incumbent, challenger = production.answering
+    return f"{cluster_name(challenger)}-or-{incumbent.rpartition('.')[2]}"
+
+
+def cluster(backend: Backend, *, endpoints_file: str) -> dict[str, Any]:
+    """Return the cluster of a revision; its endpoints are in a file of their own, so that scaling rebuilds nothing.
+
+    There is no outlier ejection: a revision that answers 500 is evidence, and hiding it would bias the experiment.
+    """
+    name = cluster_name(backend.revision)
+    source = {"path_config_source": {"path": endpoints_file}, "resource_api_version": "V3"}
+    return {
+        **_common(name),
+        "type": "EDS",
+        "eds_cluster_config": {"service_name": name, "eds_config": source},
+        "health_checks": [_HEALTH_CHECK],
+        "ignore_health_on_host_removal": True,
+    }
+
+
+def collector(endpoint: str) -> dict[str, Any]:
+    """Return the cluster of the process that takes business outcomes."""
+    return {**_common(OUTCOMES), "type": "STATIC", "load_assignment": _assignment(OUTCOMES, (endpoint,))}
+
+
+def aggregate(production: Production) -> dict[str, Any]:
+    """Return the cluster that sends a dead challenger's units to the incumbent."""
+    incumbent, challenger = production.answering
+    members = [cluster_name(challenger), cluster_name(incumbent)]
+    return {
+        "@type": _CLUSTER,
+        "name": fallback_name(production),
+        "connect_timeout": "1s",
+        "lb_policy": "CLUSTER_PROVIDED",
+        "cluster_type": {
+            "name": "envoy.clusters.aggregate",
+            "typed_config": {"@type": _AGGREGATE, "clusters": members},
+        },
+        "common_lb_config": {"healthy_panic_threshold": {"value": 0}},
+        "circuit_breakers": _breakers(),
+    }
+
+
+def assignment(backend: Backend) -> dict[str, Any]:
+    """Return the endpoints of a revision as a discovery resource."""
+    return {"@type": _ASSIGNMENT, **_assignment(cluster_name(backend.revision), backend.endpoints)}
+
+
+def _common(name: str) -> dict[str, Any]:
+    return {
+        "@type": _CLUSTER,
+        "name": name,
+        "connect_timeout": "1s",
+        "lb_policy": "LEAST_REQUEST",
+        "common_lb_config": {"healthy_panic_threshold": {"value": 0}},
+        "circuit_breakers": _breakers(),
+        "typed_extension_protocol_options": {
+            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+                "@type": _HTTP_OPTIONS,
+                "explicit_http_config": {"http_protocol_options": {}},
+                # Shorter than the 5 s after which a server of the field hangs up: else both ends race.
+                "common_http_protocol_options": {"idle_timeout": "4s"},
+            }
+        },
+    }
+
+
+def _breakers() -> dict[str, Any]:
+    limits = ("max_connections", "max_pending_requests", "max_requests", "max_retries")
+    return {"thresholds": [dict.fromkeys(limits, _UNLIMITED)]}
+
+
+def _assignment(name: str, endpoints: tuple[str, ...]) -> dict[str, Any]:
+    return {
+        "cluster_name": name,
+        "endpoints": [{"lb_endpoints": [{"endpoint": {"address": _address(endpoint)}} for endpoint in endpoints]}],
+        "policy": {"overprovisioning_factor": _ANY_IS_ENOUGH},
+    }
+
+
+def _address(endpoint: str) -> dict[str, Any]:
+    if endpoint.startswith("unix:"):
+        return {"pipe": {"path": endpoint.removeprefix("unix:")}}
+    host, _, port = endpoint.rpartition(":")
+    return {"socket_address": {"address": host.strip("[]"), "port_value": int(port)}}

