@@ -1,0 +1,139 @@
+"""scikit-learn estimators as skops archives that are the same bytes in every process.
+
+skops writes the address of every object into its schema and its file names, and the time into its archive. Here
+addresses become numbers in order of appearance, kept only where two places share one object that can change; sets are
+sorted; the archive is Rung's own container. What comes out is a skops file that skops reads.
+Called by the formats.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections import Counter
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from rung.artifacts import _container
+from rung.errors import CallError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    Node = dict[str, Any]
+
+_FAMILIAR_LIBRARIES = frozenset(("builtins", "collections", "numpy", "scipy", "sklearn", None))
+_FAMILIAR_KEYS = frozenset(("float", "int", "int32", "int64", "str"))
+_UNCHANGING = frozenset(("BytesNode", "DTypeNode", "FunctionNode", "JsonNode", "SliceNode", "TupleNode", "TypeNode"))
+_ADDRESSES = ("_stop_words_id",)  # scikit-learn's text vectorizers keep the id() of their list of stop words
+
+
+class Written(NamedTuple):
+    """An archive, and the classes in it that skops does not trust by itself."""
+
+    data: bytes
+    trusted: tuple[str, ...]
+
+
+def dump(estimator: Any) -> Written | None:
+    """Write an estimator; None when skops cannot bring it back as it was.
+
+    An estimator of the author's own classes or functions is read back and written again: equal bytes are the proof.
+    scikit-learn's own need none; skops tests them.
+    """
+    import skops.io  # noqa: PLC0415  # start-up time: loads all of scikit-learn
+
+    try:
+        schema, files = _read(skops.io.dumps(estimator))
+        data = _write(schema, files)
+        trusted = tuple(skops.io.get_untrusted_types(data=data))
+        if not _is_familiar(schema) and _write(*_read(skops.io.dumps(load(data, trusted)))) != data:
+            return None
+    except Exception:  # noqa: BLE001  # skops and what it calls raise anything for what they cannot hold; pickle is next
+        return None
+    return Written(data, trusted)
+
+
+def load(data: bytes | memoryview, trusted: Sequence[str]) -> Any:
+    """Read an estimator, trusting these classes and those that skops trusts by itself.
+
+    Raises:
+        CallError: it holds others.
+    """
+    import skops.io  # noqa: PLC0415  # start-up time
+    from skops.io.exceptions import UntrustedTypesFoundException  # noqa: PLC0415  # as above
+
+    try:
+        return skops.io.loads(data, trusted=list(trusted))
+    except UntrustedTypesFoundException as error:
+        raise CallError(
+            f"an estimator is not read without its digest: {error}", hint="give the digest that the run recorded"
+        ) from error
+
+
+def _read(archive: bytes) -> tuple[Node, dict[str, bytes]]:
+    with zipfile.ZipFile(io.BytesIO(archive)) as opened:
+        files = {name: opened.read(name) for name in opened.namelist() if name != "schema.json"}
+        return json.loads(opened.read("schema.json")), files
+
+
+def _write(schema: Node, files: dict[str, bytes]) -> bytes:
+    """Write the archive with the schema made the same in every process; changes the schema."""
+    nodes = list(_nodes(schema))
+    for node in nodes:
+        _settle(node)
+    shared = Counter(node["__id__"] for node in nodes if "__id__" in node)
+    ids: dict[int, int] = {}
+    names: dict[str, str] = {}
+    for node in _nodes(schema):
+        address = node.pop("__id__", None)
+        if shared[address] > 1:
+            node["__id__"] = ids.setdefault(address, len(ids) + 1)
+        if "file" in node:
+            extension = node["file"].rpartition(".")[2]
+            node["file"] = names.setdefault(node["file"], f"{len(names)}.{extension}")
+    text = json.dumps(schema, separators=(",", ":")).encode()
+    contents = [_container.Part(new, files[old]) for old, new in names.items()]
+    return _container.pack([_container.Part("schema.json", text), *contents])
+
+
+def _settle(node: Node) -> None:
+    """Remove from one node what differs between processes."""
+    if node["__loader__"] in _UNCHANGING:
+        node.pop("__id__", None)
+    if node["__loader__"] == "SetNode":
+        node["content"].sort(key=_sort_key)
+    if node["__loader__"] == "DictNode":
+        for name in _ADDRESSES:
+            if name in node["content"]:
+                node["content"][name]["content"] = "null"
+
+
+def _sort_key(node: Node) -> str:
+    return json.dumps({key: value for key, value in node.items() if key != "__id__"}, sort_keys=True)
+
+
+def _nodes(value: Any) -> Iterator[Node]:
+    """Give every node of a schema, outer ones first, in the order of the file."""
+    if isinstance(value, dict):
+        if isinstance(value.get("__loader__"), str):
+            yield value
+        for item in value.values():
+            yield from _nodes(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _nodes(item)
+
+
+def _is_familiar(schema: Node) -> bool:
+    return all(
+        (node["__module__"] or "").partition(".")[0] in _FAMILIAR_LIBRARIES and _has_familiar_keys(node)
+        for node in _nodes(schema)
+    )
+
+
+def _has_familiar_keys(node: Node) -> bool:
+    """Say whether skops restores the keys: it makes False and None of a dict's keys into something else."""
+    if node["__loader__"] != "DictNode":
+        return True
+    return all(kind["__class__"] in _FAMILIAR_KEYS for kind in node["key_types"]["content"])
