@@ -1,0 +1,216 @@
+"""The locked environments in which revisions run: one for each lock, shared, linked from uv's cache.
+
+The control plane resolves a service's requirements once, stores the lock's text with the revision, and from then on
+only installs. A build runs as a job in a process of its own, so the control plane never waits:
+
+    environments = Environments(folder)
+    environment = environments.path_if_ready(lock)  # ready? then environment.python runs the revision
+    job.start(environments.command(lock, result=job.result_file))
+
+An environment is whole when its marker is there; the marker is written last. Builders exclude each other with a lock
+that uv itself holds too, so a killed builder's uv is waited for before its half-made folder is thrown away.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rung.compute import _files, _uv, local
+from rung.compute._lock import Lock, resolve
+from rung.compute._wheel import own_wheel
+from rung.errors import EnvironmentBuildError, RungError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+__all__ = ["Environment", "Environments", "Lock", "missing_packages", "own_wheel", "resolve"]
+
+_MARKER = "environment.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Environment:
+    """One environment that is whole."""
+
+    key: str  # its folder's name: the lock, the Python, the platform and Rung's own code, hashed
+    folder: Path
+    python: Path  # run this, with PYTHONPATH on the revision's snapshot
+
+
+class Environments:
+    """All environments of one machine, in one folder."""
+
+    def __init__(self, folder: Path, *, wheel: Path | None = None) -> None:
+        """Name the folder; `wheel` is Rung's own, packed from the running package when not given."""
+        self.folder = folder.absolute()  # an environment's scripts hold its path
+        self._given_wheel = wheel
+
+    @cached_property
+    def _wheel(self) -> Path:
+        """Rung's own code, packed once: what is edited later under a running control plane does not move the keys."""
+        return self._given_wheel or own_wheel(self.folder / "wheels")
+
+    def key(self, lock: Lock) -> str:
+        """Name the environment of this lock on this machine."""
+        uname = os.uname()
+        parts = (lock.digest, _interpreter(lock.python), uname.sysname, uname.machine, self._wheel.parent.name)
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:24]
+
+    def path_if_ready(self, lock: Lock) -> Environment | None:
+        """Give the environment when it is whole; looks at two files."""
+        return self._find(self.key(lock))
+
+    def ensure(self, lock: Lock) -> Environment:
+        """Build the environment unless it is whole; waits for another builder of the same one. Blocks for seconds.
+
+        Raises:
+            EnvironmentBuildError: with uv's last lines and what to do about them.
+        """
+        key = self.key(lock)
+        if ready := self._find(key):
+            return ready
+        with _files.locked(self.folder / "locks" / key) as held:
+            if ready := self._find(key):
+                return ready
+            self._build(lock, key, held)
+        if ready := self._find(key):
+            return ready
+        raise EnvironmentBuildError(
+            f"{self.folder / key} has no working python", hint="look whether uv's Python is there"
+        )
+
+    def command(self, lock: Lock, *, result: Path | None = None) -> local.Command:
+        """Give the command that ensures the environment in a process of its own, for `Job.start`.
+
+        The result, when asked for, holds `{"key", "folder", "python"}`, or `{"code", "error", "hint"}`.
+        The process has this one's environment: uv's and pip's settings are there.
+        """
+        text = self.folder / "locks" / f"{lock.digest.removeprefix('sha256:')}.txt"
+        text.parent.mkdir(parents=True, exist_ok=True)
+        _files.write(text, lock.text)
+        options = ("--folder", str(self.folder), "--wheel", str(self._wheel), "--lock", str(text))
+        return local.Command(
+            argv=(
+                *(sys.executable, "-P", "-m", "rung.compute.environments", *options),
+                *(("--result", str(result.absolute())) if result else ()),
+            ),
+            folder=Path.cwd(),
+            environment=dict(os.environ),
+        )
+
+    def collect(self, keep: Collection[str]) -> int:
+        """Remove the environments whose keys are not to be kept; give the bytes that were their own.
+
+        Only for environments in which nothing runs: that is the caller's to know.
+        """
+        freed = 0
+        for marker in self.folder.glob(f"*/{_MARKER}"):
+            key = marker.parent.name
+            if key not in keep:
+                with _files.locked(self.folder / "locks" / key):
+                    freed += _own_bytes(marker.parent)
+                    marker.unlink()  # first of all, so that a half-removed one is not taken for whole
+                    shutil.rmtree(marker.parent)
+        return freed
+
+    def _find(self, key: str) -> Environment | None:
+        folder = self.folder / key
+        python = folder / "bin" / "python"
+        whole = (folder / _MARKER).exists() and python.exists()  # a link: false when its Python was removed
+        return Environment(key=key, folder=folder, python=python) if whole else None
+
+    def _build(self, lock: Lock, key: str, held: int) -> None:
+        target = self.folder / key
+        (target / _MARKER).unlink(missing_ok=True)
+        shutil.rmtree(target, ignore_errors=True)
+        python = sys.executable if _is_running(lock.python) else lock.python
+        _uv.run("venv", target, "--python", python, "--no-project", online=True, hold=held)
+        packages = target / "requirements.txt"
+        packages.write_text(f"{lock.text}\n{self._own_requirement()}\n", encoding="utf-8")
+        self._install(packages, target, held)
+        marker = {"lock": lock.digest, "python": _interpreter(lock.python), "wheel": self._wheel.parent.name}
+        _files.write(target / _MARKER, json.dumps(marker, indent=2) + "\n")
+
+    def _install(self, packages: Path, target: Path, held: int) -> None:
+        """Install from uv's cache alone if that has all; ask the network only when it has not."""
+        arguments = ("pip", "install", "--python", target, "--no-deps", "--require-hashes", "-r", packages)
+        try:
+            _uv.run(*arguments, online=False, hold=held)
+        except EnvironmentBuildError:
+            _uv.run(*arguments, online=True, hold=held)
+
+    def _own_requirement(self) -> str:
+        return f"rung @ {self._wheel.as_uri()} --hash=sha256:{hashlib.sha256(self._wheel.read_bytes()).hexdigest()}"
+
+
+def missing_packages(path: Path) -> list[str]:
+    """List the Debian packages of a `packages.txt` that are not installed; empty where the system has no dpkg.
+
+    One package a line, `name` or `name=version`; `#` begins a comment.
+    """
+    lines = (line.partition("#")[0].strip() for line in path.read_text(encoding="utf-8").splitlines())
+    wanted = [line for line in lines if line]
+    if not wanted or shutil.which("dpkg-query") is None:
+        return []
+    listed = subprocess.run(
+        ["dpkg-query", "--show", "--showformat", "${db:Status-Status} ${Package} ${Version}\n"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    rows = [row.split(" ") for row in listed.splitlines() if row.startswith("installed ")]
+    present = {form for _, name, version in rows for form in (name, f"{name}={version}")}
+    return [package for package in wanted if package not in present]
+
+
+def _is_running(python: str) -> bool:
+    version = ".".join(map(str, sys.version_info[:3]))
+    return version == python or version.startswith(f"{python}.")
+
+
+def _interpreter(python: str) -> str:
+    """Name the Python that a build would use: this very one when it fits."""
+    version = ".".join(map(str, sys.version_info[:3])) if _is_running(python) else python
+    return f"{sys.implementation.name} {version}"
+
+
+def _own_bytes(folder: Path) -> int:
+    """Sum what no other environment and no cache links to."""
+    states = (path.lstat() for path in folder.rglob("*"))
+    return sum(state.st_size for state in states if state.st_nlink == 1)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Ensure one environment: what `Environments.command` runs."""
+    parser = argparse.ArgumentParser(prog="python -m rung.compute.environments", description=main.__doc__)
+    for option, required in (("--folder", True), ("--lock", True), ("--wheel", True), ("--result", False)):
+        parser.add_argument(option, type=Path, required=required)
+    options = parser.parse_args(argv)
+    lock = Lock(text=options.lock.read_text(encoding="utf-8"))
+    outcome, code = _outcome(Environments(options.folder, wheel=options.wheel), lock)
+    if options.result:
+        _files.write(options.result, json.dumps(outcome) + "\n")
+    return code
+
+
+def _outcome(environments: Environments, lock: Lock) -> tuple[dict[str, str], int]:
+    try:
+        made = environments.ensure(lock)
+    except RungError as error:
+        sys.stderr.write(f"{error}\n")
+        return {"code": error.code, "error": error.message, "hint": error.hint}, error.exit_code
+    return {"key": made.key, "folder": str(made.folder), "python": str(made.python)}, 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
