@@ -1,0 +1,22 @@
+"""What answers predictions: the author's handlers as a FastAPI application.
+
+Authors import `Artifact` and `create_serving_app` in `serve/app.py`. The control plane starts `rung.serving.server`.
+"""
+
+from rung.serving._app import create_serving_app, handlers_of, needed_artifacts
+from rung.serving._artifact import Artifact, Artifacts, bind_artifacts
+from rung.serving._bundle import Bundle, read_bundle, write_bundle
+from rung.serving._handler import Handler
+
+__all__ = [
+    "Artifact",
+    "Artifacts",
+    "Bundle",
+    "Handler",
+    "bind_artifacts",
+    "create_serving_app",
+    "handlers_of",
+    "needed_artifacts",
+    "read_bundle",
+    "write_bundle",
+]

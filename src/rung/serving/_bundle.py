@@ -1,0 +1,60 @@
+"""What a server must know of its revision, as one file: `revisions/<name>/bundle.json` in the workspace's state.
+
+Training writes it, the server and other revisions' servers read it. It names artifacts by digest, so it cannot lie.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from rung.errors import IntegrityError, NotFoundError
+from rung.workspace import write_atomically
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class Bundle(BaseModel):
+    """A trained revision, ready to be served."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    revision: str
+    run: str
+    artifacts: Annotated[dict[str, str], Field(description="task name to digest")]
+    contract: dict[str, Any]
+    infrastructure: dict[str, Any]
+    unit_header: str = "x-unit-id"
+    example: Annotated[dict[str, Any], Field(description="a request that a healthy server answers, by route")]
+
+
+def _path(state: Path, revision: str) -> Path:
+    return state / "revisions" / revision / "bundle.json"
+
+
+def read_bundle(state: Path, revision: str) -> Bundle:
+    """Read the bundle of a revision.
+
+    Raises:
+        NotFoundError: The revision has not been trained here.
+        IntegrityError: The file is not a bundle.
+    """
+    path = _path(state, revision)
+    try:
+        return Bundle.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        raise NotFoundError(
+            f"{revision} has no trained artifacts", hint="`rung deploy training` makes the next revision"
+        ) from None
+    except ValidationError as error:
+        raise IntegrityError(f"{path} is not a bundle ({error.error_count()} errors)", hint="train it anew") from error
+
+
+def write_bundle(state: Path, bundle: Bundle) -> Path:
+    """Write the bundle of a revision, durably."""
+    path = _path(state, bundle.revision)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, bundle.model_dump_json(indent=1).encode(), durable=True)
+    return path

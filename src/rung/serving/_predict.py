@@ -1,0 +1,104 @@
+"""From the bytes of a request to the bytes of an answer: validate, call, check, write."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from fastapi import HTTPException
+from pydantic import BaseModel, ValidationError
+from starlette.concurrency import run_in_threadpool
+
+from rung.errors import NotFoundError
+from rung.serving._problems import ProblemError, invalid_body, pointer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from rung.serving._artifact import Artifacts
+    from rung.serving._handler import Handler
+
+
+def read_request(handler: Handler, body: bytes) -> Any:
+    """Validate a body as `Request[Instance, Parameters]`.
+
+    Raises:
+        ProblemError: 400 when it is not JSON, 422 when it does not fit the schema.
+    """
+    try:
+        return handler.body.validate_json(body)
+    except ValidationError as error:
+        raise invalid_body(error) from None
+
+
+async def call(handler: Handler, request: Any, artifacts: Artifacts, others: Mapping[str, Any]) -> list[Any]:
+    """Call the author's function and check what it gave: one finite prediction for each instance.
+
+    Raises:
+        ProblemError: 503 when an artifact is not there, 500 when the handler raised or its answer is not valid.
+    """
+    try:
+        values = {name: artifacts.get(artifact.name) for name, artifact in handler.artifacts.items()}
+    except NotFoundError as error:
+        raise ProblemError(status=503, detail=str(error)) from None
+    arguments = {handler.body_name: request, **values, **others}
+    try:
+        if handler.is_async:
+            predictions = await handler.function(**arguments)
+        else:
+            predictions = await run_in_threadpool(handler.function, **arguments)
+    except (ProblemError, HTTPException):
+        raise
+    except Exception as error:
+        raise ProblemError(status=500, detail=f"the handler raised {type(error).__name__}") from error
+    return checked(handler, predictions, count=len(request.instances))
+
+
+def checked(handler: Handler, predictions: Sequence[Any], *, count: int) -> list[Any]:
+    """Give the predictions back as models when they are an answer.
+
+    Raises:
+        ProblemError: 500: their number is not that of the instances, one does not fit the schema, or one holds a number
+            that is not finite.
+    """
+    try:
+        answer: list[Any] = handler.answer.validate_python(list(predictions))
+    except (ValidationError, TypeError) as error:
+        raise ProblemError(status=500, detail=f"the prediction does not fit the schema: {_brief(error)}") from error
+    if len(answer) != count:
+        raise ProblemError(
+            status=500, detail=f"the handler gave {len(answer)} predictions for {count} instances: one each is owed"
+        )
+    errors = [
+        {"pointer": pointer(["predictions", index, *path]), "detail": "is not finite"}
+        for index, prediction in enumerate(answer)
+        for path in _not_finite(prediction)
+    ]
+    if errors:
+        raise ProblemError(status=500, detail="the prediction holds numbers that are not finite", errors=errors)
+    return answer
+
+
+def _not_finite(value: Any) -> Iterator[tuple[str | int, ...]]:
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            yield ()
+        return
+    if isinstance(value, BaseModel):
+        items: Any = value.__dict__.items()
+    elif isinstance(value, dict):
+        items = value.items()
+    elif isinstance(value, list | tuple):
+        items = enumerate(value)
+    else:
+        return
+    for key, inner in items:
+        for path in _not_finite(inner):
+            yield (key, *path)
+
+
+def _brief(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        first = error.errors(include_url=False)[0]
+        return f"{pointer(first['loc'])}: {first['msg']}"
+    return str(error)

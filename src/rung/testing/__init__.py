@@ -1,0 +1,68 @@
+"""Tests of a service: data, regression, acceptance and serving tests, run in process or against any URL.
+
+Authors import `goal`, `AcceptanceTest`, `Stage` and `fake_artifacts` in `tests/`. Training runs data and regression
+tests on the models it just made; promotion runs the same functions against live endpoints. Each name is imported when
+it is first used: a training that has nothing to evaluate does not wait for a web framework.
+"""
+
+from typing import TYPE_CHECKING
+
+from rung._lazy import exports
+
+if TYPE_CHECKING:
+    from rung.testing._acceptance import AcceptanceTest, Limits, Stage
+    from rung.testing._client import Client, PredictionError, RecordingClient
+    from rung.testing._goal import goal, goal_of
+    from rung.testing._in_process import fake_artifacts, serve_in_process
+    from rung.testing._results import DataResult, RegressionResult, TestResults
+    from rung.testing._service import ServiceTests, import_part, load_service_tests
+    from rung.testing._tests import Scores, run_data_tests, run_regression_tests, score_groups
+
+__all__ = [
+    "AcceptanceTest",
+    "Client",
+    "DataResult",
+    "Limits",
+    "PredictionError",
+    "RecordingClient",
+    "RegressionResult",
+    "Scores",
+    "ServiceTests",
+    "Stage",
+    "TestResults",
+    "fake_artifacts",
+    "goal",
+    "goal_of",
+    "import_part",
+    "load_service_tests",
+    "run_data_tests",
+    "run_regression_tests",
+    "score_groups",
+    "serve_in_process",
+]
+
+__getattr__ = exports(
+    __name__,
+    {
+        "AcceptanceTest": "_acceptance",
+        "Client": "_client",
+        "DataResult": "_results",
+        "Limits": "_acceptance",
+        "PredictionError": "_client",
+        "RecordingClient": "_client",
+        "RegressionResult": "_results",
+        "Scores": "_tests",
+        "ServiceTests": "_service",
+        "Stage": "_acceptance",
+        "TestResults": "_results",
+        "fake_artifacts": "_in_process",
+        "goal": "_goal",
+        "goal_of": "_goal",
+        "import_part": "_service",
+        "load_service_tests": "_service",
+        "run_data_tests": "_tests",
+        "run_regression_tests": "_tests",
+        "score_groups": "_tests",
+        "serve_in_process": "_in_process",
+    },
+)

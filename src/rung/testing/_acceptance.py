@@ -1,0 +1,93 @@
+"""The load specification of a major: what consumers send, and how much of it must be borne."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from rung.errors import CallError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rung.schema import ServiceLevel
+
+
+class Stage(BaseModel):
+    """A stretch of load: so many users, each sending and waiting in turn."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    users: Annotated[int, Field(ge=1, le=100_000)]
+    """Users at the same time."""
+    duration: Annotated[float, Field(gt=0)]
+    """Length of the stage, seconds."""
+    interval: Annotated[float, Field(ge=0)] = 0.0
+    """Wait of a user between two requests, seconds."""
+
+
+class Limits(BaseModel):
+    """What the load test is judged by."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    latency_p99_ms: Annotated[float, Field(gt=0)]
+    """99th percentile of the time to an answer, milliseconds."""
+    throughput_rps: Annotated[float, Field(gt=0)]
+    """Requests per second that must be sustained."""
+    error_rate: Annotated[float, Field(ge=0, lt=1)]
+    """Largest share of requests that may fail."""
+
+
+class AcceptanceTest:
+    """`acceptance_test = AcceptanceTest(requests=callback, stages=[Stage(users=10, duration=30, interval=0.5)])`.
+
+    Args:
+        requests: Gives a list of `Request[Instance, Parameters]`; called until there are enough different ones.
+        stages: One after the other.
+        latency_p99_ms: Limit in milliseconds; None: what the specification says.
+        throughput_rps: Requests per second to be sustained; None: what the specification says.
+        error_rate: Share of requests that may fail; None: what the specification says.
+        route: The handler that the requests go to.
+    """
+
+    def __init__(
+        self,
+        *,
+        requests: Callable[[], list[Any]],
+        stages: list[Stage],
+        latency_p99_ms: float | None = None,
+        throughput_rps: float | None = None,
+        error_rate: float | None = None,
+        route: str = "predict",
+    ) -> None:
+        if not stages:
+            raise CallError("an acceptance test has no stage", hint="give stages=[Stage(users=10, duration=30)]")
+        self.requests = requests
+        self.stages = tuple(stages)
+        self.route = route
+        self._own = {
+            "latency_p99_ms": latency_p99_ms,
+            "throughput_rps": throughput_rps,
+            "error_rate": error_rate,
+        }
+
+    def limits(self, level: ServiceLevel) -> Limits:
+        """Give the limits: the test's own, else those of the specification."""
+        own = {name: value for name, value in self._own.items() if value is not None}
+        return Limits.model_validate({**level.model_dump(), **own})
+
+    def sample(self, count: int) -> list[Any]:
+        """Collect at least `count` requests from the callback, which may give few at a time.
+
+        Raises:
+            CallError: The callback gives none.
+        """
+        found: list[Any] = []
+        while len(found) < count:
+            more = self.requests()
+            if not more:
+                raise CallError("the callback of the acceptance test gave no request", hint="give at least one")
+            found.extend(more)
+        return found

@@ -1,0 +1,130 @@
+"""Running data tests and regression tests against a client."""
+
+from __future__ import annotations
+
+import math
+import traceback
+from dataclasses import dataclass
+from reprlib import Repr
+from typing import TYPE_CHECKING, Any
+
+from rung.testing._goal import goal_of
+from rung.testing._results import DataResult, RegressionResult
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from rung.testing._client import RecordingClient
+
+_SHOWN = 6  # instances of a failed regression test that are shown
+_brief = Repr()
+_brief.maxother = 300  # letters of one instance
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scores:
+    """A data test on all rows, and with each group of rows left out: what a jackknife needs."""
+
+    full: float
+    without_group: tuple[float, ...]
+
+
+def run_regression_tests(
+    tests: Mapping[str, Callable[..., bool]], new_client: Callable[[], RecordingClient]
+) -> list[RegressionResult]:
+    """Run each test with a client of its own; one that raises has failed, and the others go on."""
+    return [_regression(name, test, new_client()) for name, test in tests.items()]
+
+
+def _regression(name: str, test: Callable[..., bool], client: RecordingClient) -> RegressionResult:
+    try:
+        passed: Any = test(client)
+    except Exception as error:  # noqa: BLE001  an author's test may raise anything; it becomes the result
+        return RegressionResult(name=name, passed=False, because=_raised(error))
+    if type(passed).__name__ in ("bool", "bool_") and passed:  # numpy's bool too
+        return RegressionResult(name=name, passed=True)
+    if passed is None:
+        return RegressionResult(name=name, passed=False, because="it returned nothing: return True or False")
+    return RegressionResult(name=name, passed=False, because=f"it returned {passed!r} on {_compared(client)}")
+
+
+def run_data_tests(
+    tests: Mapping[str, Callable[..., float]],
+    client: RecordingClient,
+    X_test: Any,
+    y_test: Any,
+) -> list[DataResult]:
+    """Compute each test's number on the held-out rows."""
+    results = []
+    for name, test in tests.items():
+        value, because = score(test, client, X_test, y_test)
+        results.append(DataResult(name=name, goal=goal_of(test) or "maximize", value=value, because=because))
+    return results
+
+
+def score(
+    test: Callable[..., float],
+    client: RecordingClient,
+    X_test: Any,
+    y_test: Any,
+) -> tuple[float | None, str]:
+    """Compute one data test; give its number, or None and why there is none."""
+    try:
+        value = float(test(client, X_test, y_test))
+    except Exception as error:  # noqa: BLE001  an author's test may raise anything; it becomes the result
+        return None, _raised(error)
+    if not math.isfinite(value):
+        return None, f"it gave {value}, which is not a finite number"
+    return value, ""
+
+
+def score_groups(
+    test: Callable[..., float],
+    client: RecordingClient,
+    rows: tuple[Any, Any],
+    groups: Sequence[int],
+) -> Scores | str:
+    """Compute a data test on all rows and with each group left out; the reason when it has no number.
+
+    Args:
+        test: The author's function.
+        client: Remembers answers, so that each row is asked for once.
+        rows: X_test and y_test.
+        groups: The group of each row, 0 .. G-1.
+    """
+    full, because = score(test, client, *rows)
+    if full is None:
+        return because
+    without: list[float] = []
+    for group in range(max(groups) + 1):
+        kept = [index for index, member in enumerate(groups) if member != group]
+        value, because = score(test, client, _take(rows[0], kept), _take(rows[1], kept))
+        if value is None:
+            return f"without group {group} {because}"
+        without.append(value)
+    return Scores(full=full, without_group=tuple(without))
+
+
+def _take(values: Any, kept: list[int]) -> Any:
+    """Take rows of a list, or of an array or frame that is indexed by a list."""
+    if isinstance(values, list | tuple):
+        return [values[index] for index in kept]
+    if hasattr(values, "iloc"):
+        return values.iloc[kept]
+    return values[kept]
+
+
+def _raised(error: Exception) -> str:
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "/rung/testing/" not in frame.filename]
+    place = f" at {frames[0].filename}:{frames[0].lineno}" if frames else ""
+    return f"it raised {type(error).__name__}: {error}{place}"
+
+
+def _compared(client: RecordingClient) -> str:
+    if not client.exchanges:
+        return "no prediction"
+    pairs = [
+        f"{_brief.repr(instance)} -> {_brief.repr(prediction)}" for instance, prediction in client.exchanges[:_SHOWN]
+    ]
+    more = len(client.exchanges) - len(pairs)
+    return "; ".join(pairs) + (f" and {more} more" if more > 0 else "")

@@ -1,0 +1,44 @@
+"""Training a service: functions become a graph, every output an artifact, every run a record that can be repeated.
+
+Authors import `Experiment`, `TestResults`, `evaluate_models` and `data_file` in `train/main.py`; the CLI and the
+control plane read records. Each name is imported when it is first used.
+"""
+
+from typing import TYPE_CHECKING
+
+from rung._lazy import exports
+
+if TYPE_CHECKING:
+    from rung.testing._results import TestResults
+    from rung.training._context import data_file
+    from rung.training._evaluation import evaluate_models
+    from rung.training._experiment import Experiment
+    from rung.training._memo import recall
+    from rung.training._record import RunRecord, TaskRecord, list_runs, read_run
+
+__all__ = [
+    "Experiment",
+    "RunRecord",
+    "TaskRecord",
+    "TestResults",
+    "data_file",
+    "evaluate_models",
+    "list_runs",
+    "read_run",
+    "recall",
+]
+
+__getattr__ = exports(
+    __name__,
+    {
+        "Experiment": "_experiment",
+        "RunRecord": "_record",
+        "TaskRecord": "_record",
+        "TestResults": "_evaluation",
+        "data_file": "_context",
+        "evaluate_models": "_evaluation",
+        "list_runs": "_record",
+        "read_run": "_record",
+        "recall": "_memo",
+    },
+)

@@ -1,0 +1,69 @@
+"""What the task that runs now may ask for: files whose content counts, outputs that are ready, things to keep."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from rung.errors import ConflictError, NotFoundError
+from rung.training._provenance import file_digest
+from rung.workspace import find
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from rung.workspace import Workspace
+
+
+@dataclass(slots=True, kw_only=True)
+class TaskContext:
+    """One task while it runs."""
+
+    workspace: Workspace
+    service: str
+    task: str
+    output: Callable[[str], Any]
+    """Gives the output of a task that is ready; raises NotFoundError for others."""
+    kept: dict[str, Any] = field(default_factory=dict)
+    """Further artifacts, by name."""
+    data: list[dict[str, Any]] = field(default_factory=list)
+    """Files that the task read."""
+
+
+running: ContextVar[TaskContext | None] = ContextVar("running", default=None)
+
+
+def current(caller: str) -> TaskContext:
+    """Give the task that runs now.
+
+    Raises:
+        ConflictError: None does.
+    """
+    context = running.get()
+    if context is None:
+        raise ConflictError(f"{caller} was called outside a task", hint="call it in a task of an Experiment")
+    return context
+
+
+def data_file(name: str) -> Path:
+    """Give a file of the workspace to read, and make its content count.
+
+    The digest over all of its bytes is kept in the run's record, and the task's output is taken from the cache only
+    while the content is the same. Outside a task it only finds the file.
+
+    Args:
+        name: Path from the workspace's root, as `data/houses.parquet`.
+
+    Raises:
+        NotFoundError: There is no such file.
+    """
+    context = running.get()
+    root = (context.workspace if context else find()).root
+    path = root / name
+    if not path.is_file():
+        raise NotFoundError(f"there is no data file {name!r} in {root}", hint="name it from the workspace's root")
+    if context is not None:
+        context.data.append({"path": name, "digest": file_digest(path), "size": path.stat().st_size})
+    return path

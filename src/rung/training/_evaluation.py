@@ -1,0 +1,91 @@
+"""`evaluate_models`: data and regression tests against the service's own application, with this run's models in it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rung.errors import ConflictError, NotFoundError, TaskError
+from rung.testing._results import TestResults
+from rung.training._context import current
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rung.testing import RecordingClient, ServiceTests
+    from rung.training._context import TaskContext
+
+HELD_OUT = "held_out"
+"""Name of the artifact that keeps the held-out rows; promotion compares revisions on them."""
+
+__all__ = ["HELD_OUT", "TestResults", "evaluate_models"]
+
+
+def evaluate_models(X_test: Any, y_test: Any) -> TestResults:
+    """Run the service's data and regression tests on the models of this run.
+
+    The tests call the application of `serve/app.py` in process, so they judge what consumers will get. The held-out
+    rows are kept as the artifact `held_out`.
+
+    Args:
+        X_test: Held-out instances, never seen by training: a list of `Instance`, or what the data tests take.
+        y_test: The truth for each of them.
+
+    Raises:
+        ConflictError: It was called outside a task, or there are no held-out rows.
+        TaskError: A handler takes an artifact that no task before this one makes.
+    """
+    context = current("evaluate_models")
+    if len(X_test) != len(y_test) or len(X_test) == 0:
+        raise ConflictError(
+            f"{len(X_test)} held-out instances and {len(y_test)} truths", hint="give one truth for each of at least one"
+        )
+    # Here, because a web framework takes longer to import than an unchanged training takes.
+    from rung.testing import (  # noqa: PLC0415
+        RecordingClient,
+        load_service_tests,
+        run_data_tests,
+        run_regression_tests,
+        serve_in_process,
+    )
+
+    tests = load_service_tests(context.workspace, context.service)
+    with serve_in_process(tests.app, _artifacts(tests, context)) as client:
+        data = run_data_tests(tests.data, client, X_test, y_test)
+        regression = run_regression_tests(tests.regression, lambda: RecordingClient(client.http, tests.handlers))
+        example = _examples(tests, client, X_test[0])
+    context.kept[HELD_OUT] = {"X_test": X_test, "y_test": y_test}
+    return TestResults(rows=len(X_test), data=tuple(data), regression=tuple(regression), example=example)
+
+
+evaluate_models.__rung_evaluates__ = True  # type: ignore[attr-defined]  # see _closure
+
+
+def _artifacts(tests: ServiceTests, context: TaskContext) -> Mapping[str, Any]:
+    from rung.serving import Artifacts, needed_artifacts  # noqa: PLC0415  as above
+
+    needed = needed_artifacts(tests.app)
+    foreign = frozenset(name for name in needed if "." in name)
+    values: dict[str, Any] = {}
+    for name in sorted(needed - foreign):
+        try:
+            values[name] = context.output(name)
+        except NotFoundError as error:
+            raise TaskError(
+                f"serve/app.py takes the artifact {name!r}, which is not made before {context.task!r} runs",
+                hint=f"add {name} to the parameters of {context.task}",
+            ) from error
+    others = Artifacts()
+    others.load(foreign, state=context.workspace.state, revision="")
+    return {**values, **{name: others.get(name) for name in foreign}}
+
+
+def _examples(tests: ServiceTests, client: RecordingClient, instance: Any) -> dict[str, Any]:
+    """Find for each route a request that it answers: a server shows with it that it is ready."""
+    from pydantic_core import to_jsonable_python  # noqa: PLC0415  as above
+
+    examples: dict[str, Any] = {}
+    for route in tests.handlers:
+        body = {"instances": [to_jsonable_python(instance)]}
+        if client.http.post(f"/{route}", json=body).status_code == 200:  # noqa: PLR2004
+            examples[route] = body
+    return examples

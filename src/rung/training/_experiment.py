@@ -1,0 +1,352 @@
+"""`Experiment`: the author's functions as one training, run and recorded."""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+import json
+import os
+import sys
+import time
+import traceback
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+from rung import __version__, artifacts, graph
+from rung.compute.installed import installed_environment
+from rung.errors import CallError, ConflictError, GraphError, RungError, TaskError, WorkspaceError
+from rung.training import _memo, _record
+from rung.training._cache import Cache
+from rung.training._closure import Closure, Closures
+from rung.training._provenance import SourceQuery, file_digest, patch, peak_memory_bytes
+from rung.training._record import RunRecord, new_run_id, user_name, utc_now
+from rung.training._report import Report
+from rung.training._runner import Plan, Runner, author_frames
+from rung.workspace import find
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from rung.workspace import Workspace
+
+
+class Experiment:
+    """Tasks, composed by the names of their parameters, and the model of their hyperparameters.
+
+    Args:
+        tasks: Plain functions. One of them returns `TestResults`, made by `evaluate_models`.
+        hyperparameters: A Pydantic model whose fields all have defaults; None when no task takes any.
+
+    Raises:
+        GraphError: The functions do not make a graph.
+    """
+
+    def __init__(self, *tasks: Callable[..., Any], hyperparameters: Any = None) -> None:
+        self.graph = graph.build(tasks)
+        self.hyperparameters = hyperparameters
+        taking = [task.name for task in self.graph.tasks.values() if task.takes_hyperparameters]
+        if taking and hyperparameters is None:
+            raise GraphError(
+                f"task {taking[0]!r} takes hyperparameters, and the experiment has none",
+                hint="write Experiment(..., hyperparameters=Hyperparameters)",
+            )
+        self._last: tuple[Workspace, RunRecord] | None = None
+
+    def run(
+        self,
+        *,
+        settings: Mapping[str, str] | None = None,
+        overrides: Mapping[str, str] | None = None,
+        jobs: int = 1,
+        use_cache: bool = True,
+        quiet: bool = False,
+    ) -> RunRecord:
+        """Run the tasks, each from the cache where nothing that it depends on changed.
+
+        Args:
+            settings: Hyperparameters for this run only, as text: `{"n_estimators": "300"}`.
+            overrides: Tasks for this run only: `{"load_data": "sample_data"}`, a function of the same module.
+            jobs: Tasks side by side at most. With more than one, tasks should draw from generators of their own.
+            use_cache: False runs every task.
+            quiet: Print no progress.
+
+        Raises:
+            GraphError: No task returns `TestResults`, or an override does not fit.
+            CallError: A setting does not fit the hyperparameters.
+            TaskError: A task raised.
+        """
+        if self._module() == "__main__":
+            return self._as_imported().run(
+                settings=settings, overrides=overrides, jobs=jobs, use_cache=use_cache, quiet=quiet
+            )
+        workspace = find(Path(sys.modules[self._module()].__file__ or "."))
+        chosen = graph.replace(self.graph, self._replacements(overrides or {}))
+        _require_evaluation(chosen)
+        values = self._hyperparameters(settings or {})
+        record, source = self._begin(workspace, dict(settings or {}), dict(overrides or {}), values)
+        folder = workspace.runs / record.id
+        report = Report(record, stream=None if quiet else sys.stderr)
+        started = time.perf_counter()
+        with _logged(folder / _record.LOG):
+            try:
+                self._execute(workspace, chosen, record, values, report=report, jobs=jobs, use_cache=use_cache)
+            except BaseException as error:
+                _fail(record, error)
+                raise
+            finally:
+                self._end(workspace, record, source, time.perf_counter() - started)
+                report.end()
+        self._last = (workspace, record)
+        return record
+
+    def save(self) -> Path:
+        """Register the last run in the central store and give its folder.
+
+        The record and the artifacts are in the folder as soon as `run` ended; saving makes the run findable for all.
+
+        Raises:
+            ConflictError: Nothing has run.
+        """
+        if self._last is None:
+            delegate = self._as_imported() if self._module() == "__main__" else None
+            if delegate is None or delegate._last is None:  # noqa: SLF001  the same class
+                raise ConflictError("there is no run to save", hint="call experiment.run() first")
+            self._last = delegate._last  # noqa: SLF001
+        workspace, record = self._last
+        _memo.remember(workspace, record)
+        register(workspace, record)
+        return workspace.runs / record.id
+
+    def _module(self) -> str:
+        return next(iter(self.graph.tasks.values())).function.__module__
+
+    def _as_imported(self) -> Experiment:
+        """Give this experiment as other modules import it: classes of `__main__` could not be found again."""
+        spec = getattr(sys.modules["__main__"], "__spec__", None)
+        if spec is None:
+            raise WorkspaceError(
+                "the training was started as a file", hint="start it with `python -m experiments.SERVICE.train.main`"
+            )
+        module = importlib.import_module(spec.name)
+        for value in vars(module).values():
+            if isinstance(value, Experiment) and list(value.graph.tasks) == list(self.graph.tasks):
+                return value
+        raise WorkspaceError(
+            f"{spec.name} has no experiment at its top level", hint="write experiment = Experiment(...)"
+        )
+
+    def _replacements(self, overrides: Mapping[str, str]) -> dict[str, Callable[..., Any]]:
+        module = sys.modules[self._module()]
+        found: dict[str, Callable[..., Any]] = {}
+        for task, name in overrides.items():
+            function = getattr(module, name, None)
+            if not callable(function):
+                raise GraphError(f"{module.__name__} has no function {name!r}", hint=f"it should replace {task}")
+            found[task] = function
+        return found
+
+    def _hyperparameters(self, settings: Mapping[str, str]) -> Any:
+        if self.hyperparameters is None:
+            if settings:
+                raise CallError("the experiment has no hyperparameters to set", hint="leave --set away")
+            return None
+        return read_settings(self.hyperparameters, settings)
+
+    def _begin(
+        self, workspace: Workspace, settings: dict[str, str], overrides: dict[str, str], values: Any
+    ) -> tuple[RunRecord, SourceQuery]:
+        source = SourceQuery(workspace.root)
+        name = self._module().split(".")[1] if self._module().startswith("experiments.") else workspace.root.name
+        requirements = workspace.experiments / name / "infrastructure" / "requirements.txt"
+        installed = installed_environment()
+        record = RunRecord(
+            id=os.environ.get("RUNG_RUN") or new_run_id(name),
+            service=name,
+            status="running",
+            started=utc_now(),
+            user=user_name(),
+            python=".".join(map(str, sys.version_info[:3])),
+            rung=__version__,
+            pid=os.getpid(),
+            environment=installed.digest,
+            requirements=file_digest(requirements) if requirements.is_file() else None,
+            seed=int(getattr(values, "seed", 0) or 0),
+            hyperparameters=values.model_dump(mode="json") if values is not None else {},
+            settings=settings,
+            overrides=overrides,
+            revision=os.environ.get("RUNG_REVISION"),
+        )
+        folder = workspace.runs / record.id
+        folder.mkdir(parents=True, exist_ok=True)
+        record.write(folder)
+        (folder / "environment.txt").write_text("\n".join(installed.lines) + "\n")
+        return record, source
+
+    def _execute(
+        self,
+        workspace: Workspace,
+        chosen: graph.Graph,
+        record: RunRecord,
+        values: Any,
+        *,
+        report: Report,
+        jobs: int,
+        use_cache: bool,
+    ) -> None:
+        closures = _closures(workspace, chosen, record)
+        plan = Plan(
+            workspace=workspace,
+            service=record.service,
+            graph=chosen,
+            closures=closures,
+            hyperparameters=values,
+            values=record.hyperparameters,
+            environment=record.environment,
+            seed=record.seed,
+            run=record.id,
+            folder=workspace.runs / record.id,
+            use_cache=use_cache,
+        )
+        runner = Runner(
+            plan, report.task, artifacts.LocalStore(workspace.artifacts), Cache(workspace.cache, workspace.root)
+        )
+        try:
+            runner.run(jobs=jobs)
+        finally:
+            record.tasks = [runner.records[name] for name in chosen.tasks if name in runner.records]
+            record.metrics = runner.metrics
+            record.failed_tests = runner.failed_tests
+        record.status, record.exit_code = "succeeded", 0
+
+    def _end(self, workspace: Workspace, record: RunRecord, query: SourceQuery, seconds: float) -> None:
+        source = query.answer()
+        record.commit, record.branch, record.dirty = source.commit, source.branch, source.dirty
+        folder = workspace.runs / record.id
+        if source.dirty and source.commit is not None:
+            (folder / _record.PATCH).write_bytes(patch(workspace.root))
+            record.patch = file_digest(folder / _record.PATCH)
+        record.ended = utc_now()
+        record.seconds = seconds
+        record.peak_memory_bytes = peak_memory_bytes()
+        record.write(folder, durable=True)
+
+
+def read_settings(model: Any, settings: Mapping[str, str]) -> Any:
+    """Make the hyperparameters of a run from their defaults and what was set, as text.
+
+    Raises:
+        CallError: A name is unknown, or a value does not fit.
+    """
+    unknown = sorted(settings.keys() - model.model_fields.keys())
+    if unknown:
+        raise CallError(
+            f"there is no hyperparameter {unknown[0]!r}", hint=f"they are {', '.join(model.model_fields) or 'none'}"
+        )
+    from pydantic import ValidationError  # noqa: PLC0415  already imported by the author's model
+
+    problem: ValidationError | None = None
+    for read in (_as_text, _as_json):
+        try:
+            return model.model_validate(read(model, settings))
+        except ValidationError as error:
+            problem = problem or error
+    assert problem is not None  # noqa: S101  both readings failed
+    first = problem.errors()[0]
+    name = ".".join(map(str, first["loc"]))
+    raise CallError(
+        f"the hyperparameter {name} = {first['input']!r}: {first['msg']}", hint="set it with --set NAME=VALUE"
+    )
+
+
+def _as_text(_model: Any, settings: Mapping[str, str]) -> dict[str, Any]:
+    return dict(settings)
+
+
+def _as_json(_model: Any, settings: Mapping[str, str]) -> dict[str, Any]:
+    read: dict[str, Any] = {}
+    for name, text in settings.items():
+        try:
+            read[name] = json.loads(text)
+        except ValueError:
+            read[name] = text
+    return read
+
+
+def register(workspace: Workspace, record: RunRecord) -> None:
+    """Write a run into the registry, where the registry is installed: a revision's environment has none."""
+    if importlib.util.find_spec("sqlalchemy") is None:
+        return
+    from rung.registry import open_registry  # noqa: PLC0415  optional: the platform extra
+
+    with open_registry(workspace.state) as registry:
+        registry.record_run(record.to_json())
+
+
+def _require_evaluation(chosen: graph.Graph) -> None:
+    for task in chosen.tasks.values():
+        name = task.returns if isinstance(task.returns, str) else getattr(task.returns, "__name__", "")
+        if name.rpartition(".")[2] == "TestResults":
+            return
+    raise GraphError(
+        "no task returns TestResults, so nothing would judge the models",
+        hint="add def evaluate(split, build_model) -> TestResults: return evaluate_models(X_test=..., y_test=...)",
+    )
+
+
+def _closures(workspace: Workspace, chosen: graph.Graph, record: RunRecord) -> dict[str, Closure]:
+    follow = Closures(workspace.root)
+    fields = frozenset(record.hyperparameters)
+    found = {name: follow.of(task.function, fields) for name, task in chosen.tasks.items()}
+    tests: str | None = None
+    for name, closure in found.items():
+        if closure.reaches_evaluation:
+            tests = tests or _memo.package_digest(workspace.experiments / record.service)
+            found[name] = Closure(
+                digest=f"{closure.digest} {tests}", hyperparameters=closure.hyperparameters, reaches_evaluation=True
+            )
+    return found
+
+
+def _fail(record: RunRecord, error: BaseException) -> None:
+    record.status = "failed"
+    record.exit_code = 130 if isinstance(error, KeyboardInterrupt) else getattr(error, "exit_code", 1)
+    record.error = str(error) or type(error).__name__
+    cause = error.__cause__ if isinstance(error, TaskError) and error.__cause__ is not None else error
+    if isinstance(error, RungError) and cause is error:
+        sys.stderr.write(f"{error}\n")
+        return
+    sys.stderr.write("Traceback (the service's own code):\n")
+    sys.stderr.writelines(traceback.format_list(author_frames(cause)))
+    sys.stderr.writelines(traceback.format_exception_only(cause))
+
+
+class _Tee(io.TextIOBase):
+    """Writes to the terminal and to the run's log."""
+
+    def __init__(self, stream: TextIO, log: TextIO) -> None:
+        self._stream, self._log = stream, log
+
+    def write(self, text: str) -> int:
+        self._log.write(text)
+        return self._stream.write(text)
+
+    def flush(self) -> None:
+        self._log.flush()
+        self._stream.flush()
+
+    def isatty(self) -> bool:
+        return self._stream.isatty()
+
+    def fileno(self) -> int:
+        return self._stream.fileno()
+
+
+@contextmanager
+def _logged(path: Path) -> Iterator[None]:
+    with (
+        path.open("a", buffering=1) as log,
+        redirect_stdout(_Tee(sys.stdout, log)),
+        redirect_stderr(_Tee(sys.stderr, log)),
+    ):
+        yield

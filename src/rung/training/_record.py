@@ -1,0 +1,150 @@
+"""The record of one run of a training: `run.json` in the run's folder, written before anything else knows of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import time
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from rung.errors import IntegrityError, NotFoundError
+from rung.workspace import write_atomically
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+RECORD = "run.json"
+LOG = "log.txt"
+PATCH = "diff.patch"
+
+
+@dataclass(slots=True, kw_only=True)
+class TaskRecord:
+    """What became of one task."""
+
+    name: str
+    key: str
+    """Fingerprint of all that the output depends on."""
+    state: str
+    """`ran`, `cached` or `failed`."""
+    because: str
+    """Why it ran, or was taken from the cache."""
+    seconds: float = 0.0
+    digest: str | None = None
+    """Of the artifact."""
+    size: int = 0
+    """Bytes of the artifact."""
+    kept: dict[str, str] = field(default_factory=dict)
+    """Further artifacts that the task kept, name to digest."""
+    data: list[dict[str, Any]] = field(default_factory=list)
+    """Files that it read: path, digest over all bytes, size."""
+    closure: str = ""
+    """Digest of the code that it reaches."""
+
+
+@dataclass(slots=True, kw_only=True)
+class RunRecord:
+    """One execution of a training module."""
+
+    id: str
+    service: str
+    status: str
+    """`running`, `succeeded` or `failed`; a running one whose process is gone has crashed."""
+    started: str
+    """RFC 3339, UTC."""
+    user: str
+    python: str
+    rung: str
+    pid: int
+    commit: str | None = None
+    branch: str | None = None
+    dirty: bool = False
+    patch: str | None = None
+    """Digest of the difference to the commit, when dirty."""
+    environment: str = ""
+    """Digest of the installed distributions."""
+    requirements: str | None = None
+    """Digest of the service's requirements.txt."""
+    seed: int = 0
+    hyperparameters: dict[str, Any] = field(default_factory=dict)
+    overrides: dict[str, str] = field(default_factory=dict)
+    settings: dict[str, str] = field(default_factory=dict)
+    """Hyperparameters that were set for this run, as they were given."""
+    tasks: list[TaskRecord] = field(default_factory=list)
+    metrics: dict[str, float] = field(default_factory=dict)
+    failed_tests: list[str] = field(default_factory=list)
+    """Regression tests that did not pass."""
+    ended: str | None = None
+    seconds: float = 0.0
+    peak_memory_bytes: int = 0
+    exit_code: int | None = None
+    error: str | None = None
+    revision: str | None = None
+    """The revision that this run trains, when deployed."""
+
+    @property
+    def artifacts(self) -> dict[str, str]:
+        """All artifacts of the run, task name to digest."""
+        found = {task.name: task.digest for task in self.tasks if task.digest}
+        for task in self.tasks:
+            found.update(task.kept)
+        return found
+
+    def to_json(self) -> dict[str, Any]:
+        """Give it as plain JSON data."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> RunRecord:
+        """Read what `to_json` gave."""
+        return cls(**{**data, "tasks": [TaskRecord(**task) for task in data["tasks"]]})
+
+    def write(self, folder: Path, *, durable: bool = False) -> None:
+        """Write it into the run's folder, whole or not at all."""
+        data = json.dumps(self.to_json(), indent=1, default=str).encode()
+        write_atomically(folder / RECORD, data, durable=durable)
+
+
+def read_run(folder: Path) -> RunRecord:
+    """Read the record of a run.
+
+    Raises:
+        NotFoundError: The folder holds no run.
+        IntegrityError: The record cannot be read.
+    """
+    path = folder / RECORD
+    try:
+        return RunRecord.from_json(json.loads(path.read_bytes()))
+    except FileNotFoundError:
+        raise NotFoundError(f"there is no run {folder.name!r}", hint="`rung runs list` names them") from None
+    except (ValueError, TypeError, KeyError) as error:
+        raise IntegrityError(f"{path} is not the record of a run ({error})", hint="`rung doctor` tells more") from error
+
+
+def list_runs(runs: Path, service: str | None = None) -> Iterator[RunRecord]:
+    """Give the records of all runs, the newest first; folders without one (just begun) are passed over."""
+    pattern = f"{service}-*" if service else "*"
+    for folder in sorted(runs.glob(pattern), key=lambda path: path.name.partition("-")[2], reverse=True):
+        if (folder / RECORD).is_file():
+            record = read_run(folder)
+            if service is None or record.service == service:
+                yield record
+
+
+def new_run_id(service: str) -> str:
+    """Make an id that sorts by time: `housing-20261121-093012-1f3a`."""
+    return f"{service}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{secrets.token_hex(2)}"
+
+
+def utc_now() -> str:
+    """Tell the time as RFC 3339 in UTC, with milliseconds."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def user_name() -> str:
+    """Tell who runs this."""
+    return os.environ.get("RUNG_USER") or os.environ.get("USER") or os.environ.get("LOGNAME") or f"uid {os.getuid()}"

@@ -1,0 +1,243 @@
+"""Runs a graph: each task from the cache where nothing that it depends on changed, else anew."""
+
+from __future__ import annotations
+
+import random
+import sys
+import time
+import traceback
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextvars import copy_context
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from rung import artifacts, graph
+from rung.errors import NotFoundError, TaskError
+from rung.training._cache import Cache, Entry, data_key
+from rung.training._context import TaskContext, running
+from rung.training._record import TaskRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from rung.training._closure import Closure
+    from rung.workspace import Workspace
+
+SUFFIX = ".artifact"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What a run executes; all that keys depend on."""
+
+    workspace: Workspace
+    service: str
+    graph: graph.Graph
+    closures: Mapping[str, Closure]
+    hyperparameters: Any
+    """The author's model, or None."""
+    values: Mapping[str, Any]
+    """The hyperparameters as JSON data."""
+    environment: str
+    seed: int
+    run: str
+    folder: Path
+    use_cache: bool = True
+
+
+@dataclass(slots=True)
+class Runner:
+    """One execution of a plan."""
+
+    plan: Plan
+    report: Callable[[TaskRecord], None]
+    store: artifacts.LocalStore
+    cache: Cache
+    records: dict[str, TaskRecord] = field(default_factory=dict)
+    metrics: dict[str, float] = field(default_factory=dict)
+    failed_tests: list[str] = field(default_factory=list)
+    _values: dict[str, Any] = field(default_factory=dict)
+
+    def run(self, *, jobs: int = 1) -> None:
+        """Run all tasks, at most `jobs` side by side.
+
+        Raises:
+            TaskError: A task raised, or its output cannot be kept. Tasks that ended before stay in the cache.
+        """
+        if jobs <= 1:
+            for name in self.plan.graph.tasks:
+                self._one(name)
+        else:
+            self._side_by_side(jobs)
+
+    def output(self, name: str) -> Any:
+        """Give the output of a task that has ended.
+
+        Raises:
+            NotFoundError: It has not, or there is no such task.
+        """
+        if name not in self._values:
+            record = self.records.get(name)
+            if record is None or record.digest is None:
+                raise NotFoundError(f"the task {name!r} has no output yet", hint="make it an input of this task")
+            self._values[name] = artifacts.decode(self.store.get(record.digest), digest=record.digest)
+        return self._values[name]
+
+    def _side_by_side(self, jobs: int) -> None:
+        waiting = dict(self.plan.graph.tasks)
+        under_way: dict[Future[None], str] = {}
+        with ThreadPoolExecutor(max_workers=jobs, thread_name_prefix="task") as pool:
+            while waiting or under_way:
+                for name in [n for n, task in waiting.items() if self.records.keys() >= set(task.inputs)]:
+                    del waiting[name]
+                    under_way[pool.submit(copy_context().run, self._one, name)] = name
+                done, _ = wait(under_way, return_when=FIRST_COMPLETED)
+                for future in done:
+                    del under_way[future]
+                    if future.exception() is not None:
+                        waiting.clear()
+                for future in done:
+                    future.result()
+
+    def _one(self, name: str) -> None:
+        task, closure = self.plan.graph.tasks[name], self.plan.closures[name]
+        key = graph.fingerprint(
+            task,
+            closure=closure.digest,
+            upstream={name: self._settled(name) for name in task.inputs},
+            hyperparameters=self._read_values(task, closure),
+            environment=self.plan.environment,
+        )
+        entry, because = self.cache.find(key, self.store.has)
+        if entry is not None and self.plan.use_cache:
+            record = self._from_cache(task, key, entry, because)
+        else:
+            record = self._execute(task, key, because if self.plan.use_cache else "the cache was not to be used")
+        record.closure = closure.digest
+        self.records[name] = record
+        self.report(record)
+
+    def _settled(self, name: str) -> str:
+        """Spell a task's key together with the data that it read."""
+        record = self.records[name]
+        return f"{record.key}-{data_key(record.data)}"
+
+    def _read_values(self, task: graph.Task, closure: Closure) -> dict[str, Any]:
+        if not task.takes_hyperparameters:
+            return {}
+        if closure.hyperparameters is None:
+            return dict(self.plan.values)
+        return {name: self.plan.values[name] for name in sorted(closure.hyperparameters)}
+
+    def _from_cache(self, task: graph.Task, key: str, entry: Entry, because: str) -> TaskRecord:
+        self._link(task.name, entry.digest)
+        for name, digest in entry.kept.items():
+            self._link(name, digest)
+        self.metrics.update(entry.metrics)
+        self.failed_tests.extend(entry.failed_tests)
+        return TaskRecord(
+            name=task.name,
+            key=key,
+            state="cached",
+            because=because,
+            digest=entry.digest,
+            size=entry.size,
+            kept=entry.kept,
+            data=entry.data,
+        )
+
+    def _execute(self, task: graph.Task, key: str, because: str) -> TaskRecord:
+        context = TaskContext(
+            workspace=self.plan.workspace, service=self.plan.service, task=task.name, output=self.output
+        )
+        started = time.perf_counter()
+        value = self._call(task, context)
+        data = self._encode(task.name, value)
+        entry = Entry(
+            digest=self.store.put(data),
+            size=len(data),
+            kept={name: self.store.put(self._encode(name, kept)) for name, kept in context.kept.items()},
+            data=context.data,
+            run=self.plan.run,
+            metrics=dict(getattr(value, "metrics", {})) if is_test_results(value) else {},
+            failed_tests=[result.name for result in value.failed] if is_test_results(value) else [],
+        )
+        self._values[task.name] = value
+        self._link(task.name, entry.digest)
+        for name, digest in entry.kept.items():
+            self._link(name, digest)
+        self.cache.add(key, entry)
+        self.metrics.update(entry.metrics)
+        self.failed_tests.extend(entry.failed_tests)
+        return TaskRecord(
+            name=task.name,
+            key=key,
+            state="ran",
+            because=because,
+            seconds=time.perf_counter() - started,
+            digest=entry.digest,
+            size=entry.size,
+            kept=entry.kept,
+            data=entry.data,
+        )
+
+    def _call(self, task: graph.Task, context: TaskContext) -> Any:
+        arguments = {name: self.output(name) for name in task.inputs}
+        if task.takes_hyperparameters:
+            arguments[graph.HYPERPARAMETERS] = self.plan.hyperparameters
+        _seed(f"{self.plan.seed}:{task.name}", self.plan.seed)
+        token = running.set(context)
+        try:
+            return task.function(**arguments)
+        except TaskError:
+            raise
+        except Exception as error:
+            takes = ", ".join(f"{name}: {type(value).__name__}" for name, value in arguments.items())
+            raise TaskError(
+                f"task {task.name!r}({takes}) raised {type(error).__name__}: {error}", hint=_place(error)
+            ) from error
+        finally:
+            running.reset(token)
+
+    def _encode(self, name: str, value: Any) -> bytes:
+        try:
+            return artifacts.encode(value)
+        except OSError:
+            raise
+        except Exception as error:
+            raise TaskError(
+                f"the output of {name!r}, a {type(value).__name__}, cannot be kept ({error})",
+                hint="return data, frames, arrays, models or dataclasses of these",
+            ) from error
+
+    def _link(self, name: str, digest: str) -> None:
+        self.store.link(digest, self.plan.folder / f"{name}{SUFFIX}")
+
+
+def is_test_results(value: Any) -> bool:
+    """Tell whether a task's output is what promotion reads, without importing it."""
+    return type(value).__name__ == "TestResults" and type(value).__module__ == "rung.testing._results"
+
+
+def author_frames(error: BaseException) -> list[traceback.FrameSummary]:
+    """Give the frames of an error that are the author's own code."""
+    own = ("/rung/", "/site-packages/", "/lib/python")
+    frames = traceback.extract_tb(error.__traceback__)
+    return [frame for frame in frames if not any(part in frame.filename for part in own)] or frames[-1:]
+
+
+def _place(error: BaseException) -> str:
+    frames = author_frames(error)
+    return f"look at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
+
+
+def _seed(text: str, number: int) -> None:
+    """Seed the global generators, each task with a seed of its own."""
+    random.seed(text)
+    numpy = sys.modules.get("numpy")
+    if numpy is not None:
+        numpy.random.seed(random.Random(text).randrange(2**32))  # noqa: S311  no secret is drawn
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        torch.manual_seed(number)
