@@ -113,20 +113,23 @@ def test_second_ensure_builds_nothing(built: tuple[Environments, Environment], l
 
 
 def test_warm_build_takes_a_second_or_two(lock: Lock, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    begin = time.perf_counter()
-    made = Environments(tmp_path).ensure(lock)
-    new = time.perf_counter() - begin
+    times = []
+    for number in range(3):  # the best of three: others may keep the machine busy
+        begin = time.perf_counter()
+        made = Environments(tmp_path).ensure(Lock(text=f"{lock.text}# {number}\n"))
+        times.append(time.perf_counter() - begin)
+    new = min(times)
     begin = time.perf_counter()
     ask(made.python, "import fastapi, gunicorn.app.base, uvicorn_worker, pydantic, prometheus_client")
     first = time.perf_counter() - begin
     begin = time.perf_counter()
-    assert Environments(tmp_path).path_if_ready(lock)
+    assert Environments(tmp_path).path_if_ready(Lock(text=f"{lock.text}# 0\n"))
     known = time.perf_counter() - begin
     with capsys.disabled():
         sys.stdout.write(
             f"\nnew environment {new:.2f} s, first imports {first:.2f} s, known one {known * 1e3:.0f} ms\n"
         )
-    assert new < 5  # the goal is 2; other work may share the machine
+    assert new < 2
 
 
 def test_concurrent_builders_build_once(lock: Lock, tmp_path: Path):
