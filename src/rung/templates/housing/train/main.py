@@ -93,7 +93,8 @@ def split(load_data: pl.DataFrame, hyperparameters: Hyperparameters) -> Split:
     """Hold houses out, and parse every sale by the schema: what training reads is what serving accepts."""
     prices = load_data["price"]
     houses = [Instance.model_validate(row) for row in load_data.drop("price").iter_rows(named=True)]
-    held_out = pl.Series([is_held_out(house, hyperparameters) for house in houses])
+    share, seed = hyperparameters.test_share, hyperparameters.seed
+    held_out = pl.Series([is_held_out(house, share=share, seed=seed) for house in houses])
     return Split(
         X_train=models.to_frame(houses).filter(~held_out),
         y_train=prices.filter(~held_out),
@@ -102,13 +103,13 @@ def split(load_data: pl.DataFrame, hyperparameters: Hyperparameters) -> Split:
     )
 
 
-def is_held_out(house: Instance, hyperparameters: Hyperparameters) -> bool:
+def is_held_out(house: Instance, *, share: float, seed: int) -> bool:
     """Decide by the place of the house alone, so that it stays held out in every revision, whatever data are added.
 
     A challenger and the incumbent can then be compared on houses that neither has seen.
     """
-    place = f"{hyperparameters.seed} {house.easting_m:.0f} {house.northing_m:.0f}"
-    return zlib.crc32(place.encode()) / 2**32 < hyperparameters.test_share
+    place = f"{seed} {house.easting_m:.0f} {house.northing_m:.0f}"
+    return zlib.crc32(place.encode()) / 2**32 < share
 
 
 def build_model(split: Split, hyperparameters: Hyperparameters) -> BaseEstimator:
