@@ -1,0 +1,111 @@
+"""A Delta table of the lake: rows go in once, and are on the disk before anybody relies on it.
+
+Each commit carries, as Delta application transactions, how far every log file has been read. So the table itself says
+what it holds, in the same atomic step, and no other state can disagree with it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+from urllib.parse import unquote
+
+import polars as pl
+from arro3.core import Table as ArrowTable
+from deltalake import CommitProperties, DeltaTable, Schema, WriterProperties, write_deltalake
+from deltalake.transaction import Transaction
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+__all__ = ["Table"]
+
+_COMMITS_PER_COMPACTION: Final = 64
+_FILE_BYTES: Final = 128 << 20
+"""Compaction makes files of about this size."""
+_RETENTION_HOURS: Final = 1
+"""Replaced files stay this long: longer than a query that began before the compaction."""
+_WRITER: Final = WriterProperties(compression="ZSTD", compression_level=1)
+
+
+class Table:
+    """One Delta table, made at its first append. Appends are for one process at a time; anybody may read."""
+
+    def __init__(self, uri: str, schema: pl.Schema, partition_by: Iterable[str] = ()) -> None:
+        self._uri = uri
+        self._schema = schema
+        self._partition_by = list(partition_by)
+        self._settled = -1  # version that is known to be on the disk
+
+    def scan(self) -> pl.LazyFrame:
+        """Return the rows as they are now, to be filtered by the caller."""
+        if not DeltaTable.is_deltatable(self._uri):
+            return pl.LazyFrame(schema=self._schema)
+        return pl.scan_delta(self._uri)
+
+    def offsets(self, files: Iterable[str]) -> dict[str, int]:
+        """Return how many bytes of each log file are in the table."""
+        if not DeltaTable.is_deltatable(self._uri):
+            return dict.fromkeys(files, 0)
+        table = DeltaTable(self._uri)
+        return {file: table.transaction_version(file) or 0 for file in files}
+
+    def append(self, rows: pl.DataFrame, offsets: Mapping[str, int]) -> None:
+        """Add rows and advance the offsets in one commit, which is on the disk when this returns."""
+        table = self._open()
+        self.settle()
+        before = table.version()
+        progress = CommitProperties(app_transactions=[Transaction(file, end) for file, end in offsets.items()])
+        write_deltalake(table, rows, mode="append", commit_properties=progress, writer_properties=_WRITER)
+        self.settle()
+        if (before + 1) // _COMMITS_PER_COMPACTION > before // _COMMITS_PER_COMPACTION:
+            self.compact()
+
+    def compact(self) -> None:
+        """Join small files, and remove what was replaced a while ago."""
+        table = DeltaTable(self._uri)
+        table.optimize.compact(target_size=_FILE_BYTES, writer_properties=_WRITER)
+        self.settle()
+        table.vacuum(retention_hours=_RETENTION_HOURS, dry_run=False, enforce_retention_duration=False, full=True)
+
+    def settle(self) -> None:
+        """Put the newest commit and the files that it added on the disk.
+
+        Every older commit is there already: `append` and `compact` settle theirs before they return, and a process
+        that was killed before that left its commit as the newest.
+        """
+        root = Path(self._uri)
+        if not root.is_dir() or not DeltaTable.is_deltatable(self._uri):
+            return  # an object store keeps what it has confirmed
+        version = DeltaTable(self._uri).version()
+        if version == self._settled:
+            return
+        commit = root / "_delta_log" / f"{version:020}.json"
+        added = [root / unquote(action["add"]["path"]) for action in _actions(commit) if "add" in action]
+        folders = {commit.parent} | {folder for path in added for folder in path.relative_to(root).parents}
+        for path in [*added, commit, *(root / folder for folder in folders)]:
+            _fsync(path)
+        self._settled = version
+
+    def _open(self) -> DeltaTable:
+        return DeltaTable.create(
+            self._uri,
+            schema=Schema.from_arrow(ArrowTable(pl.DataFrame(schema=self._schema)).schema),
+            mode="ignore",
+            partition_by=self._partition_by,
+            configuration={"delta.logRetentionDuration": "interval 1 days"},
+        )
+
+
+def _actions(commit: Path) -> list[dict[str, dict[str, str]]]:
+    return [json.loads(line) for line in commit.read_text(encoding="utf-8").splitlines()]
+
+
+def _fsync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

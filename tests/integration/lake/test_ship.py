@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import polars as pl
+
+from rung.lake import OUTCOMES, AppendLog, Lake, Shipped
+
+
+def test_lines_become_rows_once(lake, writer):
+    writer.predict("a", "incumbent")
+    writer.measure(1, unit="a")
+    assert lake.ship().rows == 2
+    assert lake.ship() == Shipped()
+    assert (lake.count(), lake.count(OUTCOMES)) == (1, 1)
+
+
+def test_later_lines_of_a_file_follow(lake, writer):
+    for round_ in range(3):
+        writer.predict("a", "incumbent", minute=round_)
+        assert lake.ship().rows == 1
+    assert lake.count() == 3
+
+
+def test_a_row_holds_the_bytes_of_the_request(lake, writer):
+    instances = '[{"text": "tab\\t, \\u0001, é, 1.0, 1e300"}]'.encode()
+    name = writer.predict("é\n", "challenger", instances=instances, parameters=b'{"k": null}')
+    lake.ship()
+    row = lake.prediction(name)
+    assert row is not None
+    assert row["instances"].encode() == instances
+    assert row["parameters"] == '{"k": null}'
+    assert (row["service"], row["major"], row["unit"]) == ("housing", 1, "é\n")
+    assert lake.prediction("nobody") is None
+
+
+def test_files_of_the_living_stay(lake, writer):
+    writer.predict("a", "incumbent")
+    lake.ship()
+    assert len(list(lake.logs.glob("predictions-*"))) == 1
+    writer.close()
+    lake.ship()
+    assert list(lake.logs.glob("*.jsonl")) == []
+    assert lake.count() == 1
+
+
+def test_a_rotated_log_ships_whole(lake):
+    log = AppendLog(lake.logs, OUTCOMES, max_bytes=1000)
+    for number in range(100):
+        log.append(b'{"service":"s","metric":"m","value":%d,"unit":"u","received":1}\n' % number)
+    assert len(list(lake.logs.glob("*.jsonl"))) > 5
+    shipped = lake.ship()
+    assert (shipped.rows, shipped.quarantined) == (100, 0)
+    assert len(list(lake.logs.glob("*.jsonl"))) == 1
+    log.close()
+
+
+def test_bad_lines_go_to_quarantine(lake, writer):
+    writer.predict("a", "incumbent")
+    writer.predictions.append(b"not json\n")
+    writer.predictions.append(b"\n")
+    writer.predict("b", "incumbent", revision="nonsense")
+    writer.predict("c", "challenger")
+    shipped = lake.ship()
+    assert (shipped.rows, shipped.quarantined, lake.count()) == (2, 3, 2)
+    kept = lake.quarantine().collect()
+    assert kept["line"][0] == b"not json"
+    assert kept.sort("position")["reason"][2] == "the revision is not named as a revision"
+    assert kept["position"].n_unique() == 3
+
+
+def test_a_torn_line_waits_for_its_writer(lake, writer):
+    writer.predict("a", "incumbent")
+    path = next(lake.logs.glob("predictions-*"))
+    with path.open("ab") as file:
+        file.write(b'{"id":"half')
+    assert lake.ship() == Shipped(rows=1, bytes=path.stat().st_size - 11, files=1)
+    writer.close()
+    assert lake.ship() == Shipped(quarantined=1, bytes=11, files=1)
+    assert lake.quarantine().collect()["line"].to_list() == [b'{"id":"half']
+    assert not path.exists()
+
+
+def test_small_batches_ship_everything(tmp_path: Path):
+    lake = Lake(tmp_path, batch_bytes=100)
+    log = AppendLog(lake.logs, OUTCOMES)
+    for number in range(30):
+        unit = b"u" * (number * 20)
+        log.append(b'{"service":"s","metric":"m","value":%d,"unit":"x%s","received":1}\n' % (number, unit))
+    log.close()
+    assert lake.ship().rows == 30
+    assert lake.outcomes().select(pl.col("value").sum()).collect().item() == sum(range(30))
+
+
+def test_two_shippers_take_turns(tmp_path: Path):
+    lakes = [Lake(tmp_path, batch_bytes=5000) for _ in range(2)]
+    log = AppendLog(lakes[0].logs, OUTCOMES)
+    for number in range(500):
+        log.append(b'{"service":"s","metric":"m","value":%d,"unit":"u","received":1}\n' % number)
+    shipped: list[int] = []
+    threads = [threading.Thread(target=lambda lake=lake: shipped.append(lake.ship().rows)) for lake in lakes]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    log.close()
+    assert sum(shipped) == 500
+    assert lakes[0].outcomes().select(pl.col("value").n_unique(), pl.len().alias("n")).collect().row(0) == (500, 500)
+
+
+def test_compaction_keeps_rows_and_offsets(lake, writer):
+    for minute in range(70):
+        writer.predict("a", "incumbent", minute=minute)
+        lake.ship()
+    parts = list(Path(lake.root, "predictions").rglob("*.parquet"))
+    assert lake.count() == 70
+    assert lake.ship() == Shipped()
+    live = lake.predictions().explain()
+    assert live.count(".parquet") < 10 < len(parts)
+
+
+def test_recent_requests_come_newest_first(lake, writer):
+    for minute in range(5):
+        writer.predict("a", "incumbent", minute=minute, id=f"p{minute}")
+    writer.predict("a", "incumbent", minute=9, status=422)
+    writer.predict("a", "incumbent", minute=9, kind="shadow")
+    writer.predict("a", "incumbent", minute=9, revision="housing.v2.m1")
+    lake.ship()
+    assert [row["id"] for row in lake.recent("housing", 1, 3)] == ["p4", "p3", "p2"]
