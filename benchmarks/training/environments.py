@@ -40,7 +40,7 @@ def make_environment(name: str, folder: Path) -> Path:
         _install(folder, "--require-hashes", *(part for path in pins for part in ("-r", str(path))))
         stamp.write_text(digest, encoding="utf-8")
     if name == "rung":  # a wheel, as its users have it, made anew: the source may have changed since the last time
-        _install(folder, "--no-deps", "--reinstall-package", "rung", str(ROOT))
+        _install(folder, "--no-deps", "--no-build-isolation", "--reinstall-package", "rung", str(ROOT))
     return python_of(folder)
 
 
