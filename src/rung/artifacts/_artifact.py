@@ -134,16 +134,16 @@ def _format_of(packed: Any, parts: list[_formats.Dumped]) -> str:
     return parts[0].format if is_its_part and len(parts) == 1 else "composite"
 
 
-def _take_apart(data: bytes) -> tuple[_Header, Any, list[_formats.Dumped]]:
+def _take_apart(data: bytes) -> tuple[_Header, Any, list[_formats.Stored]]:
     contents = _container.unpack(data)
     header = _read_header(data)
-    if [part.name for part in contents] != [_HEADER, _VALUE, *(part.name for part in header.parts)]:
+    if [name for name, _ in contents] != [_HEADER, _VALUE, *(part.name for part in header.parts)]:
         raise IntegrityError("the artifact's parts are not those that it lists", hint=_RUN_AGAIN)
     parts = [
-        _formats.Dumped(entry.format, entry.type, part.data, trusted=entry.trusted)
-        for entry, part in zip(header.parts, contents[2:], strict=True)
+        _formats.Stored(entry.format, entry.type, data, entry.trusted)
+        for entry, (_, data) in zip(header.parts, contents[2:], strict=True)
     ]
-    return header, from_json(contents[1].data), parts
+    return header, from_json(contents[1][1]), parts
 
 
 def _read_header_of_file(path: Path) -> tuple[_Header, int]:

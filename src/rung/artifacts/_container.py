@@ -36,11 +36,14 @@ _IN_EXTRA = 0xFFFFFFFF
 _IN_EXTRA_16 = 0xFFFF
 
 
+Bytes = bytes | bytearray | memoryview
+
+
 class Part(NamedTuple):
-    """One file of a container: its name and its bytes."""
+    """One file of a container: its name and its bytes, in one or several pieces."""
 
     name: str
-    data: bytes | memoryview
+    data: Bytes | tuple[Bytes, ...]
 
 
 def pack(parts: Sequence[Part]) -> bytes:
@@ -49,23 +52,24 @@ def pack(parts: Sequence[Part]) -> bytes:
     >>> pack([Part("a", b"1")]) == pack([Part("a", b"1")])
     True
     """
-    sections: list[bytes | memoryview] = []
-    for header, data in _sections(parts):
-        sections.append(header)
-        sections.append(data)
-    return b"".join(sections)
+    return b"".join(pieces(parts))
 
 
-def unpack(data: bytes | memoryview) -> list[Part]:
+def pieces(parts: Sequence[Part]) -> tuple[Bytes, ...]:
+    """Give what `pack` gives, not yet put together: a part of another container, without a copy of a large model."""
+    return tuple(piece for section in _sections(parts) for piece in section)
+
+
+def unpack(data: bytes) -> list[tuple[str, memoryview]]:
     """Take a container apart; the parts are views of its bytes.
 
     Raises:
         IntegrityError: the bytes are not exactly what `pack` writes.
     """
-    view = memoryview(data)
+    view = memoryview(data).toreadonly()
     parts = _directory(view)
     at = 0
-    for header, content in _sections(parts):
+    for header, content in _sections([Part(name, content) for name, content in parts]):
         if view[at : at + len(header)] != header:
             raise _damaged(f"byte {at} or one soon after it is not what was written")
         at += len(header) + len(content)
@@ -74,7 +78,7 @@ def unpack(data: bytes | memoryview) -> list[Part]:
     return parts
 
 
-def first_part(start: bytes | memoryview) -> tuple[int, int]:
+def first_part(start: bytes) -> tuple[int, int]:
     """Say where the first part lies, from the first bytes of a file: its offset, and its size in bytes.
 
     Raises:
@@ -90,18 +94,23 @@ def first_part(start: bytes | memoryview) -> tuple[int, int]:
     return _LOCAL.size + name_size + extra_size, size
 
 
-def _sections(parts: Sequence[Part]) -> Iterator[tuple[bytes, bytes | memoryview]]:
+def _sections(parts: Sequence[Part]) -> Iterator[tuple[bytes, Bytes]]:
     """Give every stretch of the file as what Rung decides (a header) and what it is given (the content)."""
     directory = []
     at = 0
     for name, data in parts:
-        encoded, size, checksum = name.encode(), len(data), zlib.crc32(data)
+        chunks = data if isinstance(data, tuple) else (data,)
+        encoded, size, checksum = name.encode(), sum(map(len, chunks)), 0
+        for chunk in chunks:
+            checksum = zlib.crc32(chunk, checksum)
         common = (_VERSION, _UTF8, 0, 0, _FIRST_OF_1980, checksum, _IN_EXTRA, _IN_EXTRA, len(encoded))
         header = _LOCAL.pack(b"PK\3\4", *common, _LOCAL_EXTRA.size) + encoded + _LOCAL_EXTRA.pack(1, 16, size, size)
         attributes = (_CENTRAL_EXTRA.size, 0, 0, 0, _REGULAR_FILE, _IN_EXTRA)
         directory.append(_CENTRAL.pack(b"PK\1\2", _UNIX, *common, *attributes) + encoded)
         directory.append(_CENTRAL_EXTRA.pack(1, 24, size, size, at))
-        yield header, data
+        yield header, b""
+        for chunk in chunks:
+            yield b"", chunk
         at += len(header) + size
     listing = b"".join(directory)
     count = len(parts)
@@ -114,7 +123,7 @@ def _sections(parts: Sequence[Part]) -> Iterator[tuple[bytes, bytes | memoryview
     )
 
 
-def _directory(view: memoryview) -> list[Part]:
+def _directory(view: memoryview) -> list[tuple[str, memoryview]]:
     """Read what the file says of its parts; `unpack` then checks that it says the truth."""
     try:
         *_, count, size, start = _END_64.unpack_from(view, len(view) - _TAIL)
@@ -128,7 +137,7 @@ def _directory(view: memoryview) -> list[Part]:
             _, _, length, _, offset = _CENTRAL_EXTRA.unpack_from(view, at + name_size)
             at += name_size + _CENTRAL_EXTRA.size
             content = offset + _LOCAL.size + name_size + _LOCAL_EXTRA.size
-            parts.append(Part(name, view[content : content + length]))
+            parts.append((name, view[content : content + length]))
     except (struct.error, UnicodeDecodeError) as error:
         raise _damaged("its directory cannot be read") from error
     return parts

@@ -19,7 +19,7 @@ import io
 import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from rung.artifacts import _classes, _skops
+from rung.artifacts import _classes, _container, _skops
 from rung.errors import CallError, IntegrityError, TaskError
 
 if TYPE_CHECKING:
@@ -32,13 +32,22 @@ _TENSOR_TYPES = frozenset(
 
 
 class Dumped(NamedTuple):
-    """A part of an artifact."""
+    """A part of an artifact, about to be written."""
 
     format: str
     type: str  # module:QualName
-    data: bytes | memoryview
+    data: _container.Bytes | tuple[_container.Bytes, ...]  # in pieces when it was just written
     libraries: tuple[str, ...] = ()  # import names; what reading depends on
     trusted: tuple[str, ...] = ()  # classes that skops was told to trust when it was written
+
+
+class Stored(NamedTuple):
+    """A part of an artifact, as it was read."""
+
+    format: str
+    type: str  # module:QualName
+    data: memoryview
+    trusted: tuple[str, ...]
 
 
 def library_of(kind: type) -> str:
@@ -56,7 +65,7 @@ def dump(value: Any) -> Dumped:
     return _DUMPERS[library_of(type(value))](value) or pickle(value)
 
 
-def load(part: Dumped, *, trusted: bool) -> Any:
+def load(part: Stored, *, trusted: bool) -> Any:
     """Read a part.
 
     Args:
@@ -147,15 +156,15 @@ def _dump_numpy(value: Any) -> Dumped | None:
         return None
     if value.dtype.hasobject or value.dtype.metadata:
         return None
-    file = io.BytesIO()
-    np.save(file, value, allow_pickle=False)
-    return Dumped("npy", _classes.path_of(type(value)), file.getvalue(), ("numpy",))
+    from rung.artifacts import _arrays  # noqa: PLC0415  # start-up time: imports NumPy
+
+    return Dumped("npy", _classes.path_of(type(value)), _arrays.to_npy(value), ("numpy",))
 
 
-def _load_numpy(part: Dumped) -> Any:
-    import numpy as np  # noqa: PLC0415  # start-up time
+def _load_numpy(part: Stored) -> Any:
+    from rung.artifacts import _arrays  # noqa: PLC0415  # start-up time: imports NumPy
 
-    return np.load(io.BytesIO(part.data), allow_pickle=False)
+    return _arrays.from_npy(part.data)
 
 
 def _dump_polars(value: Any) -> Dumped | None:
@@ -212,7 +221,7 @@ def _are_same_objects(one: Any, other: Any) -> bool:
     return [type(item) for item in one] == [type(item) for item in other]
 
 
-def _load_parquet(part: Dumped) -> Any:
+def _load_parquet(part: Stored) -> Any:
     if part.type == "pandas:DataFrame":
         import pandas as pd  # noqa: PLC0415  # start-up time
 
@@ -232,7 +241,7 @@ def _dump_scipy(value: Any) -> Dumped | None:
     return Dumped("npz", _classes.path_of(type(value)), file.getvalue(), ("numpy", "scipy"))
 
 
-def _load_scipy(part: Dumped) -> Any:
+def _load_scipy(part: Stored) -> Any:
     from scipy import sparse  # noqa: PLC0415  # start-up time
 
     return sparse.load_npz(io.BytesIO(part.data))
@@ -245,7 +254,7 @@ def _dump_sklearn(value: Any) -> Dumped | None:
     return Dumped("skops", _classes.path_of(type(value)), written.data, ("sklearn", "skops"), written.trusted)
 
 
-def _load_sklearn(part: Dumped) -> Any:
+def _load_sklearn(part: Stored) -> Any:
     return _skops.load(part.data, part.trusted)
 
 
@@ -255,19 +264,19 @@ def _dump_onnx(value: Any) -> Dumped | None:
     return Dumped("onnx", "onnx:ModelProto", value.SerializeToString(deterministic=True), ("onnx",))
 
 
-def _load_onnx(part: Dumped) -> Any:
+def _load_onnx(part: Stored) -> Any:
     import onnx  # noqa: PLC0415  # an optional library
 
     return onnx.ModelProto.FromString(bytes(part.data))
 
 
-def _load_tensors(part: Dumped) -> Any:
+def _load_tensors(part: Stored) -> Any:
     from safetensors.numpy import load as load_tensors  # noqa: PLC0415  # an optional library
 
     return load_tensors(bytes(part.data))
 
 
-def _load_pickle(part: Dumped) -> Any:
+def _load_pickle(part: Stored) -> Any:
     import cloudpickle  # noqa: PLC0415  # start-up time
 
     return cloudpickle.loads(part.data)
@@ -282,7 +291,7 @@ _DUMPERS: dict[str, Callable[[Any], Dumped | None]] = {
     "scipy": _dump_scipy,
     "sklearn": _dump_sklearn,
 }
-_LOADERS: dict[str, Callable[[Dumped], Any]] = {
+_LOADERS: dict[str, Callable[[Stored], Any]] = {
     "bytes": lambda part: bytes(part.data),
     PICKLED: _load_pickle,
     "npy": _load_numpy,

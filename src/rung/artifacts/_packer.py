@@ -122,23 +122,23 @@ class Packer:
 
     def _pack_fields(self, index: int, known: KnownClass, value: Any) -> Any:
         """Pack a dataclass or a named tuple; pickle one that holds more, or less, than its fields."""
-        if _extras(value, known.fields) or not all(hasattr(value, name) for name in known.fields):
+        if _has_extras(value, known) or not all(hasattr(value, name) for name in known.fields):
             return self.pickle(value)
         return {"$object": [index, {name: self.pack(getattr(value, name)) for name in known.fields}]}
 
     def _pack_model(self, index: int, known: KnownClass, value: Any) -> Any:
         """Pack a Pydantic model: its fields, and where they say something, the set ones, extra and private values."""
-        state = value.__getstate__()
-        if _extras(value, known.fields):
+        if _has_extras(value, known):
             return self.pickle(value)
-        content = {name: self.pack(item) for name, item in state["__dict__"].items() if name in known.fields}
-        fields_set = state["__pydantic_fields_set__"]
-        unset = None if len(fields_set) == len(known.fields) else sorted(fields_set)
-        rest = [unset, self.pack(state["__pydantic_extra__"]), self._pack_private(state["__pydantic_private__"])]
+        held = value.__dict__
+        content = {name: self.pack(held[name]) for name in known.fields if name in held}
+        some_set = value.__pydantic_fields_set__
+        rest = [
+            None if len(some_set) == len(known.fields) else sorted(some_set),
+            self.pack(value.__pydantic_extra__),
+            self.pack(_set_private_values(value)),
+        ]
         return {"$object": [index, content] if rest == [None, None, None] else [index, content, *rest]}
-
-    def _pack_private(self, private: dict[str, Any] | None) -> Any:
-        return self.pack(private) if private else None
 
     def _pack_array(self, value: Any) -> Any:
         """Pack an array; one of objects item by item, since `.npy` would pickle them."""
@@ -220,7 +220,16 @@ def _is_pickled_its_own_way(kind: Any) -> bool:
 _USUAL_STATES = ("object.__getstate__", "BaseModel.__getstate__", "_dataclass_getstate")
 
 
-def _extras(value: Any, fields: list[str]) -> bool:
+def _has_extras(value: Any, known: KnownClass) -> bool:
     """Say whether the value holds more than its fields; what a cached property computed is no more."""
-    names = getattr(value, "__dict__", {}).keys() - set(fields)
+    held = getattr(value, "__dict__", {})
+    if list(held) == known.fields:
+        return False
+    names = held.keys() - known.fields
     return any(not isinstance(getattr(type(value), name, None), functools.cached_property) for name in names)
+
+
+def _set_private_values(model: Any) -> dict[str, Any] | None:
+    """Give a model's private attributes, less those that were never set; pickling does the same."""
+    private: dict[str, Any] = model.__getstate__()["__pydantic_private__"] if model.__pydantic_private__ else {}
+    return private or None

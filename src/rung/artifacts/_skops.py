@@ -25,13 +25,15 @@ if TYPE_CHECKING:
 _FAMILIAR_LIBRARIES = frozenset(("builtins", "collections", "numpy", "scipy", "sklearn", None))
 _FAMILIAR_KEYS = frozenset(("float", "int", "int32", "int64", "str"))
 _UNCHANGING = frozenset(("BytesNode", "DTypeNode", "FunctionNode", "JsonNode", "SliceNode", "TupleNode", "TypeNode"))
+_STRUCTURED_ARRAY = b"\x93NUMPY"
+_HEADERS_END = 4096
 _ADDRESSES = ("_stop_words_id",)  # scikit-learn's text vectorizers keep the id() of their list of stop words
 
 
 class Written(NamedTuple):
-    """An archive, and the classes in it that skops does not trust by itself."""
+    """An archive, in pieces, and the classes in it that skops does not trust by itself."""
 
-    data: bytes
+    data: tuple[_container.Bytes, ...]
     trusted: tuple[str, ...]
 
 
@@ -46,8 +48,8 @@ def dump(estimator: Any) -> Written | None:
     try:
         schema, files = _read(skops.io.dumps(estimator))
         data = _write(schema, files)
-        trusted = tuple(skops.io.get_untrusted_types(data=data))
-        if not _is_familiar(schema) and _write(*_read(skops.io.dumps(load(data, trusted)))) != data:
+        trusted = tuple(skops.io.get_untrusted_types(data=_without_arrays(schema)))
+        if not _is_familiar(schema) and _write(*_read(skops.io.dumps(load(b"".join(data), trusted)))) != data:
             return None
     except Exception:  # noqa: BLE001  # skops and what it calls raise anything for what they cannot hold; pickle is next
         return None
@@ -77,7 +79,7 @@ def _read(archive: bytes) -> tuple[Node, dict[str, bytes]]:
         return json.loads(opened.read("schema.json")), files
 
 
-def _write(schema: Node, files: dict[str, bytes]) -> bytes:
+def _write(schema: Node, files: dict[str, bytes]) -> tuple[_container.Bytes, ...]:
     """Write the archive with the schema made the same in every process; changes the schema."""
     nodes = list(_nodes(schema))
     for node in nodes:
@@ -93,8 +95,24 @@ def _write(schema: Node, files: dict[str, bytes]) -> bytes:
             extension = node["file"].rpartition(".")[2]
             node["file"] = names.setdefault(node["file"], f"{len(names)}.{extension}")
     text = json.dumps(schema, separators=(",", ":")).encode()
-    contents = [_container.Part(new, files[old]) for old, new in names.items()]
-    return _container.pack([_container.Part("schema.json", text), *contents])
+    contents = [_container.Part(new, _without_chance(files[old])) for old, new in names.items()]
+    return _container.pieces([_container.Part("schema.json", text), *contents])
+
+
+def _without_arrays(schema: Node) -> bytes:
+    """Write the schema beside empty arrays: enough to list the classes, and no second reading of a large forest."""
+    names = dict.fromkeys(node["file"] for node in _nodes(schema) if "file" in node)
+    text = json.dumps(schema).encode()
+    return _container.pack([_container.Part("schema.json", text), *(_container.Part(name, b"") for name in names)])
+
+
+def _without_chance(file: bytes) -> bytes | bytearray:
+    """Clear what lies between the fields of a structured array: it differs between processes."""
+    if not file.startswith(_STRUCTURED_ARRAY) or b"|V" not in file[:_HEADERS_END]:
+        return file
+    from rung.artifacts import _arrays  # noqa: PLC0415  # start-up time: imports NumPy
+
+    return _arrays.without_chance(file)
 
 
 def _settle(node: Node) -> None:

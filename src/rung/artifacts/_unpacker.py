@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rung.artifacts._packer import KnownClass
 
 
-def from_json(data: bytes | memoryview) -> Any:
+def from_json(data: memoryview) -> Any:
     """Read what the packer's `to_json` wrote."""
     return json.loads(str(data, "utf-8", "surrogatepass"))
 
@@ -27,7 +27,7 @@ def from_json(data: bytes | memoryview) -> Any:
 class Unpacker:
     """Turns JSON into the value that it stands for."""
 
-    def __init__(self, parts: Sequence[_formats.Dumped], classes: Sequence[KnownClass], *, trusted: bool) -> None:
+    def __init__(self, parts: Sequence[_formats.Stored], classes: Sequence[KnownClass], *, trusted: bool) -> None:
         self._parts = parts
         self._known = classes
         self._trusted = trusted
