@@ -43,7 +43,7 @@ def cluster_name(revision: str) -> str:
 def fallback_name(production: Production) -> str:
     """Return the name of the cluster that tries the challenger, then the incumbent.
 
-    >>> from rung.gateway.routing import Split
+    >>> from rung.gateway import Production, Split
     >>> split = Split(experiment="e1", challenger="housing.v1.m3", share=0.5)
     >>> fallback_name(Production(service="housing", major=1, incumbent="housing.v1.m2", split=split))
     'housing/v1/m3-or-m2'

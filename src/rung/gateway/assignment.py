@@ -32,9 +32,11 @@ _STRIPE = 32  # bytes that the four lanes take per round
 def assigned(split: Split, unit: str | None) -> Arm:
     """Return the arm of a unit, or "none" without a usable unit: the incumbent answers, outside the experiment.
 
-    >>> assigned(Split(experiment="e1", challenger="housing.v1.m3", share=1.0), "customer-7")
-    'challenger'
-    >>> assigned(Split(experiment="e1", challenger="housing.v1.m3", share=1.0), None)
+    >>> from rung.gateway import Split
+    >>> split = Split(experiment="e1", challenger="housing.v1.m3", share=0.5)
+    >>> assigned(split, "customer-7")
+    'incumbent'
+    >>> assigned(split, None)
     'none'
     """
     if unit is None or not _UNIT.fullmatch(unit):

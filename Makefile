@@ -1,0 +1,56 @@
+# Everything that the project does, on a fresh machine with python3 and make. `make help` lists it.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(BIN)/uv
+INSTALL := $(UV) pip install --quiet --python $(BIN)/python
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format lint types imports lock clean bench-training
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
+
+$(BIN)/uv: requirements/bootstrap.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bootstrap.txt
+	@touch $@
+
+$(VENV)/.demo: $(BIN)/uv requirements/demo.txt pyproject.toml
+	$(INSTALL) --require-hashes -r requirements/demo.txt
+	$(INSTALL) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dev: $(BIN)/uv requirements/dev.txt pyproject.toml
+	$(INSTALL) --require-hashes -r requirements/dev.txt
+	$(INSTALL) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: $(VENV)/.demo ## take the housing service through its whole life, in demo/
+	$(BIN)/python -m rung.demo demo
+
+test: $(VENV)/.dev ## run all tests
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+check: format lint types imports test ## all that CI runs
+
+format: $(VENV)/.dev
+	$(BIN)/ruff format --check .
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+
+types: $(VENV)/.dev
+	$(BIN)/mypy
+
+imports: $(VENV)/.dev
+	$(BIN)/lint-imports
+
+bench-training: $(VENV)/.dev ## time training beside its peers, into build/bench/training.json
+	$(BIN)/python benchmarks/training/run.py
+
+lock: $(BIN)/uv ## make requirements/*.txt anew from the ranges in pyproject.toml
+	tools/lock $(UV)
+
+clean: ## remove what the other targets made
+	rm -rf $(VENV) build demo dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

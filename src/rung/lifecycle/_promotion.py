@@ -1,0 +1,143 @@
+"""A promotion: gate after gate, then an A/B test; one decision at a time, from facts alone.
+
+Every gate ends in a verdict with its reason. Only a pass leads on: a failure and an inconclusive end both tear the
+candidate down, and the incumbent keeps all traffic meanwhile.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rung.lifecycle._verdict import Gate, Verdict, VerdictKind
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime, timedelta
+
+    from rung.lifecycle._state import State
+
+_BEFORE_TRAFFIC = (Gate.REGRESSION, Gate.DATA, Gate.LOAD)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExperimentFacts:
+    """An A/B test that runs."""
+
+    id: str
+    started: datetime
+    deadline: timedelta
+    verdict: Verdict | None
+    """What the evidence says at this look; None while it does not decide."""
+    progress: str
+    """One sentence on how far it is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromotionFacts:
+    """All that a decision needs."""
+
+    revision: str
+    state: State
+    verdicts: Sequence[Verdict]
+    running: Gate | None
+    """The gate whose job runs now."""
+    gate_since: datetime | None
+    """When that gate began."""
+    gate_deadline: timedelta
+    incumbent: str | None
+    """Of the major, other than the candidate."""
+    experiment: ExperimentFacts | None
+    server_down_since: datetime | None
+    """Since when the candidate does not answer; None when it does."""
+    server_patience: timedelta
+    """How long it may be down."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartGate:
+    """Begin the job of a gate."""
+
+    gate: Gate
+    because: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartExperiment:
+    """Give the challenger its share of production."""
+
+    because: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crown:
+    """Make the candidate the incumbent; the old one retires."""
+
+    because: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reject:
+    """Tear the candidate down."""
+
+    because: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wait:
+    """Nothing to do yet; look again."""
+
+    because: str
+
+
+Decision = StartGate | StartExperiment | Crown | Reject | Wait
+
+
+def decide(facts: PromotionFacts, now: datetime) -> Decision:
+    """Say what happens next to a candidate that is being promoted."""
+    rejected = next((verdict for verdict in facts.verdicts if verdict.kind is not VerdictKind.PASS), None)
+    if rejected is not None:
+        return Reject(because=f"{rejected.gate} gate: {rejected.because}")
+    down = facts.server_down_since
+    if down is not None and now - down > facts.server_patience:
+        return Reject(because=f"it has not answered for {_seconds(now - down)}")
+    passed = {verdict.gate for verdict in facts.verdicts}
+    waiting = next((gate for gate in _BEFORE_TRAFFIC if gate not in passed), None)
+    if waiting is not None:
+        return _through_gates(facts, waiting, now)
+    return _after_gates(facts, now)
+
+
+def _through_gates(facts: PromotionFacts, gate: Gate, now: datetime) -> Decision:
+    if facts.running is not gate or facts.gate_since is None:
+        return StartGate(gate=gate, because=f"the {gate} gate is next")
+    if now - facts.gate_since > facts.gate_deadline:
+        return Reject(because=f"the {gate} gate did not end within {_seconds(facts.gate_deadline)}")
+    return Wait(because=f"the {gate} gate runs for {_seconds(now - facts.gate_since)}")
+
+
+def _after_gates(facts: PromotionFacts, now: datetime) -> Decision:
+    if facts.experiment is not None:
+        return _through_experiment(facts, facts.experiment, now)
+    if facts.incumbent is None:
+        return Crown(because="it passed all gates, and its major had no incumbent")
+    return StartExperiment(because=f"it passed all gates; {facts.incumbent} is the incumbent to beat")
+
+
+def _through_experiment(facts: PromotionFacts, experiment: ExperimentFacts, now: datetime) -> Decision:
+    if facts.incumbent is None:
+        return Reject(because="the incumbent went away during the A/B test, so there is nothing to be better than")
+    if experiment.verdict is not None:
+        if experiment.verdict.kind is VerdictKind.PASS:
+            return Crown(because=experiment.verdict.because)
+        return Reject(because=f"A/B test: {experiment.verdict.because}")
+    if now - experiment.started > experiment.deadline:
+        return Reject(
+            because=f"A/B test: inconclusive at the deadline of {_seconds(experiment.deadline)}; {experiment.progress}"
+        )
+    return Wait(because=experiment.progress)
+
+
+def _seconds(duration: timedelta) -> str:
+    seconds = duration.total_seconds()
+    return f"{seconds:.0f} s" if seconds < 600 else str(duration).partition(".")[0]  # noqa: PLR2004  ten minutes

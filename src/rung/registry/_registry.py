@@ -1,0 +1,609 @@
+"""The registry's operations. Each is one short transaction; a change of state and its event are written together."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Self
+
+from sqlalchemy import create_engine, event, func, insert, select, text, update
+from sqlalchemy.exc import IntegrityError, OperationalError
+
+from rung.errors import ConflictError, NotFoundError, UnavailableError
+from rung.lifecycle import Gate, State, Verdict, VerdictKind, check_move
+from rung.registry import _tables as tables
+from rung.registry._rows import Event, Experiment, Promotion, Revision
+from rung.schema import RevisionName
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+    from types import TracebackType
+
+    from sqlalchemy.engine import Connection, Engine, Row
+
+HEAD = "0001"
+"""The newest migration; a test holds it against the folder."""
+
+_BUSY_MS = 10_000  # how long SQLite waits for another writer
+
+
+def open_registry(state: Path) -> Registry:
+    """Open the registry of a workspace; make it, or bring it to the newest schema, when needed.
+
+    Raises:
+        WorkspaceError: A newer Rung wrote it.
+        UnavailableError: The database cannot be opened.
+    """
+    state.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(f"sqlite:///{state / 'registry.db'}", connect_args={"timeout": _BUSY_MS / 1000})
+    event.listen(engine, "connect", _configure)
+    registry = Registry(engine)
+    try:
+        registry.migrate()
+    except OperationalError as error:
+        raise UnavailableError(
+            f"the registry in {state} cannot be opened ({error.orig})", hint="is the disk full or read-only?"
+        ) from error
+    return registry
+
+
+def _configure(connection: Any, _: object) -> None:
+    connection.isolation_level = None  # transactions are begun below, as writers from the first statement on
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={_BUSY_MS}"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+class Registry:
+    """Reads and writes of the control plane, the CLI and trainings; safe from several processes and threads."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of all connections."""
+        self._engine.dispose()
+
+    def migrate(self) -> None:
+        """Bring the database to the newest schema."""
+        version = self._version()
+        if version == HEAD:
+            return
+        # Alembic takes longer to import than a training may take; it is needed once in a registry's life.
+        from rung.registry._migrate import upgrade  # noqa: PLC0415
+
+        with self._write() as connection:
+            upgrade(connection, known=version)
+
+    def _version(self) -> str | None:
+        with self._engine.connect() as connection:
+            try:
+                return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+            except OperationalError as error:
+                if "no such table" in str(error):
+                    return None
+                raise
+
+    # --- runs ---
+
+    def record_run(self, record: Mapping[str, Any]) -> None:
+        """Keep the record of a run; of an id that is known, the newer record."""
+        row = {name: record[name] for name in ("id", "service", "started", "status")} | {"record": dict(record)}
+        with self._write() as connection:
+            known = connection.execute(update(tables.runs).where(tables.runs.c.id == row["id"]).values(**row)).rowcount
+            if not known:
+                connection.execute(insert(tables.runs).values(**row))
+
+    def runs(self, service: str | None = None, *, limit: int = 100) -> list[dict[str, Any]]:
+        """Give the records of runs, the newest first."""
+        query = select(tables.runs.c.record).order_by(tables.runs.c.started.desc()).limit(limit)
+        if service is not None:
+            query = query.where(tables.runs.c.service == service)
+        with self._engine.connect() as connection:
+            return [row.record for row in connection.execute(query)]
+
+    def run(self, identity: str) -> dict[str, Any]:
+        """Give the record of one run.
+
+        Raises:
+            NotFoundError: There is no such run.
+        """
+        with self._engine.connect() as connection:
+            record = connection.execute(select(tables.runs.c.record).where(tables.runs.c.id == identity)).scalar()
+        if record is None:
+            raise NotFoundError(f"there is no run {identity!r}", hint="`rung runs list` names them")
+        found: dict[str, Any] = record
+        return found
+
+    # --- events ---
+
+    def events(self, *, after: int = 0, service: str | None = None, limit: int = 1_000) -> list[Event]:
+        """Give what happened after an event, in order."""
+        query = select(tables.events).where(tables.events.c.id > after).order_by(tables.events.c.id).limit(limit)
+        if service is not None:
+            query = query.where(tables.events.c.service == service)
+        with self._engine.connect() as connection:
+            return [_event(row) for row in connection.execute(query)]
+
+    def record_event(self, kind: str, subject: str, *, because: str, actor: str, **data: Any) -> None:
+        """Append to the log something that moves no revision."""
+        with self._write() as connection:
+            _append(connection, kind, subject, because=because, actor=actor, data=data)
+
+    # --- revisions ---
+
+    def revisions(self, service: str | None = None, major: int | None = None) -> list[Revision]:
+        """Give all revisions, sorted by name."""
+        table = tables.revisions
+        query = select(table).order_by(table.c.service, table.c.major, table.c.minor)
+        if service is not None:
+            query = query.where(table.c.service == service)
+        if major is not None:
+            query = query.where(table.c.major == major)
+        with self._engine.connect() as connection:
+            return [_revision(row) for row in connection.execute(query)]
+
+    def revision(self, name: RevisionName) -> Revision:
+        """Give one revision.
+
+        Raises:
+            NotFoundError: There is no such revision.
+        """
+        with self._engine.connect() as connection:
+            return _get(connection, name)
+
+    def create_revision(self, service: str, major: int, *, actor: str, commit: str | None, dirty: bool) -> RevisionName:
+        """Make the next minor of a major, in training; the first one is the benchmark, m0."""
+        table = tables.revisions
+        with self._write() as connection:
+            last = connection.execute(
+                select(func.max(table.c.minor)).where(table.c.service == service, table.c.major == major)
+            ).scalar()
+            name = RevisionName(service=service, major=major, minor=0 if last is None else last + 1)
+            because = "training was deployed"
+            if dirty:
+                because += " from a tree that differs from its commit"
+            connection.execute(
+                insert(table).values(
+                    **_key(name),
+                    state=State.TRAINING,
+                    reason=because,
+                    since=_now(),
+                    created=_now(),
+                    actor=actor,
+                    run=str(name),
+                    commit=commit,
+                    dirty=dirty,
+                )
+            )
+            _append(
+                connection,
+                "training",
+                str(name),
+                because=because,
+                actor=actor,
+                data={"commit": commit, "dirty": dirty},
+            )
+        return name
+
+    def move(self, name: RevisionName, to: State, *, because: str, actor: str, **fields: Any) -> None:
+        """Move a revision to a state, with the event, when the table of moves allows it.
+
+        Args:
+            name: The revision.
+            to: The state.
+            because: One sentence.
+            actor: Who or what did it.
+            fields: Further columns, and `data` for the event.
+
+        Raises:
+            ConflictError: The table has no such move from the state that it is in.
+        """
+        data = fields.pop("data", {})
+        with self._write() as connection:
+            _move(connection, name, to, because=because, actor=actor, data=data, fields=fields)
+
+    def set_environment(self, name: RevisionName, key: str) -> None:
+        """Keep the key of a revision's locked environment."""
+        with self._write() as connection:
+            connection.execute(update(tables.revisions).where(*_is(name)).values(environment=key))
+
+    def rollback(self, service: str, major: int, *, because: str, actor: str, warm_until: datetime) -> RevisionName:
+        """Make the last incumbent the incumbent again, and retire the present one.
+
+        Raises:
+            ConflictError: There is no incumbent, none before it that is still warm, or a promotion is under way.
+        """
+        major_name = f"{service}.v{major}"
+        table = tables.revisions
+        with self._write() as connection:
+            rows = [
+                _revision(row)
+                for row in connection.execute(select(table).where(table.c.service == service, table.c.major == major))
+            ]
+            now = next((row for row in rows if row.state is State.INCUMBENT), None)
+            if now is None:
+                raise ConflictError(f"{major_name} has no incumbent", hint="`rung promote` makes one")
+            moment = datetime.now(UTC)
+            retired = [row for row in rows if row.state is State.RETIRED and row.promoted is not None]
+            warm = [row for row in retired if row.warm_until is not None and row.warm_until > moment]
+            if not warm:
+                raise ConflictError(
+                    f"{major_name} has no earlier incumbent that is kept warm",
+                    hint="deploy and promote the revision that should answer",
+                )
+            if _open_promotion(connection, service, major) is not None:
+                raise ConflictError(f"a promotion of {major_name} is under way", hint="tear its candidate down first")
+            last = max(warm, key=lambda row: row.since)
+            _move(
+                connection,
+                now.name,
+                State.RETIRED,
+                because=f"rolled back to {last.name}: {because}",
+                actor=actor,
+                data={},
+                fields={"warm_until": _spell(warm_until)},
+            )
+            _move(
+                connection,
+                last.name,
+                State.INCUMBENT,
+                because=f"rolled back from {now.name}: {because}",
+                actor=actor,
+                data={"from": str(now.name)},
+                fields={"warm_until": None, "promoted": _now()},
+            )
+        return last.name
+
+    # --- promotions ---
+
+    def begin_promotion(self, name: RevisionName, *, actor: str) -> int:
+        """Begin an attempt and move the candidate into testing.
+
+        Raises:
+            ConflictError: Another attempt of this major is under way, or the revision is no candidate.
+        """
+        try:
+            with self._write() as connection:
+                _move(connection, name, State.TESTING, because="a promotion began", actor=actor, data={}, fields={})
+                return _inserted(
+                    connection.execute(
+                        insert(tables.promotions).values(**_key(name), actor=actor, started=_now())
+                    ).inserted_primary_key
+                )
+        except IntegrityError as error:
+            raise ConflictError(
+                f"another promotion of {name.major_name} is under way",
+                hint=f"`rung status {name.service}` shows it; wait until it ended",
+            ) from error
+
+    def promotions(self, service: str | None = None, *, active_only: bool = False) -> list[Promotion]:
+        """Give attempts with their verdicts, in order."""
+        table = tables.promotions
+        query = select(table).order_by(table.c.id)
+        if service is not None:
+            query = query.where(table.c.service == service)
+        if active_only:
+            query = query.where(table.c.ended.is_(None))
+        with self._engine.connect() as connection:
+            rows = connection.execute(query).all()
+            wanted = select(tables.verdicts).where(tables.verdicts.c.promotion.in_([row.id for row in rows]))
+            given = connection.execute(wanted.order_by(tables.verdicts.c.id)).all()
+        return [_promotion(row, [_verdict(one) for one in given if one.promotion == row.id]) for row in rows]
+
+    def begin_gate(self, promotion: Promotion, gate: Gate, *, because: str) -> None:
+        """Keep that a gate's job is about to be started."""
+        with self._write() as connection:
+            changed = update(tables.promotions).where(tables.promotions.c.id == promotion.id)
+            connection.execute(changed.values(gate=gate, gate_since=_now()))
+            _append(connection, "gate", str(promotion.revision), because=because, actor="rung", data={"gate": gate})
+
+    def add_verdict(self, promotion: Promotion, verdict: Verdict) -> None:
+        """Keep what a gate found; a second verdict of the same gate changes nothing."""
+        try:
+            with self._write() as connection:
+                connection.execute(
+                    insert(tables.verdicts).values(
+                        promotion=promotion.id,
+                        gate=verdict.gate,
+                        kind=verdict.kind,
+                        because=verdict.because,
+                        evidence=dict(verdict.evidence),
+                        time=_now(),
+                    )
+                )
+                _append(
+                    connection,
+                    "verdict",
+                    str(promotion.revision),
+                    because=verdict.because,
+                    actor="rung",
+                    data={"gate": verdict.gate, "kind": verdict.kind},
+                )
+        except IntegrityError:
+            return
+
+    def begin_experiment(self, promotion: Promotion, incumbent: RevisionName, *, design: Mapping[str, Any]) -> str:
+        """Begin the A/B test of an attempt and move the challenger into it."""
+        identity = f"{promotion.revision}-{promotion.id}"
+        share = design["share"]
+        because = f"A/B test against {incumbent}: {share:.0%} of the units"
+        with self._write() as connection:
+            _move(
+                connection,
+                promotion.revision,
+                State.EXPERIMENTING,
+                because=because,
+                actor="rung",
+                data={"experiment": identity},
+                fields={},
+            )
+            connection.execute(
+                insert(tables.experiments).values(
+                    id=identity,
+                    promotion=promotion.id,
+                    incumbent=str(incumbent),
+                    challenger=str(promotion.revision),
+                    design=dict(design),
+                    started=_now(),
+                )
+            )
+        return identity
+
+    def experiments(self, *, active_only: bool = False) -> list[Experiment]:
+        """Give A/B tests, in order of their start."""
+        query = select(tables.experiments).order_by(tables.experiments.c.started)
+        if active_only:
+            query = query.where(tables.experiments.c.ended.is_(None))
+        with self._engine.connect() as connection:
+            return [_experiment(row) for row in connection.execute(query)]
+
+    def keep_look(self, experiment: str, look: Mapping[str, Any]) -> None:
+        """Keep the figures of the newest look at an A/B test."""
+        with self._write() as connection:
+            changed = update(tables.experiments).where(tables.experiments.c.id == experiment)
+            connection.execute(changed.values(look=dict(look)))
+
+    def crown(self, promotion: Promotion, *, because: str, warm_until: datetime) -> None:
+        """Make the candidate of an attempt the incumbent, retire the old one, and end the attempt: all or nothing."""
+        name = promotion.revision
+        table = tables.revisions
+        with self._write() as connection:
+            query = select(table).where(
+                table.c.service == name.service, table.c.major == name.major, table.c.state == State.INCUMBENT
+            )
+            for row in connection.execute(query).all():
+                _move(
+                    connection,
+                    _revision(row).name,
+                    State.RETIRED,
+                    because=f"superseded by {name}",
+                    actor="rung",
+                    data={},
+                    fields={"warm_until": _spell(warm_until)},
+                )
+            _move(
+                connection,
+                name,
+                State.INCUMBENT,
+                because=because,
+                actor="rung",
+                data={"promotion": promotion.id},
+                fields={"promoted": _now()},
+            )
+            _end(connection, promotion, "promoted", because)
+
+    def reject(self, promotion: Promotion, *, because: str) -> None:
+        """Tear the candidate of an attempt down and end the attempt: all or nothing."""
+        with self._write() as connection:
+            _move(
+                connection,
+                promotion.revision,
+                State.TORN_DOWN,
+                because=because,
+                actor="rung",
+                data={"promotion": promotion.id},
+                fields={},
+            )
+            _end(connection, promotion, "rejected", because)
+
+    # --- processes ---
+
+    def processes(self) -> dict[str, dict[str, Any]]:
+        """Give the processes that were started and not stopped, by name."""
+        with self._engine.connect() as connection:
+            return {row.name: row.process for row in connection.execute(select(tables.processes))}
+
+    def keep_process(self, name: str, process: Mapping[str, Any]) -> None:
+        """Keep a process, before its command begins."""
+        with self._write() as connection:
+            connection.execute(tables.processes.delete().where(tables.processes.c.name == name))
+            connection.execute(insert(tables.processes).values(name=name, process=dict(process), started=_now()))
+
+    def forget_process(self, name: str) -> None:
+        """Forget a process that was stopped."""
+        with self._write() as connection:
+            connection.execute(tables.processes.delete().where(tables.processes.c.name == name))
+
+    @contextmanager
+    def _write(self) -> Iterator[Connection]:
+        """Give a connection that is the only writer until the block ends; an error undoes all of it."""
+        try:
+            with self._engine.connect() as connection:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+                try:
+                    yield connection
+                except BaseException:
+                    connection.exec_driver_sql("ROLLBACK")
+                    raise
+                connection.exec_driver_sql("COMMIT")
+        except OperationalError as error:
+            raise UnavailableError(
+                f"the registry did not take the change ({error.orig})", hint="is the disk full, or the database locked?"
+            ) from error
+
+
+def _move(
+    connection: Connection,
+    name: RevisionName,
+    to: State,
+    *,
+    because: str,
+    actor: str,
+    data: Mapping[str, Any],
+    fields: Mapping[str, Any],
+) -> None:
+    now = _get(connection, name).state
+    check_move(str(name), now, to)
+    _append(connection, to, str(name), because=because, actor=actor, data=data)
+    values = {"state": to, "reason": because, "since": _now(), **fields}
+    connection.execute(update(tables.revisions).where(*_is(name)).values(**values))
+
+
+def _append(
+    connection: Connection, kind: str, subject: str, *, because: str, actor: str, data: Mapping[str, Any]
+) -> None:
+    parts = subject.split(".")
+    connection.execute(
+        insert(tables.events).values(
+            time=_now(),
+            kind=kind,
+            service=parts[0],
+            major=int(parts[1][1:]) if len(parts) > 1 else None,
+            minor=int(parts[2][1:]) if len(parts) > 2 else None,  # noqa: PLR2004  service, major, minor
+            actor=actor,
+            because=because,
+            data=dict(data),
+        )
+    )
+
+
+def _end(connection: Connection, promotion: Promotion, outcome: str, because: str) -> None:
+    changed = update(tables.promotions).where(tables.promotions.c.id == promotion.id)
+    connection.execute(changed.values(ended=_now(), outcome=outcome, because=because))
+    ended = update(tables.experiments).where(tables.experiments.c.promotion == promotion.id)
+    connection.execute(ended.values(ended=_now()))
+
+
+def _open_promotion(connection: Connection, service: str, major: int) -> int | None:
+    table = tables.promotions
+    query = select(table.c.id).where(table.c.service == service, table.c.major == major, table.c.ended.is_(None))
+    found: int | None = connection.execute(query).scalar()
+    return found
+
+
+def _get(connection: Connection, name: RevisionName) -> Revision:
+    row = connection.execute(select(tables.revisions).where(*_is(name))).one_or_none()
+    if row is None:
+        raise NotFoundError(f"there is no revision {name}", hint=f"`rung status {name.service}` names them")
+    return _revision(row)
+
+
+def _is(name: RevisionName) -> tuple[Any, ...]:
+    table = tables.revisions
+    return (table.c.service == name.service, table.c.major == name.major, table.c.minor == name.minor)
+
+
+def _key(name: RevisionName) -> dict[str, Any]:
+    return {"service": name.service, "major": name.major, "minor": name.minor}
+
+
+def _name(row: Row[Any]) -> RevisionName:
+    return RevisionName(service=row.service, major=row.major, minor=row.minor)
+
+
+def _revision(row: Row[Any]) -> Revision:
+    return Revision(
+        name=_name(row),
+        state=State(row.state),
+        reason=row.reason,
+        since=_read(row.since),
+        created=_read(row.created),
+        actor=row.actor,
+        run=row.run,
+        commit=row.commit,
+        dirty=row.dirty,
+        environment=row.environment,
+        warm_until=_read_optional(row.warm_until),
+        promoted=_read_optional(row.promoted),
+    )
+
+
+def _event(row: Row[Any]) -> Event:
+    subject = row.service
+    if row.major is not None:
+        subject += f".v{row.major}"
+    if row.minor is not None:
+        subject += f".m{row.minor}"
+    return Event(
+        id=row.id,
+        time=_read(row.time),
+        kind=row.kind,
+        subject=subject,
+        actor=row.actor,
+        because=row.because,
+        data=row.data,
+    )
+
+
+def _verdict(row: Row[Any]) -> Verdict:
+    return Verdict(gate=Gate(row.gate), kind=VerdictKind(row.kind), because=row.because, evidence=row.evidence)
+
+
+def _promotion(row: Row[Any], given: Sequence[Verdict]) -> Promotion:
+    return Promotion(
+        id=row.id,
+        revision=_name(row),
+        actor=row.actor,
+        started=_read(row.started),
+        ended=_read_optional(row.ended),
+        outcome=row.outcome,
+        because=row.because,
+        gate=row.gate,
+        gate_since=_read_optional(row.gate_since),
+        verdicts=tuple(given),
+    )
+
+
+def _experiment(row: Row[Any]) -> Experiment:
+    return Experiment(
+        id=row.id,
+        promotion=row.promotion,
+        incumbent=RevisionName.parse(row.incumbent),
+        challenger=RevisionName.parse(row.challenger),
+        design=row.design,
+        started=_read(row.started),
+        ended=_read_optional(row.ended),
+        look=row.look,
+    )
+
+
+def _inserted(key: Any) -> int:
+    identity: int = key[0]
+    return identity
+
+
+def _now() -> str:
+    return _spell(datetime.now(UTC))
+
+
+def _spell(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def _read(value: str) -> datetime:
+    return datetime.fromisoformat(value)
+
+
+def _read_optional(value: str | None) -> datetime | None:
+    return None if value is None else _read(value)

@@ -1,0 +1,41 @@
+"""A revision's server as the gateway sees one: says what it received; `/readyz` answers its health check."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from typing import Any
+
+REVISION = os.environ["REVISION"]
+
+
+async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    if scope["type"] != "http":
+        return
+    body = await read(receive)
+    headers = {name.decode(): value.decode("latin-1") for name, value in scope["headers"]}
+    await asyncio.sleep(float(headers.get("x-sleep-s", "0")))
+    seen = {
+        "revision": REVISION,
+        "process": os.getpid(),
+        "path": scope["path"],
+        "query": scope["query_string"].decode(),
+        "headers": headers,
+        "body_bytes": len(body),
+    }
+    if "SEEN" in os.environ and scope["path"] != "/readyz":
+        with open(os.environ["SEEN"], "a") as file:  # noqa: ASYNC230, PTH123  # a test's own diary
+            file.write(json.dumps(seen) + "\n")
+    answered = [(b"content-type", b"application/json"), (b"x-revision", REVISION.encode())]
+    await send({"type": "http.response.start", "status": 200, "headers": answered})
+    await send({"type": "http.response.body", "body": json.dumps(seen).encode()})
+
+
+async def read(receive: Any) -> bytes:
+    body = b""
+    while True:
+        message = await receive()
+        body += message.get("body", b"")
+        if not message.get("more_body"):
+            return body

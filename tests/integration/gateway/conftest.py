@@ -1,0 +1,203 @@
+"""A real Envoy and real servers on unix sockets, in a short folder: a socket's path must stay under 108 bytes."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import httpx
+import pytest
+
+from rung.gateway import Backend, Gateway, Production, Routing, Split
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+GUNICORN = ["--worker-class=uvicorn_worker.UvicornWorker", "--workers=2", "--log-level=critical"]
+HERE = Path(__file__).parent
+
+
+def until(is_so: Callable[[], bool], *, within_s: float = 10.0) -> None:
+    deadline = time.monotonic() + within_s
+    while not is_so():
+        assert time.monotonic() < deadline, "it did not become so in time"
+        time.sleep(0.01)
+
+
+@dataclass
+class Server:
+    """One running server of a revision."""
+
+    revision: str
+    endpoint: str
+    process: subprocess.Popen[bytes]
+
+    @property
+    def address(self) -> str:
+        """The endpoint as Envoy prints it."""
+        return self.endpoint.removeprefix("unix:")
+
+    @property
+    def listens(self) -> bool:
+        is_unix = self.endpoint.startswith("unix:")
+        with socket.socket(socket.AF_UNIX if is_unix else socket.AF_INET) as probe:
+            address = self.address if is_unix else ("127.0.0.1", int(self.address.rpartition(":")[2]))
+            return probe.connect_ex(address) == 0
+
+    def stop(self, with_signal: int) -> None:
+        self.process.send_signal(with_signal)
+        self.process.wait(10)
+
+
+@dataclass
+class Site:
+    """A gateway with whatever servers a test starts behind it."""
+
+    folder: Path
+    gateway: Gateway
+    servers: dict[str, Server] = field(default_factory=dict)
+    envoy: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.gateway.port}"
+
+    def start_envoy(self) -> None:
+        self.gateway.prepare()
+        self.envoy = subprocess.Popen(self.gateway.command())
+        until(self.gateway.ready)
+
+    def stop_envoy(self) -> None:
+        assert self.envoy
+        self.envoy.kill()
+        self.envoy.wait(10)
+
+    def serve(self, name: str, *, revision: str = "", runner: str = "uvicorn", **environment: str) -> Server:
+        """Start a server and wait until it listens; its name names its socket and, unless said, its revision."""
+        revision = revision or f"housing.v1.{name}"
+        socket_path, port = str(self.folder / f"{name}.s"), str(free_port())
+        arguments, endpoint = {
+            "uvicorn": (["uvicorn", "--log-level=warning", "--uds", socket_path], f"unix:{socket_path}"),
+            "uvicorn on a port": (["uvicorn", "--log-level=warning", "--port", port], f"127.0.0.1:{port}"),
+            "gunicorn": (["gunicorn", *GUNICORN, "--bind", f"unix:{socket_path}"], f"unix:{socket_path}"),
+        }[runner]
+        process = subprocess.Popen(
+            [sys.executable, "-m", *arguments, "backend:app"],
+            cwd=HERE,
+            env={**os.environ, "REVISION": revision, **environment},
+        )
+        server = self.servers[name] = Server(revision=revision, endpoint=endpoint, process=process)
+        until(lambda: server.listens)
+        return server
+
+    def backends(self, *names: str, **changes: Any) -> tuple[Backend, ...]:
+        """Return one backend per revision, with all the servers named of it."""
+        endpoints: dict[str, list[str]] = {}
+        for server in (self.servers[name] for name in names):
+            endpoints.setdefault(server.revision, []).append(server.endpoint)
+        return tuple(Backend(revision=one, endpoints=tuple(each), **changes) for one, each in endpoints.items())
+
+    def routing(self, *names: str, incumbent: str | None, challenger: str = "", share: float = 0.5) -> Routing:
+        split = Split(experiment="e1", challenger=f"housing.v1.{challenger}", share=share) if challenger else None
+        holder = f"housing.v1.{incumbent}" if incumbent else None
+        production = Production(service="housing", major=1, incumbent=holder, split=split)
+        return Routing(backends=self.backends(*names), productions=(production,))
+
+    def client(self) -> httpx.Client:
+        return httpx.Client(base_url=self.url, timeout=10.0)
+
+    def load(self, *, consumers: int = 4, path: str = "/housing/v1/predict") -> Load:
+        return Load(self, consumers=consumers, path=path)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Load:
+    """Consumers that send predictions without a pause; what went wrong is kept."""
+
+    def __init__(self, site: Site, *, consumers: int = 4, path: str = "/housing/v1/predict") -> None:
+        self.answered: Counter[str] = Counter()
+        self.failures: list[str] = []
+        self._stop = threading.Event()
+        self._lock = threading.Lock()
+        run = [threading.Thread(target=self._consume, args=(site, path, number)) for number in range(consumers)]
+        self._threads = run
+
+    def __enter__(self) -> Self:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+    def wait_for(self, requests: int) -> None:
+        """Wait until so many more requests have been answered."""
+        goal = self.answered.total() + requests
+        until(lambda: self.answered.total() >= goal or bool(self.failures))
+
+    def _consume(self, site: Site, path: str, number: int) -> None:
+        sent = 0
+        with site.client() as client:
+            while not self._stop.is_set():
+                sent += 1
+                self._send(client, path, f"customer-{number}-{sent}")
+
+    def _send(self, client: httpx.Client, path: str, unit: str) -> None:
+        try:
+            answer = client.post(path, json={"instances": [{}]}, headers={"x-unit-id": unit})
+        except httpx.HTTPError as error:
+            problem, revision = f"{type(error).__name__}: {error}", ""
+        else:
+            problem = "" if answer.is_success else f"{answer.status_code} {answer.text}"
+            revision = answer.headers.get("x-revision", "")
+        with self._lock:
+            if problem:
+                self.failures.append(problem)
+            else:
+                self.answered[revision] += 1
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    folder = Path(tempfile.mkdtemp(prefix="gw", dir="/tmp"))  # short on purpose; made anew for its owner only
+    made = Site(folder=folder, gateway=Gateway(folder=folder / "g", port=free_port()))
+    try:
+        made.start_envoy()
+        yield made
+    finally:
+        for process in [*(server.process for server in made.servers.values()), made.envoy]:
+            if process and process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+        for process in [*(server.process for server in made.servers.values()), made.envoy]:
+            if process:
+                process.wait(10)
+        shutil.rmtree(folder)
+
+
+@pytest.fixture
+def read_lines() -> Callable[[Path], list[dict[str, Any]]]:
+    return lambda path: [json.loads(line) for line in path.read_text().splitlines()]
+
+
+@pytest.fixture(name="until")
+def until_fixture() -> Callable[..., None]:
+    return until

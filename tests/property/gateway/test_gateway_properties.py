@@ -1,0 +1,112 @@
+"""Whatever is routed: no unit moves back, no configuration forgets what is in use, none contradicts itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rung.gateway import Backend, Production, Routing, Shadow, Split, assigned, configuration, widened
+from rung.gateway.assignment import BUCKETS
+from rung.gateway.configuration import CLUSTERS, ROUTES, Files, addresses, is_whole
+
+FOLDER = Path("/run/gateway")
+SHARES = st.floats(min_value=0, max_value=1)
+UNITS = st.text(alphabet=[chr(code) for code in range(32, 127) if chr(code) != ","], min_size=1, max_size=40)
+
+
+@st.composite
+def backends(draw: st.DrawFn, service: str, major: int):
+    minors = draw(st.sets(st.integers(min_value=0, max_value=6), max_size=5))
+    sockets = st.sets(st.sampled_from(["a", "b", "c"]), min_size=1)
+    return [
+        Backend(
+            revision=f"{service}.v{major}.m{minor}",
+            endpoints=tuple(f"unix:/run/{service}{major}{minor}{name}" for name in sorted(draw(sockets))),
+        )
+        for minor in sorted(minors)
+    ]
+
+
+@st.composite
+def productions(draw: st.DrawFn, service: str, major: int, revisions: list[str]):
+    chosen = draw(st.permutations(revisions))
+    split = shadow = None
+    if len(chosen) > 1 and draw(st.booleans()):
+        split = Split(experiment=draw(st.sampled_from(["e1", "e2"])), challenger=chosen[1], share=draw(SHARES))
+    if len(chosen) > 2 and draw(st.booleans()):
+        shadow = Shadow(revision=chosen[2], share=draw(SHARES))
+    return Production(service=service, major=major, incumbent=chosen[0] if chosen else None, split=split, shadow=shadow)
+
+
+@st.composite
+def routings(draw: st.DrawFn):
+    all_backends, all_productions = [], []
+    for service in ("housing", "sentiment"):
+        for major in (1, 2):
+            some = draw(backends(service, major))
+            all_backends += some
+            if draw(st.booleans()):
+                all_productions.append(draw(productions(service, major, [backend.revision for backend in some])))
+    outcomes = draw(st.sampled_from([None, "127.0.0.1:9000"]))
+    return Routing(backends=tuple(all_backends), productions=tuple(all_productions), outcomes=outcomes)
+
+
+def files(routing: Routing):
+    return configuration(routing, folder=FOLDER)
+
+
+def cluster_names(made: Files):
+    return {cluster["name"] for cluster in made[CLUSTERS]["resources"]}
+
+
+def routed_clusters(made: Files):
+    for route in made[ROUTES]["resources"][0]["virtual_hosts"][0]["routes"]:
+        action = route.get("route", {})
+        yield from [action["cluster"]] if "cluster" in action else []
+        yield from [arm["name"] for arm in action.get("weighted_clusters", {}).get("clusters", [])]
+        yield from [policy["cluster"] for policy in action.get("request_mirror_policies", [])]
+
+
+@given(unit=UNITS, first=SHARES, second=SHARES)
+def test_larger_share_moves_units_to_the_challenger_only(unit: str, first: float, second: float):
+    low, high = sorted([first, second])
+    before, after = (assigned(Split(experiment="e", challenger="a.v1.m1", share=share), unit) for share in (low, high))
+    assert (before, after) != ("challenger", "incumbent")
+
+
+@given(routing=routings())
+def test_every_routed_cluster_exists(routing: Routing):
+    made = files(routing)
+    assert set(routed_clusters(made)) <= cluster_names(made)
+    assert is_whole(made)
+
+
+@given(routing=routings())
+def test_weights_of_every_split_sum_to_all_buckets(routing: Routing):
+    for route in files(routing)[ROUTES]["resources"][0]["virtual_hosts"][0]["routes"]:
+        arms = route.get("route", {}).get("weighted_clusters", {}).get("clusters")
+        assert arms is None or sum(arm["weight"] for arm in arms) == BUCKETS
+
+
+@given(before=routings(), after=routings())
+def test_step_in_between_serves_both_routings(before: Routing, after: Routing):
+    old, new = files(before), files(after)
+    wide = widened(old, new)
+    assert is_whole({**old, **wide})
+    assert cluster_names(wide) == cluster_names(old) | cluster_names(new)
+    for name in new.keys() - {CLUSTERS, ROUTES}:
+        expected = addresses(new[name]) | (addresses(old[name]) if name in old else frozenset())
+        assert addresses(wide[name]) == expected
+
+
+@given(before=routings(), after=routings())
+def test_interrupted_change_can_be_taken_up_again(before: Routing, after: Routing):
+    wide = widened(files(before), files(after))
+    assert widened(wide, files(after))[CLUSTERS]["version_info"] == wide[CLUSTERS]["version_info"]
+
+
+@given(routing=routings())
+def test_equal_routings_have_equal_versions(routing: Routing):
+    assert files(routing) == files(routing)
