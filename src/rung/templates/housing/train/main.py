@@ -11,6 +11,7 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict, Field
 from rung.training import Experiment, TestResults, data_file, evaluate_models
 from sklearn.base import BaseEstimator
+from threadpoolctl import threadpool_limits
 
 from experiments.{{service}}.schema.request import Instance
 from experiments.{{service}}.train import models
@@ -125,7 +126,8 @@ def build_model(split: Split, hyperparameters: Hyperparameters) -> BaseEstimator
                 max_iter=hyperparameters.max_iter,
                 seed=hyperparameters.seed,
             )
-    return model.fit(split.X_train, split.y_train.to_numpy())
+    with threadpool_limits(limits=1):  # done in a second, and busy neighbours cannot make it wait for their cores
+        return model.fit(split.X_train, split.y_train.to_numpy())
 
 
 def evaluate(split: Split, build_model: BaseEstimator) -> TestResults:
