@@ -51,8 +51,22 @@ def time_command(command: Command, *, timeout: float = 600.0) -> Timing:
     mark = secrets.token_hex(8)
     log = command.folder / "output.log"
     load = os.getloadavg()[0]
+    began = time.perf_counter()
+    try:
+        status, cpu = _run(command, log, mark=mark, timeout=timeout)
+        wall = time.perf_counter() - began
+    finally:  # also when the measuring itself is interrupted
+        _end_marked(mark)
+    if status != 0:
+        why = f"did not end within {timeout:g} s" if wall >= timeout else f"ended with {status}"
+        tail = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-LAST_LINES:]
+        raise ProgramError("\n".join([f"`{' '.join(command.arguments)}` {why}", *tail]))
+    return Timing(wall=wall, cpu=cpu, load=load)
+
+
+def _run(command: Command, log: Path, *, mark: str, timeout: float) -> tuple[int, float]:
+    """Run to the end; give the exit status and the CPU time in seconds."""
     with log.open("wb") as output:
-        began = time.perf_counter()
         process = subprocess.Popen(
             command.arguments,
             cwd=command.folder,
@@ -61,18 +75,14 @@ def time_command(command: Command, *, timeout: float = 600.0) -> Timing:
             stdout=output,
             stderr=subprocess.STDOUT,
         )
-        late = threading.Timer(timeout, process.kill)
-        late.start()
+    late = threading.Timer(timeout, process.kill)
+    late.start()
+    try:
         _, status, usage = os.wait4(process.pid, 0)  # not Popen.wait: the usage of this one process is wanted
-        wall = time.perf_counter() - began
+    finally:
         late.cancel()
     process.returncode = os.waitstatus_to_exitcode(status)
-    _end_marked(mark)
-    if process.returncode != 0:
-        why = f"did not end within {timeout:.0f} s" if wall >= timeout else f"ended with {process.returncode}"
-        tail = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-LAST_LINES:]
-        raise ProgramError("\n".join([f"`{' '.join(command.arguments)}` {why}", *tail]))
-    return Timing(wall=wall, cpu=usage.ru_utime + usage.ru_stime, load=load)
+    return process.returncode, usage.ru_utime + usage.ru_stime
 
 
 def _end_marked(mark: str, *, patience: float = 5.0) -> None:
