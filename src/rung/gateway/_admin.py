@@ -59,7 +59,7 @@ class Admin:
             cluster["name"]: frozenset(
                 _printed(host["address"]) for host in cluster.get("host_statuses", []) if _is_up(host)
             )
-            for cluster in json.loads(answer)["cluster_statuses"]
+            for cluster in json.loads(answer).get("cluster_statuses", [])
         }
 
     def reopen_logs(self) -> None:

@@ -25,7 +25,10 @@ _SENTENCES: Final = {
     "URX": "the revision failed at every attempt",
     "NC": "the revision is being removed",
 }
-_RUNTIME: Final = {"re2.max_program_size.error_level": 5_000}  # instructions; the default of 100 is less than a name's
+_RUNTIME: Final = {
+    "re2.max_program_size.error_level": 5_000,  # instructions; the default of 100 is less than a name takes
+    "envoy.reloadable_features.match_headers_individually": False,  # joined by commas, a repeated unit is no unit
+}
 _MOST_CONNECTIONS = 10_000  # from consumers; more are closed at once, so that Envoy never runs out of files
 _STATUSES = (400, 403, 404, 408, 413, 426, 431, 502, 503, 504)
 _ACCESS_LOG: Final = {
@@ -86,6 +89,8 @@ def _listener(folder: Path, host: str, port: int) -> dict[str, Any]:
     manager = {"name": "envoy.filters.network.http_connection_manager", "typed_config": _manager(folder)}
     return {
         "name": "production",
+        # Or a second gateway on this port would start as well, and take half of the requests.
+        "enable_reuse_port": False,
         "address": {"socket_address": {"address": host, "port_value": port}},
         "filter_chains": [{"filters": [manager]}],
     }

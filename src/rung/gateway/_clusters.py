@@ -31,6 +31,12 @@ _HEALTH_CHECK: Final[dict[str, Any]] = {
 """A dead replica is out after 2 s at most and back within 0.25 s; `/readyz` that answers 503 takes it out at once."""
 
 
+_BALANCING: Final[dict[str, Any]] = {
+    "healthy_panic_threshold": {"value": 0},  # never the dead ones, not even when all are: the fallback depends on it
+    "update_merge_window": "0s",  # the threads know at once who is healthy: a change of routes follows in milliseconds
+}
+
+
 def cluster_name(revision: str) -> str:
     """Return a name without dots, which would tear the statistic's name apart.
 
@@ -86,7 +92,7 @@ def aggregate(production: Production) -> dict[str, Any]:
             "name": "envoy.clusters.aggregate",
             "typed_config": {"@type": _AGGREGATE, "clusters": members},
         },
-        "common_lb_config": {"healthy_panic_threshold": {"value": 0}},
+        "common_lb_config": _BALANCING,
         "circuit_breakers": _breakers(),
     }
 
@@ -102,7 +108,7 @@ def _common(name: str) -> dict[str, Any]:
         "name": name,
         "connect_timeout": "1s",
         "lb_policy": "LEAST_REQUEST",
-        "common_lb_config": {"healthy_panic_threshold": {"value": 0}},
+        "common_lb_config": _BALANCING,
         "circuit_breakers": _breakers(),
         "typed_extension_protocol_options": {
             "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {

@@ -39,6 +39,9 @@ _NEXT_PRIORITY = {
     },
 }
 _NOTHING_WAS_PROCESSED = "connect-failure,refused-stream,reset-before-request"
+_MOST_SELECTIONS = 30  # of a host that was not tried yet: a dead one has the fewest requests, so it is preferred
+_SILENCE_S = 60.0  # of a consumer in the middle of a request
+_OUTCOMES_S = 10.0  # for the collector to answer
 _MOST_LISTED = 20  # paths in one answer: Envoy takes 4 KiB of it
 
 
@@ -92,7 +95,7 @@ def _outcomes(routing: Routing) -> dict[str, Any]:
     match = {"path": "/outcomes"}
     if routing.outcomes is None:
         return _direct("outcomes", match, 503, "no process takes outcomes now; send them again later")
-    action = {"cluster": _clusters.OUTCOMES, "timeout": "10s", "retry_policy": _retry(idempotent=False)}
+    action = {"cluster": _clusters.OUTCOMES, **_timeouts(_OUTCOMES_S), "retry_policy": _retry(idempotent=False)}
     return {"name": "outcomes", "match": match, "route": action}
 
 
@@ -100,7 +103,7 @@ def _exact(backend: Backend) -> dict[str, Any]:
     action = {
         "cluster": _clusters.cluster_name(backend.revision),
         "prefix_rewrite": "/",
-        "timeout": _seconds(backend.timeout_s),
+        **_timeouts(backend.timeout_s),
         "retry_policy": _retry(idempotent=backend.idempotent),
     }
     return {
@@ -137,7 +140,7 @@ def _answered(production: Production, routing: Routing, match: dict[str, Any]) -
     outside = {"x-rung-experiment": production.split.experiment, "x-rung-arm": "none"} if production.split else {}
     action = {
         "cluster": _clusters.cluster_name(backend.revision),
-        "timeout": _seconds(backend.timeout_s),
+        **_timeouts(backend.timeout_s),
         "retry_policy": _retry(idempotent=backend.idempotent),
         **_forwarding(production.shadow),
     }
@@ -156,7 +159,7 @@ def _divided(production: Production, split: Split, routing: Routing, *, match: d
     action = {
         "weighted_clusters": {"clusters": arms, "use_hash_policy": True},
         "hash_policy": [{"header": {"header_name": production.unit_header, "regex_rewrite": salted}}],
-        "timeout": _seconds(max(backend.timeout_s for backend in backends)),
+        **_timeouts(max(backend.timeout_s for backend in backends)),
         "retry_policy": {
             **_retry(idempotent=all(backend.idempotent for backend in backends)),
             "retry_priority": _NEXT_PRIORITY,
@@ -226,7 +229,7 @@ def _retry(*, idempotent: bool) -> dict[str, Any]:
         "num_retries": 3,
         "retry_back_off": {"base_interval": "0.002s", "max_interval": "0.010s"},
         "retry_host_predicate": [_OTHER_HOSTS],
-        "host_selection_retry_max_attempts": 3,
+        "host_selection_retry_max_attempts": _MOST_SELECTIONS,
     }
 
 
@@ -241,5 +244,6 @@ def _headers(values: dict[str, str]) -> list[dict[str, Any]]:
     ]
 
 
-def _seconds(value: float) -> str:
-    return f"{value:.3f}s"
+def _timeouts(answer_s: float) -> dict[str, str]:
+    """Return the limit of an answer, and of silence: longer, or a slow answer would be taken for a dead consumer."""
+    return {"timeout": f"{answer_s:.3f}s", "idle_timeout": f"{max(_SILENCE_S, answer_s + 1):.3f}s"}

@@ -19,6 +19,8 @@ _EXPERIMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _HEADER = re.compile(r"[a-z][a-z0-9-]*")
 _RESERVED_HEADERS = ("x-rung-", "x-envoy-")
 _LONGEST_SOCKET_PATH = 107  # bytes; sun_path of unix(7) holds 108 with the closing zero
+_SHORTEST_TIMEOUT_S = 0.01  # written with three digits, and 0 would be none at all
+_LONGEST_TIMEOUT_S = 3_600.0
 _HIGHEST_PORT = 65_535
 
 
@@ -42,8 +44,11 @@ class Backend:
             raise CallError(f"{self.revision} has no endpoint", hint="leave out a backend that has no server")
         if len(set(self.endpoints)) != len(self.endpoints):
             raise CallError(f"{self.revision} names an endpoint twice: {', '.join(self.endpoints)}")
-        if not self.timeout_s > 0:
-            raise CallError(f"{self.revision} has a timeout of {self.timeout_s} s; it must be more than 0")
+        if not _SHORTEST_TIMEOUT_S <= self.timeout_s <= _LONGEST_TIMEOUT_S:
+            raise CallError(
+                f"{self.revision} has a timeout of {self.timeout_s} s",
+                hint=f"a timeout goes from {_SHORTEST_TIMEOUT_S} to {_LONGEST_TIMEOUT_S} s",
+            )
         for endpoint in self.endpoints:
             check_endpoint(endpoint)
 

@@ -152,7 +152,7 @@ class Gateway:
 
         def are_loaded() -> bool:
             now = self._admin().statistics()
-            return now[WARMING] == "0" and all(now.get(name) == version for name, version in wanted.items())
+            return now.get(WARMING) == "0" and all(now.get(name) == version for name, version in wanted.items())
 
         if not self._await(are_loaded, deadline):
             raise GatewayError(f"the gateway did not take the endpoints within {self.deadline_s} s", hint=self._see())

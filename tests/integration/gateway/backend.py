@@ -7,8 +7,6 @@ import json
 import os
 from typing import Any
 
-REVISION = os.environ["REVISION"]
-
 
 async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
     if scope["type"] != "http":
@@ -17,7 +15,7 @@ async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
     headers = {name.decode(): value.decode("latin-1") for name, value in scope["headers"]}
     await asyncio.sleep(float(headers.get("x-sleep-s", "0")))
     seen = {
-        "revision": REVISION,
+        "revision": os.environ["REVISION"],
         "process": os.getpid(),
         "path": scope["path"],
         "query": scope["query_string"].decode(),
@@ -27,7 +25,7 @@ async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
     if "SEEN" in os.environ and scope["path"] != "/readyz":
         with open(os.environ["SEEN"], "a") as file:  # noqa: ASYNC230, PTH123  # a test's own diary
             file.write(json.dumps(seen) + "\n")
-    answered = [(b"content-type", b"application/json"), (b"x-revision", REVISION.encode())]
+    answered = [(b"content-type", b"application/json"), (b"x-revision", os.environ["REVISION"].encode())]
     await send({"type": "http.response.start", "status": 200, "headers": answered})
     await send({"type": "http.response.body", "body": json.dumps(seen).encode()})
 

@@ -13,7 +13,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -42,6 +42,7 @@ class Server:
 
     revision: str
     endpoint: str
+    started_as: tuple[object, ...]
     process: subprocess.Popen[bytes]
 
     @property
@@ -85,8 +86,14 @@ class Site:
         self.envoy.wait(10)
 
     def serve(self, name: str, *, revision: str = "", runner: str = "uvicorn", **environment: str) -> Server:
-        """Start a server and wait until it listens; its name names its socket and, unless said, its revision."""
+        """Return a server that listens, a new one unless the same runs; its name is its socket's and its revision's."""
         revision = revision or f"housing.v1.{name}"
+        started_as = (revision, runner, *environment.items())
+        running = self.servers.get(name)
+        if running and running.process.poll() is None:
+            if running.started_as == started_as:
+                return running
+            running.stop(signal.SIGTERM)
         socket_path, port = str(self.folder / f"{name}.s"), str(free_port())
         arguments, endpoint = {
             "uvicorn": (["uvicorn", "--log-level=warning", "--uds", socket_path], f"unix:{socket_path}"),
@@ -98,7 +105,8 @@ class Site:
             cwd=HERE,
             env={**os.environ, "REVISION": revision, **environment},
         )
-        server = self.servers[name] = Server(revision=revision, endpoint=endpoint, process=process)
+        server = Server(revision=revision, endpoint=endpoint, started_as=started_as, process=process)
+        self.servers[name] = server
         until(lambda: server.listens)
         return server
 
@@ -129,11 +137,15 @@ def free_port() -> int:
 
 
 class Load:
-    """Consumers that send predictions without a pause; what went wrong is kept."""
+    """Consumers that send predictions without a pause; what went wrong is kept.
+
+    An answer can be cut: its head was passed on, then its server was killed. No gateway can take a head back.
+    """
 
     def __init__(self, site: Site, *, consumers: int = 4, path: str = "/housing/v1/predict") -> None:
         self.answered: Counter[str] = Counter()
         self.failures: list[str] = []
+        self.cut: list[str] = []
         self._stop = threading.Event()
         self._lock = threading.Lock()
         run = [threading.Thread(target=self._consume, args=(site, path, number)) for number in range(consumers)]
@@ -164,6 +176,9 @@ class Load:
     def _send(self, client: httpx.Client, path: str, unit: str) -> None:
         try:
             answer = client.post(path, json={"instances": [{}]}, headers={"x-unit-id": unit})
+        except httpx.RemoteProtocolError as error:
+            (self.cut if "incomplete" in str(error) else self.failures).append(str(error))
+            return
         except httpx.HTTPError as error:
             problem, revision = f"{type(error).__name__}: {error}", ""
         else:
@@ -176,21 +191,28 @@ class Load:
                 self.answered[revision] += 1
 
 
-@pytest.fixture
-def site() -> Iterator[Site]:
-    folder = Path(tempfile.mkdtemp(prefix="gw", dir="/tmp"))  # short on purpose; made anew for its owner only
+@pytest.fixture(scope="module")
+def standing_site() -> Iterator[Site]:
+    folder = Path(tempfile.mkdtemp(prefix="gw", dir="/tmp"))  # short on purpose; made for its owner only
     made = Site(folder=folder, gateway=Gateway(folder=folder / "g", port=free_port()))
     try:
-        made.start_envoy()
         yield made
     finally:
-        for process in [*(server.process for server in made.servers.values()), made.envoy]:
-            if process and process.poll() is None:
-                process.send_signal(signal.SIGTERM)
-        for process in [*(server.process for server in made.servers.values()), made.envoy]:
-            if process:
-                process.wait(10)
+        processes = [*(server.process for server in made.servers.values()), *([made.envoy] if made.envoy else [])]
+        for process in processes:
+            process.terminate()
+        for process in processes:
+            process.wait(10)
         shutil.rmtree(folder)
+
+
+@pytest.fixture
+def site(standing_site: Site) -> Site:
+    """A gateway that routes nothing yet; servers of earlier tests may still run behind it."""
+    if not standing_site.gateway.ready():
+        standing_site.start_envoy()
+    replace(standing_site.gateway, linger_s=0.0).apply(Routing())
+    return standing_site
 
 
 @pytest.fixture

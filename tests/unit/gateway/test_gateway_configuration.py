@@ -45,7 +45,7 @@ def test_each_revision_has_an_exact_path():
     (route,) = named(routing(), "housing.v1.m2")
     assert route["match"] == {"prefix": "/housing/v1/m2/"}
     assert route["route"]["cluster"] == "housing/v1/m2"
-    assert route["route"]["timeout"] == "5.000s"
+    assert (route["route"]["timeout"], route["route"]["idle_timeout"]) == ("5.000s", "60.000s")
     assert headers(route)["x-rung-route"] == "exact"
 
 
