@@ -78,7 +78,7 @@ def decode(source: bytes | Path, *, digest: str | None = None) -> Any:
         IntegrityError: the file does not match the digest, or is not what Rung writes.
         TaskError: a class or a library that it needs is gone or has changed.
     """
-    data = source.read_bytes() if isinstance(source, Path) else source
+    data = _read(source) if isinstance(source, Path) else source
     if digest is not None:
         _digests.verify(data, digest, name=str(source) if isinstance(source, Path) else "")
     header, value, parts = _take_apart(data)
@@ -143,11 +143,19 @@ def _take_apart(data: bytes) -> tuple[_Header, Any, list[_formats.Stored]]:
         _formats.Stored(entry.format, entry.type, data, entry.trusted)
         for entry, (_, data) in zip(header.parts, contents[2:], strict=True)
     ]
-    return header, from_json(contents[1][1]), parts
+    try:
+        return header, from_json(contents[1][1]), parts
+    except ValueError as error:
+        raise IntegrityError("the artifact's structure is no JSON", hint=_RUN_AGAIN) from error
+
+
+def _read(path: Path) -> bytes:
+    with _digests.opened(path) as file:
+        return file.read()
 
 
 def _read_header_of_file(path: Path) -> tuple[_Header, int]:
-    with path.open("rb") as file:
+    with _digests.opened(path) as file:
         start = file.read(_ENOUGH_FOR_MOST_HEADERS)
         offset, size = _container.first_part(start)
         start += file.read(max(0, offset + size - len(start)))

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rung.errors import CallError, IntegrityError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from io import BufferedReader
 
 _FORM = re.compile(r"sha256:[0-9a-f]{64}")
 
@@ -34,7 +40,11 @@ def verify(source: bytes | Path, digest: str, *, name: str = "") -> None:
     """
     hexadecimal(digest)
     named = name or (str(source) if isinstance(source, Path) else "the artifact")
-    actual = _digest_of_file(source, named) if isinstance(source, Path) else digest_of(source)
+    if isinstance(source, Path):
+        with opened(source, named) as file:
+            actual = f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
+    else:
+        actual = digest_of(source)
     if actual != digest:
         raise IntegrityError(
             f"{named} is not what was written: its bytes give {actual}, not {digest}",
@@ -53,9 +63,15 @@ def hexadecimal(digest: str) -> str:
     return digest.removeprefix("sha256:")
 
 
-def _digest_of_file(path: Path, named: str) -> str:
+@contextlib.contextmanager
+def opened(path: Path, name: str = "") -> Iterator[BufferedReader]:
+    """Open an artifact's file for reading.
+
+    Raises:
+        IntegrityError: there is none.
+    """
     try:
         with path.open("rb") as file:
-            return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
+            yield file
     except FileNotFoundError as error:
-        raise IntegrityError(f"{named} is missing", hint="run the task that made it again") from error
+        raise IntegrityError(f"{name or path} is missing", hint="run the task that made it again") from error

@@ -20,7 +20,7 @@ import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rung.artifacts import _classes, _container, _skops
-from rung.errors import CallError, IntegrityError, TaskError
+from rung.errors import CallError, IntegrityError, RungError, TaskError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -62,7 +62,13 @@ def dump(value: Any) -> Dumped:
     Raises:
         TaskError: it cannot be written at all.
     """
-    return _DUMPERS[library_of(type(value))](value) or pickle(value)
+    try:
+        dumped = _DUMPERS[library_of(type(value))](value)
+    except RungError:
+        raise
+    except Exception:  # noqa: BLE001  # libraries raise anything for what their format cannot hold; pickle may hold it
+        dumped = None
+    return dumped or pickle(value)
 
 
 def load(part: Stored, *, trusted: bool) -> Any:
@@ -170,7 +176,7 @@ def _load_numpy(part: Stored) -> Any:
 def _dump_polars(value: Any) -> Dumped | None:
     import polars as pl  # noqa: PLC0415  # start-up time: the value's own library
 
-    if type(value) is not pl.DataFrame or any(kind.base_type() is pl.Object for kind in value.dtypes):
+    if type(value) is not pl.DataFrame:
         return None
     file = io.BytesIO()
     value.write_parquet(file)
@@ -194,13 +200,10 @@ def _dump_pandas(value: Any) -> Dumped | None:
             hint="add pyarrow to infrastructure/requirements.txt",
         ) from error
     file = io.BytesIO()
-    try:
-        value.to_parquet(file, engine="pyarrow")
-        back = pd.read_parquet(io.BytesIO(file.getvalue()), engine="pyarrow")
-    except (ValueError, TypeError, NotImplementedError):  # pyarrow's own errors are ValueErrors and the like
+    value.to_parquet(file, engine="pyarrow")
+    if not _are_same_frames(value, pd.read_parquet(io.BytesIO(file.getvalue()), engine="pyarrow")):
         return None
-    same = _are_same_frames(value, back)
-    return Dumped("parquet", "pandas:DataFrame", file.getvalue(), ("pandas", "pyarrow")) if same else None
+    return Dumped("parquet", "pandas:DataFrame", file.getvalue(), ("pandas", "pyarrow"))
 
 
 def _are_same_frames(one: Any, other: Any) -> bool:
@@ -212,7 +215,7 @@ def _are_same_frames(one: Any, other: Any) -> bool:
         )
         and one.equals(other)
         and one.attrs == other.attrs
-        and all(_are_same_objects(one[name], other[name]) for name in one.select_dtypes("object").columns)
+        and all(_are_same_objects(one[name], other[name]) for name in one.columns if one[name].dtype == "object")
     )
 
 

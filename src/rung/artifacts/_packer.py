@@ -205,7 +205,9 @@ def _form_of(kind: type) -> str | None:
         return "enum"
     if hasattr(kind, "__pydantic_complete__") and hasattr(kind, "model_fields"):
         return "model"
-    if hasattr(kind, "__dataclass_fields__"):
+    if (
+        hasattr(kind, "__dataclass_fields__") and kind.__new__ is object.__new__
+    ):  # not one that is also a list or an error
         return "dataclass"
     return "namedtuple" if issubclass(kind, tuple) and hasattr(kind, "_fields") else None
 

@@ -38,20 +38,17 @@ class Written(NamedTuple):
 
 
 def dump(estimator: Any) -> Written | None:
-    """Write an estimator; None when skops cannot bring it back as it was.
+    """Write an estimator; None when skops would bring it back otherwise. What skops cannot write at all, it raises for.
 
     An estimator of the author's own classes or functions is read back and written again: equal bytes are the proof.
     scikit-learn's own need none; skops tests them.
     """
     import skops.io  # noqa: PLC0415  # start-up time: loads all of scikit-learn
 
-    try:
-        schema, files = _read(skops.io.dumps(estimator))
-        data = _write(schema, files)
-        trusted = tuple(skops.io.get_untrusted_types(data=_without_arrays(schema)))
-        if not _is_familiar(schema) and _write(*_read(skops.io.dumps(load(b"".join(data), trusted)))) != data:
-            return None
-    except Exception:  # noqa: BLE001  # skops and what it calls raise anything for what they cannot hold; pickle is next
+    schema, files = _read(skops.io.dumps(estimator))
+    data = _write(schema, files)
+    trusted = tuple(skops.io.get_untrusted_types(data=_without_arrays(schema)))
+    if not _is_familiar(schema) and _write(*_read(skops.io.dumps(load(b"".join(data), trusted)))) != data:
         return None
     return Written(data, trusted)
 

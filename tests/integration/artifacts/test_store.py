@@ -1,0 +1,161 @@
+import os
+import stat
+import threading
+from pathlib import Path
+
+import pytest
+
+from rung import artifacts
+from rung.artifacts import LocalStore
+from rung.errors import CallError, IntegrityError, UnavailableError
+
+DATA = artifacts.encode({"rmse": 1.5})
+
+
+@pytest.fixture(params=[False, True], ids=["quick", "durable"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> LocalStore:
+    return LocalStore(tmp_path / "store", durable=request.param)
+
+
+def only_file(store: LocalStore) -> Path:
+    (path,) = (path for path in store.folder.rglob("*") if path.is_file())
+    return path
+
+
+def damage(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.chmod(0o644)
+    path.write_bytes(data)
+
+
+def test_bytes_come_back_by_digest(store: LocalStore):
+    digest = store.put(DATA)
+    assert digest == artifacts.digest_of(DATA)
+    assert store.get(digest) == DATA
+    assert store.has(digest)
+    assert list(store.digests()) == [digest]
+
+
+def test_same_bytes_lie_there_once(store: LocalStore):
+    assert store.put(DATA) == store.put(DATA)
+    assert stat.S_IMODE(only_file(store).stat().st_mode) == 0o444
+
+
+def test_flipped_byte_is_refused_by_name(store: LocalStore):
+    digest = store.put(DATA)
+    damage(only_file(store))
+    with pytest.raises(IntegrityError, match=f"artifact .* is not what was written: its bytes give .*, not {digest}"):
+        store.get(digest)
+
+
+def test_putting_again_mends_what_was_damaged(store: LocalStore):
+    digest = store.put(DATA)
+    damage(only_file(store))
+    store.put(DATA)
+    assert store.get(digest) == DATA
+
+
+def test_missing_artifact_is_named(store: LocalStore, tmp_path: Path):
+    digest = artifacts.digest_of(b"never")
+    assert not store.has(digest)
+    with pytest.raises(IntegrityError, match=f"artifact {digest} is missing"):
+        store.get(digest)
+    with pytest.raises(IntegrityError, match=f"artifact {digest} is missing"):
+        store.link(digest, tmp_path / "x")
+
+
+def test_odd_digest_leads_nowhere(store: LocalStore):
+    with pytest.raises(CallError, match="is no digest"):
+        store.get("sha256:../../../etc/passwd")
+
+
+def test_link_is_the_same_file(store: LocalStore, tmp_path: Path):
+    digest, target = store.put(DATA), tmp_path / "runs" / "1" / "build_model.artifact"
+    store.link(digest, target)
+    assert target.samefile(only_file(store))
+    artifacts.verify(target, digest)
+    assert artifacts.decode(target, digest=digest) == {"rmse": 1.5}
+    assert artifacts.describe(target).size == len(DATA)
+
+
+def test_link_replaces_what_is_there(store: LocalStore, tmp_path: Path):
+    target = tmp_path / "build_model.artifact"
+    target.write_bytes(b"old")
+    for _ in range(2):
+        store.link(store.put(DATA), target)
+    assert target.read_bytes() == DATA
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["build_model.artifact"]
+
+
+def test_link_copies_where_it_must(store: LocalStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def refuse(*_: object) -> None:
+        raise OSError(18, "another disk")
+
+    monkeypatch.setattr(os, "link", refuse)
+    target = tmp_path / "build_model.artifact"
+    store.link(store.put(DATA), target)
+    assert (target.read_bytes(), stat.S_IMODE(target.stat().st_mode)) == (DATA, 0o444)
+
+
+def test_delete_leaves_what_was_linked(store: LocalStore, tmp_path: Path):
+    digest = store.put(DATA)
+    store.link(digest, tmp_path / "kept")
+    store.delete(digest)
+    store.delete(digest)
+    assert not store.has(digest)
+    artifacts.verify(tmp_path / "kept", digest)
+
+
+def test_decode_names_the_damaged_file(store: LocalStore, tmp_path: Path):
+    digest = store.put(DATA)
+    store.link(digest, tmp_path / "build_model.artifact")
+    damage(tmp_path / "build_model.artifact")
+    with pytest.raises(IntegrityError, match=r"build_model\.artifact is not what was written"):
+        artifacts.decode(tmp_path / "build_model.artifact", digest=digest)
+
+
+def test_missing_file_is_named(tmp_path: Path):
+    for read in (artifacts.decode, artifacts.describe, lambda path: artifacts.verify(path, artifacts.digest_of(b""))):
+        with pytest.raises(IntegrityError, match=r"build_model\.artifact is missing"):
+            read(tmp_path / "build_model.artifact")
+
+
+def test_leftovers_are_removed_when_old(store: LocalStore):
+    digest = store.put(DATA)
+    leftover = only_file(store).with_name("ab.unfinished")
+    leftover.write_bytes(b"half")
+    written = leftover.stat().st_mtime
+    assert list(store.digests()) == [digest]
+    store.delete_unfinished(older_than=60, now=written + 59)
+    assert leftover.exists()
+    store.delete_unfinished(older_than=60, now=written + 61)
+    assert not leftover.exists()
+    assert store.get(digest) == DATA
+
+
+def test_unwritable_folder_is_named(tmp_path: Path):
+    (tmp_path / "store").write_text("a file, not a folder")
+    with pytest.raises(UnavailableError, match="cannot write"):
+        LocalStore(tmp_path / "store").put(DATA)
+
+
+def test_writers_of_the_same_bytes_agree(tmp_path: Path):
+    data = [bytes([number]) * 200_000 for number in range(10)]
+    stores = [LocalStore(tmp_path / "store") for _ in range(8)]
+    failures: list[BaseException] = []
+
+    def write(store: LocalStore) -> None:
+        try:
+            for item in data:
+                assert store.get(store.put(item)) == item
+        except BaseException as error:  # noqa: BLE001  # a thread's failure is the test's
+            failures.append(error)
+
+    threads = [threading.Thread(target=write, args=(store,)) for store in stores]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures
+    assert sorted(stores[0].digests()) == sorted(map(artifacts.digest_of, data))
