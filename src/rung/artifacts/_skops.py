@@ -18,7 +18,7 @@ from rung.artifacts import _container
 from rung.errors import CallError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
     Node = dict[str, Any]
 
@@ -27,7 +27,7 @@ _FAMILIAR_KEYS = frozenset(("float", "int", "int32", "int64", "str"))
 _UNCHANGING = frozenset(("BytesNode", "DTypeNode", "FunctionNode", "JsonNode", "SliceNode", "TupleNode", "TypeNode"))
 _STRUCTURED_ARRAY = b"\x93NUMPY"
 _HEADERS_END = 4096
-_ADDRESSES = ("_stop_words_id",)  # scikit-learn's text vectorizers keep the id() of their list of stop words
+_ADDRESSES = frozenset(("_stop_words_id",))  # scikit-learn's text vectorizers keep the id() of their list of stop words
 
 
 class Written(NamedTuple):
@@ -78,13 +78,11 @@ def _read(archive: bytes) -> tuple[Node, dict[str, bytes]]:
 
 def _write(schema: Node, files: dict[str, bytes]) -> tuple[_container.Bytes, ...]:
     """Write the archive with the schema made the same in every process; changes the schema."""
-    nodes = list(_nodes(schema))
-    for node in nodes:
-        _settle(node)
+    nodes = _settled(schema)
     shared = Counter(node["__id__"] for node in nodes if "__id__" in node)
     ids: dict[int, int] = {}
     names: dict[str, str] = {}
-    for node in _nodes(schema):
+    for node in nodes:
         address = node.pop("__id__", None)
         if shared[address] > 1:
             node["__id__"] = ids.setdefault(address, len(ids) + 1)
@@ -112,32 +110,42 @@ def _without_chance(file: bytes) -> bytes | bytearray:
     return _arrays.without_chance(file)
 
 
-def _settle(node: Node) -> None:
-    """Remove from one node what differs between processes."""
-    if node["__loader__"] in _UNCHANGING:
-        node.pop("__id__", None)
-    if node["__loader__"] == "SetNode":
-        node["content"].sort(key=_sort_key)
-    if node["__loader__"] == "DictNode":
-        for name in _ADDRESSES:
-            if name in node["content"]:
+def _settled(schema: Node) -> list[Node]:
+    """List the nodes, without what differs between processes; shared addresses and file names are still theirs."""
+    nodes = _nodes(schema)
+    for node in nodes:
+        if node["__loader__"] in _UNCHANGING:
+            node.pop("__id__", None)
+        elif node["__loader__"] == "DictNode":
+            for name in _ADDRESSES & node["content"].keys():
                 node["content"][name]["content"] = "null"
+    sets = [node for node in nodes if node["__loader__"] == "SetNode"]
+    for node in reversed(sets):  # inner ones first
+        node["content"].sort(key=_sort_key)
+    return _nodes(schema) if sets else nodes
 
 
 def _sort_key(node: Node) -> str:
     return json.dumps({key: value for key, value in node.items() if key != "__id__"}, sort_keys=True)
 
 
-def _nodes(value: Any) -> Iterator[Node]:
-    """Give every node of a schema, outer ones first, in the order of the file."""
+def _nodes(schema: Node) -> list[Node]:
+    """List every node of a schema, outer ones first, in the order of the file."""
+    found: list[Node] = []
+    _collect(schema, found)
+    return found
+
+
+def _collect(value: Any, found: list[Node]) -> None:
     if isinstance(value, dict):
         if isinstance(value.get("__loader__"), str):
-            yield value
-        for item in value.values():
-            yield from _nodes(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _nodes(item)
+            found.append(value)
+        children: Iterable[Any] = value.values()
+    else:
+        children = value
+    for child in children:
+        if isinstance(child, dict | list):
+            _collect(child, found)
 
 
 def _is_familiar(schema: Node) -> bool:

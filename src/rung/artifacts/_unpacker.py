@@ -58,10 +58,8 @@ class Unpacker:
             TaskError: a class or a library has changed since.
         """
         kind = type(packed)
-        if kind is list:
-            return [self.unpack(item) for item in packed]
         if kind is not dict:
-            return packed
+            return [self.unpack(item) for item in packed] if kind is list else packed
         if len(packed) == 1:
             ((tag, content),) = packed.items()
             if tag[:1] == "$":
