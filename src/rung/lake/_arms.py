@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import polars as pl
@@ -17,16 +17,18 @@ from rung.lake import _units
 from rung.stats import Arm, Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
+
+    from numpy.typing import NDArray
 
 __all__ = ["ArmSums", "Comparison", "OutcomeCounts", "Question", "compare"]
 
 _ARMS: Final = ("incumbent", "challenger")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_ROWS_AT_ONCE: Final = 5_000_000
-"""Exposures and outcomes that are summed in one go: bounds the memory to about 300 MB."""
-_ALWAYS_DUE: Final = np.iinfo(np.int64).max
-"""Time of an outcome that names a prediction: it comes after the exposure, whatever the consumer's clock says."""
+_BATCH_ROWS: Final = 1_000_000
+"""Rows that are taken from a table in one go."""
+_END: Final = np.iinfo(np.int64).max
+"""The end of time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,40 +107,30 @@ class Question:
 
 
 def compare(predictions: pl.LazyFrame, outcomes: pl.LazyFrame, question: Question) -> Comparison:
-    """Aggregate the tables for the question, a share of the units at a time so that memory stays bounded."""
+    """Aggregate the tables for the question: exposures at once, outcomes batch by batch, so that memory is bounded."""
     requests = _requests(predictions, question)
-    traffic = _collect(requests.group_by("stratum", "service", "arm", "revision").agg(count=pl.len()))
-    relevant = outcomes.filter(
-        pl.col("service").is_in(traffic["service"].unique().to_list()),
-        pl.col("date") >= _day(question),
-        pl.col("received") >= question.since,
-        pl.col("metric") == question.metric,
-    )
-    total, by_prediction = _collect(relevant.select(pl.len(), pl.col("unit_key").null_count())).row(0)
-    shares = _power_of_two(int(traffic["count"].sum() + total) // _ROWS_AT_ONCE)
+    services = _collect(requests.select("service").head(1))["service"].to_list()
+    relevant = _relevant(outcomes, services, question)
+    total, names_predictions = _collect(relevant.select(pl.len(), pl.col("prediction_key").count())).row(0)
+    repeated, again = _repeated(relevant)
+    units = _units.Units(map(_columns, _batches(requests.select("unit_key", "exposure"))))
+    owners = _Owners(requests) if names_predictions else None
+    counted = early = 0
+    for batch in _once(relevant, repeated):
+        for rows in _by_unit(batch, owners):
+            more, before = units.add(*rows)
+            counted += more
+            early += before
+    counts = OutcomeCounts(counted=counted, early=early, duplicate=again, unmatched=total - counted - early - again)
     splits = np.array([_microseconds(split) for split in question.splits], dtype=np.int64)
-    sums = _units.Sums(cells=np.zeros((2 * (splits.size + 1), len(_units.FIELDS))))
-    duplicate = 0
-    for share in range(shares):
-        exposed = requests.filter(pl.col("unit_key") & (shares - 1) == share)
-        found = _outcomes(relevant, shares, share)
-        if by_prediction:
-            found = pl.concat([found, _outcomes_of_predictions(relevant, exposed)])
-        rows, repeated = _deduplicate(_collect(found))
-        duplicate += repeated
-        sums += _units.aggregate(_events(_collect(exposed.select("unit_key", "exposure")), rows), splits)
-    counts = OutcomeCounts(
-        counted=sums.counted,
-        early=sums.early,
-        duplicate=duplicate,
-        unmatched=total - sums.counted - sums.early - duplicate,
-    )
-    return Comparison(strata=_strata(sums, traffic), outcomes=counts)
+    traffic = _collect(requests.group_by("stratum", "challenger", "minor").agg(count=pl.len()))
+    return Comparison(strata=_strata(units.sums(splits), traffic), outcomes=counts)
 
 
 def _requests(predictions: pl.LazyFrame, question: Question) -> pl.LazyFrame:
     """Select the production requests of the experiment whose unit was assigned to an arm."""
     stratum = pl.sum_horizontal(pl.lit(0), *((pl.col("time") >= split).cast(pl.Int32) for split in question.splits))
+    challenger = (pl.col("arm") == "challenger").cast(pl.Int64)
     return predictions.filter(
         pl.col("date") >= _day(question),
         pl.col("time") >= question.since,
@@ -146,67 +138,100 @@ def _requests(predictions: pl.LazyFrame, question: Question) -> pl.LazyFrame:
         pl.col("kind") == "production",
         pl.col("arm").is_in(_ARMS),
         pl.col("unit_key").is_not_null(),
-    ).with_columns(
-        stratum=stratum, exposure=pl.col("time").to_physical() * 2 + (pl.col("arm") == "challenger").cast(pl.Int64)
+    ).with_columns(stratum=stratum, challenger=challenger, exposure=pl.col("time").to_physical() * 2 + challenger)
+
+
+def _relevant(outcomes: pl.LazyFrame, services: list[str], question: Question) -> pl.LazyFrame:
+    """Select the outcomes that can belong to the experiment."""
+    return outcomes.filter(
+        pl.col("service").is_in(services),
+        pl.col("date") >= _day(question),
+        pl.col("received") >= question.since,
+        pl.col("metric") == question.metric,
+    ).select(
+        "unit_key",
+        "prediction_key",
+        "same_key",
+        pl.coalesce("time", "received").to_physical().alias("time"),
+        "value",
     )
 
 
-def _outcomes(relevant: pl.LazyFrame, shares: int, share: int) -> pl.LazyFrame:
-    """Select the outcomes that name a unit of the share."""
-    return relevant.filter(pl.col("unit_key") & (shares - 1) == share).select(
-        "unit_key", "same_key", pl.coalesce("time", "received").to_physical().alias("time"), "value"
-    )
+def _repeated(relevant: pl.LazyFrame) -> tuple[pl.Series, int]:
+    """Return the keys of outcomes that were sent more than once, and how many are superfluous."""
+    keys = np.sort(_collect(relevant.select("same_key"))["same_key"].to_numpy())
+    again = keys[1:][keys[1:] == keys[:-1]]
+    return pl.Series(np.unique(again), dtype=pl.Int64), again.size
 
 
-def _outcomes_of_predictions(relevant: pl.LazyFrame, exposed: pl.LazyFrame) -> pl.LazyFrame:
-    """Select the outcomes that name no unit, but a prediction that was made for a unit of the share."""
-    units = exposed.select("id_key", "unit_key").unique("id_key")
-    nameless = relevant.filter(pl.col("unit_key").is_null()).drop("unit_key")
-    return nameless.join(units, left_on="prediction_key", right_on="id_key").select(
-        "unit_key", "same_key", pl.lit(_ALWAYS_DUE).alias("time"), "value"
-    )
+def _once(relevant: pl.LazyFrame, repeated: pl.Series) -> Iterator[pl.DataFrame]:
+    """Yield each outcome once, of those that are the same the earliest."""
+    if repeated.len():
+        same = pl.col("same_key").is_in(repeated.implode())
+        several = _collect(relevant.filter(same)).sort("time", "value")
+        yield several.unique("same_key", keep="first", maintain_order=True)
+        relevant = relevant.filter(~same)
+    yield from _batches(relevant.drop("same_key"))
 
 
-def _deduplicate(rows: pl.DataFrame) -> tuple[pl.DataFrame, int]:
-    """Keep the earliest of outcomes that are the same, and return how many were dropped."""
-    keys = np.sort(rows["same_key"].to_numpy())
-    repeated = int(np.count_nonzero(keys[1:] == keys[:-1]))
-    if repeated:
-        rows = rows.sort("time", "value").unique("same_key", keep="first", maintain_order=True)
-    return rows, repeated
+class _Owners:
+    """The unit of each prediction of an experiment."""
+
+    def __init__(self, requests: pl.LazyFrame) -> None:
+        predictions, units = _columns(_collect(requests.select("id_key", "unit_key")))
+        order = _units.sort_order(predictions)
+        self._predictions, self._units = predictions[order], units[order]
+
+    def find(self, predictions: _units.Ints) -> tuple[NDArray[np.bool_], _units.Ints]:
+        """Tell which predictions are known, and return the units of these."""
+        places = _units.find(self._predictions, predictions)
+        known = places >= 0
+        return known, self._units[places[known]]
 
 
-def _events(exposed: pl.DataFrame, outcomes: pl.DataFrame) -> _units.Events:
-    return _units.Events(
-        exposure_keys=exposed["unit_key"].to_numpy(),
-        exposures=exposed["exposure"].to_numpy(),
-        outcome_keys=outcomes["unit_key"].to_numpy(),
-        outcome_times=outcomes["time"].to_numpy(),
-        values=outcomes["value"].to_numpy(),
-    )
+def _by_unit(batch: pl.DataFrame, owners: _Owners | None) -> Iterator[tuple[NDArray[Any], ...]]:
+    """Yield unit, time and value of outcomes that name a unit, then of those that name a prediction.
+
+    The latter come after their unit's exposure, whatever the consumer's clock says.
+    """
+    if owners is None:
+        yield _columns(batch.select("unit_key", "time", "value"))
+        return
+    named = pl.col("unit_key").is_not_null()
+    yield _columns(batch.filter(named).select("unit_key", "time", "value"))
+    nameless = batch.filter(~named).sort("prediction_key")
+    known, units = owners.find(nameless["prediction_key"].to_numpy())
+    yield units, np.full(units.size, _END), nameless["value"].to_numpy()[known]
 
 
-def _strata(sums: _units.Sums, traffic: pl.DataFrame) -> tuple[dict[str, ArmSums], ...]:
+def _columns(frame: pl.DataFrame) -> tuple[NDArray[Any], ...]:
+    return tuple(column.to_numpy() for column in frame)
+
+
+def _strata(sums: _units.Floats, traffic: pl.DataFrame) -> tuple[dict[str, ArmSums], ...]:
     """Put sums and traffic together, by stratum and arm."""
-    home = traffic.filter(pl.col("arm") == "incumbent").group_by("revision").agg(pl.col("count").sum())
-    incumbent = next(iter(home.sort("count", "revision", descending=True)["revision"]), "")
-    strata = []
-    for stratum in range(len(sums.cells) // 2):
-        here = traffic.filter(pl.col("stratum") == stratum)
-        strata.append(
-            {
-                arm: _arm_sums(sums.cells[2 * stratum + bit], here.filter(pl.col("arm") == arm), incumbent)
-                for bit, arm in enumerate(_ARMS)
-            }
-        )
-    return tuple(strata)
+    home = traffic.filter(pl.col("challenger") == 0).group_by("minor").agg(pl.col("count").sum())
+    incumbent = next(iter(home.sort("count", "minor", descending=True)["minor"]), -1)
+    away = pl.col("count").filter((pl.col("challenger") == 1) & (pl.col("minor") == incumbent)).sum()
+    counts = traffic.group_by("stratum", "challenger").agg(pl.col("count").sum(), away.alias("away"))
+    requests = {(stratum, bit): (count, fallback) for stratum, bit, count, fallback in counts.iter_rows()}
+    return tuple(
+        {
+            arm: _arm_sums(sums[2 * stratum + bit], *requests.get((stratum, bit), (0, 0)))
+            for bit, arm in enumerate(_ARMS)
+        }
+        for stratum in range(len(sums) // 2)
+    )
 
 
-def _arm_sums(cell: _units.Floats, traffic: pl.DataFrame, incumbent: str) -> ArmSums:
+def _arm_sums(cell: _units.Floats, requests: int, fallback: int) -> ArmSums:
     sums = dict(zip(_units.FIELDS, cell.tolist(), strict=True))
     counts = {name: int(sums.pop(name)) for name in ("exposed", "moved", "units")}
-    fallback = traffic.filter(pl.col("arm") == "challenger", pl.col("revision") == incumbent)
-    return ArmSums(**counts, **sums, requests=int(traffic["count"].sum()), fallback=int(fallback["count"].sum()))
+    return ArmSums(**counts, **sums, requests=requests, fallback=fallback)
+
+
+def _batches(frame: pl.LazyFrame) -> Iterator[pl.DataFrame]:
+    return frame.collect_batches(chunk_size=_BATCH_ROWS, maintain_order=False, engine="streaming")
 
 
 def _collect(frame: pl.LazyFrame) -> pl.DataFrame:
@@ -219,8 +244,3 @@ def _day(question: Question) -> date:
 
 def _microseconds(instant: datetime) -> int:
     return (instant - _EPOCH) // timedelta(microseconds=1)
-
-
-def _power_of_two(parts: int) -> int:
-    """Return the smallest power of two that is greater: shares are told apart by a key's lowest bits."""
-    return 1 << parts.bit_length()

@@ -14,7 +14,7 @@ from rung.lake.log import OUTCOMES, PREDICTIONS
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["KINDS", "BadLine", "Kind", "parse"]
+__all__ = ["KINDS", "BadLine", "Kind", "parse", "to_rows"]
 
 _INSTANT = pl.Datetime("us", "UTC")
 _LATEST = 4_102_444_800_000_000  # the year 2100, microseconds since 1970
@@ -59,9 +59,13 @@ def parse(data: bytes, kind: Kind) -> tuple[pl.DataFrame, list[BadLine]]:
     empty = pl.DataFrame(schema={"line": pl.UInt32, **kind.fields})
     rows = pl.concat([empty, *frames]).with_columns(reason.alias("reason"))
     bad.update(rows.filter(pl.col("reason").is_not_null()).select("line", "reason").iter_rows())
-    good = rows.filter(pl.col("reason").is_null()).select(**kind.columns, **kind.keys)
-    good = good.with_columns(_hash(good[name]) for name in kind.keys)
-    return good, list(_bad_lines(lines, bad))
+    return to_rows(rows.filter(pl.col("reason").is_null()), kind), list(_bad_lines(lines, bad))
+
+
+def to_rows(fields: pl.DataFrame, kind: Kind) -> pl.DataFrame:
+    """Turn the fields of good lines into rows of the table."""
+    rows = fields.select(**kind.columns, **kind.keys)
+    return rows.with_columns(_hash(rows[name]) for name in kind.keys)
 
 
 def _decode(lines: list[bytes], first: int, kind: Kind) -> Iterator[tuple[int, pl.DataFrame | str]]:
@@ -161,6 +165,7 @@ KINDS = {
             "time": _instant("time"),
             "revision": pl.col("revision"),
             "major": pl.col("revision").str.extract(_REVISION, 2).cast(pl.Int32),
+            "minor": pl.col("revision").str.extract(_REVISION, 3).cast(pl.Int32),
             **{name: pl.col(name) for name in ("route", "unit", "experiment", "arm", "propensity", "kind", "status")},
             **{name: pl.col(name) for name in ("duration_ms", "instances", "parameters", "predictions", "error")},
         },

@@ -27,7 +27,7 @@ _FILE_BYTES: Final = 128 << 20
 """Compaction makes files of about this size."""
 _RETENTION_HOURS: Final = 1
 """Replaced files stay this long: longer than a query that began before the compaction."""
-_WRITER: Final = WriterProperties(compression="ZSTD", compression_level=1)
+_WRITER: Final = WriterProperties(compression="ZSTD", compression_level=1, max_row_group_size=131_072)
 
 
 class Table:

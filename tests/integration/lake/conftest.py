@@ -1,15 +1,17 @@
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from rung.lake import OUTCOMES, AppendLog, Lake, outcome_line, prediction_line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
