@@ -16,7 +16,12 @@ from rung.errors import NotFoundError, WorkspaceError
 __all__ = ["Service", "Workspace", "find", "write_atomically"]
 
 MARKER = "rung.toml"
-_SETTINGS = {"gateway_port": int, "control_port": int}
+_SETTINGS: dict[str, tuple[type, Any]] = {
+    "gateway_port": (int, 4780),
+    "control_port": (int, 4700),
+    "keep_warm_s": (int, 86_400),
+}
+"""Name to type and default. Ports on loopback; 0 takes any free one. A retired revision is kept warm, seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +99,7 @@ class Workspace:
         return sorted(folder.parent.name for folder in self.experiments.glob("*/schema"))
 
     def settings(self) -> dict[str, Any]:
-        """Read `rung.toml`.
+        """Read `rung.toml`, with defaults for what it does not set.
 
         Raises:
             WorkspaceError: It is not TOML, or has a setting that Rung does not know.
@@ -107,9 +112,10 @@ class Workspace:
         for name, value in settings.items():
             if name not in _SETTINGS:
                 raise WorkspaceError(f"{path} sets {name!r}", hint=f"the settings are: {', '.join(_SETTINGS)}")
-            if not isinstance(value, _SETTINGS[name]):
-                raise WorkspaceError(f"{path}: {name} = {value!r}", hint=f"it is of type {_SETTINGS[name].__name__}")
-        return settings
+            kind, _ = _SETTINGS[name]
+            if type(value) is not kind or value < 0:
+                raise WorkspaceError(f"{path}: {name} = {value!r}", hint=f"it is a {kind.__name__}, 0 or more")
+        return {name: settings.get(name, default) for name, (_, default) in _SETTINGS.items()}
 
 
 def find(start: Path | None = None) -> Workspace:

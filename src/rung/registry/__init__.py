@@ -1,9 +1,29 @@
 """The registry: what exists, what happened, and why. The only SQL of Rung.
 
-`open_registry` gives it for a workspace's state; the control plane, the CLI and a training's end use it.
+`open_registry` gives it for a workspace's state; the control plane and the CLI use it. A training's end needs only
+`record_run`. Each name is imported when it is first used.
 """
 
-from rung.registry._registry import Registry, open_registry
-from rung.registry._rows import Event, Experiment, Promotion, Revision
+from typing import TYPE_CHECKING
 
-__all__ = ["Event", "Experiment", "Promotion", "Registry", "Revision", "open_registry"]
+from rung._lazy import exports
+
+if TYPE_CHECKING:
+    from rung.registry._registry import Registry, open_registry
+    from rung.registry._rows import Event, Experiment, Promotion, Revision
+    from rung.registry._runs import record_run
+
+__all__ = ["Event", "Experiment", "Promotion", "Registry", "Revision", "open_registry", "record_run"]
+
+__getattr__ = exports(
+    __name__,
+    {
+        "Event": "_rows",
+        "Experiment": "_rows",
+        "Promotion": "_rows",
+        "Registry": "_registry",
+        "Revision": "_rows",
+        "open_registry": "_registry",
+        "record_run": "_runs",
+    },
+)

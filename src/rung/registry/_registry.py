@@ -13,6 +13,7 @@ from rung.errors import ConflictError, NotFoundError, UnavailableError
 from rung.lifecycle import Gate, State, Verdict, VerdictKind, check_move
 from rung.registry import _tables as tables
 from rung.registry._rows import Event, Experiment, Promotion, Revision
+from rung.registry._runs import BUSY_MS, HEAD
 from rung.schema import RevisionName
 
 if TYPE_CHECKING:
@@ -21,11 +22,6 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from sqlalchemy.engine import Connection, Engine, Row
-
-HEAD = "0001"
-"""The newest migration; a test holds it against the folder."""
-
-_BUSY_MS = 10_000  # how long SQLite waits for another writer
 
 
 def open_registry(state: Path) -> Registry:
@@ -36,7 +32,7 @@ def open_registry(state: Path) -> Registry:
         UnavailableError: The database cannot be opened.
     """
     state.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(f"sqlite:///{state / 'registry.db'}", connect_args={"timeout": _BUSY_MS / 1000})
+    engine = create_engine(f"sqlite:///{state / 'registry.db'}", connect_args={"timeout": BUSY_MS / 1000})
     event.listen(engine, "connect", _configure)
     registry = Registry(engine)
     try:
@@ -51,7 +47,7 @@ def open_registry(state: Path) -> Registry:
 def _configure(connection: Any, _: object) -> None:
     connection.isolation_level = None  # transactions are begun below, as writers from the first statement on
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={_BUSY_MS}"):
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={BUSY_MS}"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 
@@ -218,52 +214,42 @@ class Registry:
         with self._write() as connection:
             connection.execute(update(tables.revisions).where(*_is(name)).values(environment=key))
 
-    def rollback(self, service: str, major: int, *, because: str, actor: str, warm_until: datetime) -> RevisionName:
-        """Make the last incumbent the incumbent again, and retire the present one.
+    def rollback_target(self, service: str, major: int) -> RevisionName:
+        """Name the revision that a rollback would bring back: the last incumbent that is still kept warm.
 
         Raises:
-            ConflictError: There is no incumbent, none before it that is still warm, or a promotion is under way.
+            ConflictError: There is no incumbent, none before it that is warm, or a promotion is under way.
         """
-        major_name = f"{service}.v{major}"
-        table = tables.revisions
+        with self._engine.connect() as connection:
+            return _rollback_pair(connection, service, major)[1]
+
+    def rollback(self, service: str, major: int, *, because: str, actor: str, warm_until: datetime) -> RevisionName:
+        """Make the last incumbent the incumbent again, and retire the present one: all or nothing.
+
+        Raises:
+            ConflictError: As `rollback_target`.
+        """
         with self._write() as connection:
-            rows = [
-                _revision(row)
-                for row in connection.execute(select(table).where(table.c.service == service, table.c.major == major))
-            ]
-            now = next((row for row in rows if row.state is State.INCUMBENT), None)
-            if now is None:
-                raise ConflictError(f"{major_name} has no incumbent", hint="`rung promote` makes one")
-            moment = datetime.now(UTC)
-            retired = [row for row in rows if row.state is State.RETIRED and row.promoted is not None]
-            warm = [row for row in retired if row.warm_until is not None and row.warm_until > moment]
-            if not warm:
-                raise ConflictError(
-                    f"{major_name} has no earlier incumbent that is kept warm",
-                    hint="deploy and promote the revision that should answer",
-                )
-            if _open_promotion(connection, service, major) is not None:
-                raise ConflictError(f"a promotion of {major_name} is under way", hint="tear its candidate down first")
-            last = max(warm, key=lambda row: row.since)
+            now, last = _rollback_pair(connection, service, major)
             _move(
                 connection,
-                now.name,
+                now,
                 State.RETIRED,
-                because=f"rolled back to {last.name}: {because}",
+                because=f"rolled back to {last}: {because}",
                 actor=actor,
                 data={},
                 fields={"warm_until": _spell(warm_until)},
             )
             _move(
                 connection,
-                last.name,
+                last,
                 State.INCUMBENT,
-                because=f"rolled back from {now.name}: {because}",
+                because=f"rolled back from {now}: {because}",
                 actor=actor,
-                data={"from": str(now.name)},
+                data={"from": str(now)},
                 fields={"warm_until": None, "promoted": _now()},
             )
-        return last.name
+        return last
 
     # --- promotions ---
 
@@ -486,6 +472,25 @@ def _append(
             data=dict(data),
         )
     )
+
+
+def _rollback_pair(connection: Connection, service: str, major: int) -> tuple[RevisionName, RevisionName]:
+    """Give the incumbent, and the one that it superseded."""
+    table, name = tables.revisions, f"{service}.v{major}"
+    query = select(table).where(table.c.service == service, table.c.major == major)
+    rows = [_revision(row) for row in connection.execute(query)]
+    incumbent = next((row for row in rows if row.state is State.INCUMBENT), None)
+    if incumbent is None:
+        raise ConflictError(f"{name} has no incumbent", hint="`rung promote` makes one")
+    if _open_promotion(connection, service, major) is not None:
+        raise ConflictError(f"a promotion of {name} is under way", hint="wait, or `rung teardown` its candidate")
+    moment = datetime.now(UTC)
+    warm = [row for row in rows if row.state is State.RETIRED and row.warm_until and row.warm_until > moment]
+    if not warm:
+        raise ConflictError(
+            f"{name} has no earlier incumbent that is kept warm", hint="deploy and promote what should answer"
+        )
+    return incumbent.name, max(warm, key=lambda row: row.since).name
 
 
 def _end(connection: Connection, promotion: Promotion, outcome: str, because: str) -> None:

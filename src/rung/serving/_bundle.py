@@ -26,6 +26,8 @@ class Bundle(BaseModel):
     artifacts: Annotated[dict[str, str], Field(description="task name to digest")]
     contract: dict[str, Any]
     infrastructure: dict[str, Any]
+    ab_test: Annotated[dict[str, Any], Field(description="the declared ABTest; without metrics: no promotion")] = {}
+    data_tests: Annotated[tuple[str, ...], Field(description="names, as the training ran them")] = ()
     unit_header: str = "x-unit-id"
     example: Annotated[dict[str, Any], Field(description="a request that a healthy server answers, by route")]
 

@@ -19,6 +19,9 @@ from uvicorn_worker import UvicornWorker
 __all__ = ["main"]
 
 
+_KEEP_ALIVE_S = 75  # longer than the gateway keeps an idle connection, so that it never writes to a closed one
+
+
 class Worker(UvicornWorker):  # type: ignore[misc]
     """A uvicorn worker on uvloop and httptools that runs the application's start-up."""
 
@@ -68,6 +71,7 @@ def main(arguments: list[str] | None = None) -> None:
         "timeout": int(max(options.timeout, 1)),
         "graceful_timeout": int(max(options.grace, 1)),
         "child_exit": _forget_worker,
+        "keepalive": _KEEP_ALIVE_S,
         "umask": 0o077,
         "proc_name": f"rung {os.environ.get('RUNG_REVISION', '')}".strip(),
         "control_socket_disable": True,

@@ -1,0 +1,210 @@
+"""From source to a candidate: environment, training, bundle, server; each step a job or process that is looked at.
+
+The loop calls `advance` with every revision that is under way; a step that has been taken is seen and not repeated.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from rung.compute import local
+from rung.compute.environments import Environment, Environments, Lock, resolve
+from rung.compute.jobs import Ended, Job
+from rung.control._servers import Servers, revision_environment, thread_limits
+from rung.control._source import check_source, read_major, take_snapshot
+from rung.errors import NotFoundError, RungError
+from rung.lifecycle import State
+from rung.schema import Contract, RevisionName, breaking_changes
+from rung.serving import Bundle, read_bundle
+from rung.training import read_run
+from rung.workspace import write_atomically
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from rung.control._place import Place
+    from rung.registry import Registry, Revision
+
+_READY_WITHIN = timedelta(minutes=3)  # from the start of a server to its first answer, with cold caches
+_TRAINING_WITHIN = timedelta(days=1)
+_LOG_LINES = 5
+
+
+@dataclass(slots=True)
+class Deployments:
+    """Trains and deploys revisions."""
+
+    place: Place
+    registry: Registry
+    servers: Servers
+    environments: Environments
+
+    def begin(self, service: str, *, allow_dirty: bool, actor: str) -> RevisionName:
+        """Begin the training of the next revision of a service: no overrides, from a snapshot of its source.
+
+        Raises:
+            NotFoundError: There is no such service.
+            ConflictError: The tree differs from its commit.
+            EnvironmentBuildError: The requirements cannot be resolved.
+        """
+        workspace = self.place.workspace
+        found = workspace.service(service)
+        major = read_major(found)
+        source = check_source(workspace.root, allow_dirty=allow_dirty)
+        lock = resolve(found.requirements)
+        name = self.registry.create_revision(service, major, actor=actor, commit=source.commit, dirty=source.dirty)
+        folder = self.place.revision(name)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "requirements.lock").write_text(lock.text)
+        take_snapshot(workspace.root, self.place.source(name), source)
+        return name
+
+    def deploy_serving(self, name: RevisionName, *, actor: str) -> None:
+        """Begin to serve a trained revision, without production traffic.
+
+        Raises:
+            ConflictError: It is not trained.
+        """
+        self.registry.move(name, State.DEPLOYING, because="serving was deployed", actor=actor)
+
+    def advance(self, revision: Revision) -> None:
+        """Take the next step of a revision that trains or is being deployed."""
+        try:
+            if revision.state is State.TRAINING:
+                self._advance_training(revision)
+            elif revision.state is State.DEPLOYING:
+                self._advance_serving(revision)
+        except RungError as error:
+            self._fail(revision.name, str(error))
+
+    def lock(self, name: RevisionName) -> Lock:
+        """Read the locked requirements of a revision."""
+        return Lock(text=(self.place.revision(name) / "requirements.lock").read_text())
+
+    def environment(self, name: RevisionName) -> Environment:
+        """Give the environment of a revision that has been trained.
+
+        Raises:
+            NotFoundError: It is not built.
+        """
+        environment = self.environments.path_if_ready(self.lock(name))
+        if environment is None:
+            raise NotFoundError(f"the environment of {name} is not built", hint="it is built with the next deployment")
+        return environment
+
+    def job(self, name: RevisionName, kind: str) -> Job:
+        """Give a job of a revision, as `training`."""
+        return Job(self.place.revision(name) / "jobs" / kind)
+
+    def _advance_training(self, revision: Revision) -> None:
+        name = revision.name
+        age = datetime.now(UTC) - revision.created
+        if not self.place.source(name).is_dir():
+            if age > timedelta(minutes=1):
+                self._fail(name, "its source snapshot was not finished: the deployment was interrupted")
+            return
+        environment = self._built(name)
+        if environment is None:
+            return
+        job = self.job(name, "training")
+        state = job.state()
+        if state == "absent":
+            self._start_training(revision, environment, job)
+        elif isinstance(state, Ended):
+            self._end_training(revision, state.exit_code, job)
+        elif age > _TRAINING_WITHIN:
+            job.stop()
+            self._fail(name, f"its training did not end within {_TRAINING_WITHIN}")
+
+    def _built(self, name: RevisionName) -> Environment | None:
+        """Give the environment, or see to it that it is being built."""
+        lock = self.lock(name)
+        environment = self.environments.path_if_ready(lock)
+        if environment is not None:
+            return environment
+        job = self.job(name, "environment")
+        state = job.state()
+        if isinstance(state, Ended) and state.exit_code == 0:
+            job.clear()  # it was there and has been removed since
+        elif isinstance(state, Ended):
+            self._fail(name, f"its environment cannot be made: {_last_words(job)}")
+            return None
+        if job.state() == "absent":
+            self.registry.record_event("environment", str(name), because="its environment is being built", actor="rung")
+            job.start(self.environments.command(lock, result=job.result_file))
+        return None
+
+    def _start_training(self, revision: Revision, environment: Environment, job: Job) -> None:
+        name = revision.name
+        self.registry.set_environment(name, environment.key)
+        variables = {
+            **revision_environment(self.place, name),
+            **thread_limits(2),
+            "RUNG_RUN": revision.run,
+            "RUNG_COMMIT": revision.commit or "",
+            "RUNG_DIRTY": str(int(revision.dirty)),
+            "RUNG_USER": revision.actor,
+        }
+        argv = (str(environment.python), "-m", "rung.training.deployed", "--service", name.service)
+        job.start(local.Command(argv=argv, folder=self.place.source(name), environment=variables))
+
+    def _end_training(self, revision: Revision, exit_code: int | None, job: Job) -> None:
+        """Judge an ended training: exit code and log are kept whatever they say."""
+        name = revision.name
+        try:
+            record = read_run(self.place.workspace.runs / revision.run)
+            self.registry.record_run({**record.to_json(), "exit_code": exit_code})
+        except NotFoundError:
+            record = None
+        if exit_code != 0 or record is None or record.status != "succeeded":
+            told = "was killed" if exit_code is None else f"ended with exit code {exit_code}"
+            self._fail(name, f"its training {told}: {_last_words(job)}")
+            return
+        bundle = read_bundle(self.place.workspace.state, str(name))
+        broken = self._broken_promises(name, bundle)
+        if broken:
+            self._fail(name, f"its schema breaks {name.major_name}: {broken}; open v{name.major + 1} (major = ...)")
+            return
+        told = ", ".join(f"{metric} {value:.4g}" for metric, value in record.metrics.items())
+        self.registry.move(
+            name,
+            State.TRAINED,
+            because=f"its training succeeded: {told}",
+            actor="rung",
+            data={"metrics": record.metrics, "failed_tests": record.failed_tests},
+        )
+
+    def _broken_promises(self, name: RevisionName, bundle: Bundle) -> str:
+        """List what the schema breaks of the earlier revisions of its major."""
+        new = Contract.from_json(bundle.contract)
+        for earlier in reversed(self.registry.revisions(name.service, name.major)):
+            if earlier.name.minor < name.minor and earlier.state not in (State.FAILED, State.TRAINING):
+                old = Contract.from_json(read_bundle(self.place.workspace.state, str(earlier.name)).contract)
+                return "; ".join(map(str, breaking_changes(old, new)))
+        return ""
+
+    def _advance_serving(self, revision: Revision) -> None:
+        name = revision.name
+        ready, because = self.servers.is_ready(str(name))
+        if ready:
+            because = "its server answered a prediction"
+            self.registry.move(name, State.CANDIDATE, because=because, actor="rung")
+        elif datetime.now(UTC) - revision.since > _READY_WITHIN:
+            self._fail(name, f"it did not answer within {_READY_WITHIN}: {because}")
+
+    def _fail(self, name: RevisionName, because: str) -> None:
+        self.registry.move(name, State.FAILED, because=because, actor="rung")
+
+
+def _last_words(job: Job) -> str:
+    lines = [line.strip() for line in job.log_tail(_LOG_LINES) if line.strip()]
+    return lines[-1] if lines else "it wrote nothing"
+
+
+def write_plan(path: Path, value: object) -> None:
+    """Write a job's input."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, json.dumps(value).encode())

@@ -1,0 +1,168 @@
+"""The reconcile loop: read the facts, decide, apply, look again. What it did twice is done once."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING
+
+import structlog
+
+from rung.control._routing import Endpoint, is_served, routing
+from rung.control._servers import COLLECTOR, GATEWAY
+from rung.errors import RungError, UnavailableError
+from rung.infrastructure import Infrastructure
+from rung.lifecycle import State
+from rung.serving import read_bundle
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rung.control._deploy import Deployments
+    from rung.control._promote import Promotions
+    from rung.gateway import Gateway, Routing
+    from rung.registry import Revision
+
+_TICK_S = 0.5
+_SHIP_EVERY_S = 5.0
+
+_log = structlog.get_logger("rung.control")
+
+
+@dataclass(slots=True)
+class Loop:
+    """One control plane's loop; runs in a thread of its own."""
+
+    deployments: Deployments
+    promotions: Promotions
+    gateway: Gateway
+    _wake: threading.Event = field(default_factory=threading.Event)
+    _end: threading.Event = field(default_factory=threading.Event)
+    _routing_lock: threading.Lock = field(default_factory=threading.Lock)
+    _routed: Routing | None = None
+    _stopping: dict[str, threading.Thread] = field(default_factory=dict)
+    _shipped: float = 0.0
+
+    def run(self) -> None:
+        """Look again until `end` is called."""
+        while not self._end.is_set():
+            self._guarded("tick_failed", self.tick)
+            self._wake.wait(_TICK_S)
+            self._wake.clear()
+        for thread in list(self._stopping.values()):
+            thread.join()
+
+    def wake(self) -> None:
+        """Look again now."""
+        self._wake.set()
+
+    def end(self) -> None:
+        """Stop looking; servers go on."""
+        self._end.set()
+        self._wake.set()
+
+    def tick(self) -> None:
+        """Look once at everything."""
+        registry = self.deployments.registry
+        for revision in registry.revisions():
+            if revision.state in (State.TRAINING, State.DEPLOYING):
+                self._guarded("deployment_failed", partial(self.deployments.advance, revision))
+        self._ensure_servers()
+        self._guarded("routing_failed", self.route)
+        self._stop_unserved()
+        for promotion in registry.promotions(active_only=True):
+            self._guarded("promotion_failed", partial(self.promotions.advance, promotion))
+        self._ship()
+
+    def route(self) -> None:
+        """Make the gateway route as the registry says.
+
+        Raises:
+            GatewayError: It does not answer, or a server that should take over is not healthy.
+        """
+        with self._routing_lock:
+            wanted = self._wanted_routing()
+            if wanted == self._routed:
+                return
+            self._routed = None  # what the gateway has is not known until it says so
+            version = self.gateway.apply(wanted)
+            self._routed = wanted
+            _log.info("routed", version=version, majors=[production.name for production in wanted.productions])
+
+    def _wanted_routing(self) -> Routing:
+        registry, servers = self.deployments.registry, self.deployments.servers
+        endpoints: dict[str, Endpoint] = {}
+        for revision in self._served():
+            bundle = read_bundle(self.deployments.place.workspace.state, str(revision.name))
+            serving = Infrastructure.model_validate(bundle.infrastructure).serving
+            endpoints[str(revision.name)] = Endpoint(
+                address=servers.endpoint(revision.name),
+                timeout_s=serving.request_timeout_s,
+                unit_header=bundle.unit_header,
+            )
+        return routing(
+            registry.revisions(),
+            registry.experiments(active_only=True),
+            endpoints,
+            outcomes=servers.collector_endpoint,
+        )
+
+    def _served(self) -> list[Revision]:
+        now = datetime.now(UTC)
+        return [revision for revision in self.deployments.registry.revisions() if is_served(revision, now)]
+
+    def _ensure_servers(self) -> None:
+        servers = self.deployments.servers
+        servers.ensure(COLLECTOR, servers.collector_command)
+        if servers.running(GATEWAY) is None:
+            self._routed = None
+        servers.ensure(GATEWAY, lambda: servers.gateway_command(self.gateway))
+        for revision in self._served():
+            if str(revision.name) not in self._stopping:
+                self._guarded("server_failed", partial(self._ensure_server, revision))
+
+    def _ensure_server(self, revision: Revision) -> None:
+        deployments, name = self.deployments, revision.name
+        deployments.servers.ensure(
+            str(name),
+            lambda: deployments.servers.server_command(
+                name,
+                read_bundle(deployments.place.workspace.state, str(name)),
+                deployments.environments.ensure(deployments.lock(name)).python,
+            ),
+        )
+
+    def _stop_unserved(self) -> None:
+        """Stop the servers that nothing routes to any more; each in a thread, since it finishes what it has begun."""
+        if self._routed is None:
+            return
+        routed = {backend.revision for backend in self._routed.backends}
+        wanted = {str(revision.name) for revision in self._served()} | {COLLECTOR, GATEWAY}
+        for name, thread in list(self._stopping.items()):
+            if not thread.is_alive():
+                del self._stopping[name]
+        for name in self.deployments.registry.processes().keys() - wanted - routed - self._stopping.keys():
+            _log.info("stopping", server=name)
+            thread = threading.Thread(target=self.deployments.servers.stop, args=(name,), name=f"stop {name}")
+            self._stopping[name] = thread
+            thread.start()
+
+    def _ship(self) -> None:
+        """Move what was logged into tables now and then; an A/B test ships at each of its looks itself."""
+        if time.monotonic() - self._shipped >= _SHIP_EVERY_S:
+            self._guarded("shipping_failed", self.promotions.lake.ship)
+            self._shipped = time.monotonic()
+
+    def _guarded(self, event: str, work: Callable[[], object]) -> None:
+        """The one broad except of the loop: one revision's trouble is logged, and never stops the others."""
+        try:
+            work()
+        except UnavailableError as error:
+            _log.warning(event, error=str(error), code=error.code)
+        except RungError as error:
+            _log.error(event, error=str(error), code=error.code)
+        except Exception:  # noqa: BLE001  the loop must go on
+            _log.exception(event)

@@ -1,0 +1,161 @@
+"""The use cases of every command, wired in one place: what the API offers, done with the parts of the control plane."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Self
+
+from rung.compute.environments import Environments
+from rung.control._deploy import Deployments
+from rung.control._loop import Loop
+from rung.control._promote import Promotions
+from rung.control._servers import Servers
+from rung.control._view import View
+from rung.errors import ConflictError, NotFoundError
+from rung.gateway import Gateway
+from rung.lake import Lake
+from rung.lifecycle import State
+from rung.registry import open_registry
+
+if TYPE_CHECKING:
+    from rung.control._place import Place
+    from rung.registry import Registry
+    from rung.schema import RevisionName
+
+_LOG_PART = 1 << 16  # bytes of a log in one answer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Platform:
+    """One workspace's platform."""
+
+    place: Place
+    registry: Registry
+    deployments: Deployments
+    promotions: Promotions
+    loop: Loop
+    view: View
+    keep_warm: timedelta
+
+    @classmethod
+    def open(cls, place: Place, *, gateway_port: int) -> Self:
+        """Wire the parts; nothing is started yet."""
+        place.make()
+        gateway_url = f"http://127.0.0.1:{gateway_port}"
+        keep_warm = timedelta(seconds=place.workspace.settings()["keep_warm_s"])
+        registry = open_registry(place.workspace.state)
+        deployments = Deployments(
+            place=place,
+            registry=registry,
+            servers=Servers(place=place, registry=registry),
+            environments=Environments(place.environments),
+        )
+        promotions = Promotions(
+            deployments=deployments,
+            lake=Lake(place.lake, logs=place.predictions),
+            gateway_url=gateway_url,
+            keep_warm=keep_warm,
+        )
+        gateway = Gateway(folder=place.gateway, port=gateway_port)
+        return cls(
+            place=place,
+            registry=registry,
+            deployments=deployments,
+            promotions=promotions,
+            loop=Loop(deployments=deployments, promotions=promotions, gateway=gateway),
+            view=View(registry=registry, gateway_url=gateway_url),
+            keep_warm=keep_warm,
+        )
+
+    def deploy_training(self, service: str, *, allow_dirty: bool, actor: str) -> RevisionName:
+        """Begin the next revision of a service."""
+        name = self.deployments.begin(service, allow_dirty=allow_dirty, actor=actor)
+        self.loop.wake()
+        return name
+
+    def deploy_serving(self, name: RevisionName, *, actor: str) -> dict[str, Any]:
+        """Serve a trained revision."""
+        self.deployments.deploy_serving(name, actor=actor)
+        self.loop.wake()
+        return self.revision(name)
+
+    def promote(self, name: RevisionName, *, actor: str) -> int:
+        """Begin an attempt."""
+        promotion = self.promotions.begin(name, actor=actor)
+        self.loop.wake()
+        return promotion
+
+    def tear_down(self, name: RevisionName, *, because: str, actor: str) -> dict[str, Any]:
+        """Stop a revision; one that is being promoted ends its attempt with it.
+
+        Raises:
+            ConflictError: It is the incumbent, or has no server.
+        """
+        told = f"torn down by {actor}" + (f": {because}" if because else "")
+        active = [one for one in self.registry.promotions(name.service, active_only=True) if one.revision == name]
+        if active:
+            self.registry.reject(active[0], because=told)
+        else:
+            self.registry.move(name, State.TORN_DOWN, because=told, actor=actor)
+        self.loop.wake()
+        return self.revision(name)
+
+    def revive(self, name: RevisionName, *, actor: str) -> dict[str, Any]:
+        """Serve a torn-down revision again; it never gets traffic by that."""
+        self.registry.move(name, State.CANDIDATE, because=f"revived by {actor}", actor=actor)
+        self.loop.wake()
+        return self.revision(name)
+
+    def rollback(self, service: str, major: int, *, because: str, actor: str) -> dict[str, Any]:
+        """Bring the last incumbent back, and return when it answers production.
+
+        Raises:
+            ConflictError: There is none that is kept warm, or it does not answer.
+        """
+        warm_until = datetime.now(UTC) + self.keep_warm
+        target = self.registry.rollback_target(service, major)
+        ready, reason = self.deployments.servers.is_ready(str(target))
+        if not ready:
+            raise ConflictError(f"{target} cannot take over: {reason}", hint="wait until its server is up again")
+        told = because or f"asked for by {actor}"
+        name = self.registry.rollback(service, major, because=told, actor=actor, warm_until=warm_until)
+        self.loop.route()
+        return self.revision(name)
+
+    def revision(self, name: RevisionName) -> dict[str, Any]:
+        """Tell of one revision."""
+        shown = self.view.revision(self.registry.revision(name))
+        ready, reason = self.deployments.servers.is_ready(str(name))
+        return {**shown, "ready": ready, "not_ready_because": reason}
+
+    def log(self, name: RevisionName, kind: str, *, offset: int) -> dict[str, Any]:
+        """Give a part of a log, and where to read on.
+
+        Raises:
+            NotFoundError: There is no such kind of log, or no log yet.
+        """
+        self.registry.revision(name)
+        folder = self.place.revision(name)
+        paths = {"server": folder / "server.log"}
+        paths |= {job: self.deployments.job(name, job).log for job in ("training", "environment")}
+        if kind not in paths:
+            raise NotFoundError(f"there is no log {kind!r}", hint=f"the logs are {', '.join(sorted(paths))}")
+        if not paths[kind].is_file():
+            return {"text": "", "offset": 0}
+        with paths[kind].open("rb") as file:
+            file.seek(offset)
+            part = file.read(_LOG_PART)
+        return {"text": part.decode(errors="replace"), "offset": offset + len(part)}
+
+    def prediction(self, identity: str) -> dict[str, Any]:
+        """Trace a prediction.
+
+        Raises:
+            NotFoundError: No prediction of that id was logged.
+        """
+        self.promotions.lake.ship()
+        row = self.promotions.lake.prediction(identity)
+        if row is None:
+            raise NotFoundError(f"there is no prediction {identity!r}", hint="it is the x-request-id of an answer")
+        return row

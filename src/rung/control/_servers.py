@@ -1,0 +1,174 @@
+"""The processes of a platform: gateway, collector of outcomes, one server for each served revision.
+
+Each is on record before it begins (registry, `processes`), so the next control plane finds and adopts it. The loop asks
+for what should run; what runs already is left alone.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import httpx2
+
+from rung.compute import local
+from rung.infrastructure import Infrastructure
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from rung.control._place import Place
+    from rung.gateway import Gateway
+    from rung.registry import Registry
+    from rung.schema import RevisionName
+    from rung.serving import Bundle
+
+COLLECTOR = "collector"
+GATEWAY = "gateway"
+_AGAIN_S = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0)  # before the n-th restart in a row
+_STEADY_S = 30.0  # a process that ran so long has not crashed at its start
+_LOOK_S = 2.0  # for an answer of a health check
+
+
+@dataclass(slots=True)
+class Servers:
+    """Starts and stops the processes of one platform."""
+
+    place: Place
+    registry: Registry
+    _crashes: dict[str, tuple[int, float]] = field(default_factory=dict)
+    """Restarts in a row, and when the last one was (monotonic seconds), by process."""
+
+    def running(self, name: str) -> local.Process | None:
+        """Give a process that is on record and lives."""
+        found = self.registry.processes().get(name)
+        if found is None:
+            return None
+        process = local.Process.from_json(found)
+        return process if local.alive(process) else None
+
+    def ensure(self, name: str, command: Callable[[], local.Command]) -> bool:
+        """Start a process unless it runs; one that crashes again and again is started ever more slowly.
+
+        Returns:
+            Whether it runs now.
+        """
+        if self.running(name) is not None:
+            return True
+        count, last = self._crashes.get(name, (0, 0.0))
+        now = time.monotonic()
+        if now - last > _STEADY_S:
+            count = 0
+        if now - last < _AGAIN_S[min(count, len(_AGAIN_S) - 1)]:
+            return False
+        self._crashes[name] = (count + 1, now)
+        local.start(command(), record=lambda process: self.registry.keep_process(name, process.to_json()))
+        return True
+
+    def stop(self, name: str, *, grace_s: float = 10.0) -> None:
+        """Stop a process, letting it finish what it has begun, and forget it."""
+        found = self.registry.processes().get(name)
+        if found is not None:
+            local.stop(local.Process.from_json(found), grace_s)
+            self.registry.forget_process(name)
+        self._crashes.pop(name, None)
+
+    def stop_all(self) -> None:
+        """Stop everything: servers, collector, then the gateway."""
+        names = self.registry.processes()
+        for name in sorted(names, key=lambda name: name == GATEWAY):
+            self.stop(name)
+
+    def gateway_command(self, gateway: Gateway) -> local.Command:
+        """Say how to start Envoy."""
+        gateway.prepare()
+        return local.Command(
+            argv=tuple(gateway.command()),
+            folder=self.place.workspace.root,
+            environment=clean_environment(os.environ),
+            log=self.place.log.with_name("gateway.log"),
+        )
+
+    def collector_command(self) -> local.Command:
+        """Say how to start the collector of outcomes."""
+        argv = (sys.executable, "-m", "rung.serving.outcomes", "--bind", self.collector_endpoint)
+        return local.Command(
+            argv=argv,
+            folder=self.place.workspace.root,
+            environment={**clean_environment(os.environ), "RUNG_LOG": str(self.place.predictions)},
+            log=self.place.log.with_name("collector.log"),
+        )
+
+    @property
+    def collector_endpoint(self) -> str:
+        """Where the collector listens."""
+        return f"unix:{self.place.socket(COLLECTOR)}"
+
+    def server_command(self, name: RevisionName, bundle: Bundle, python: Path) -> local.Command:
+        """Say how to start a revision's server, in its own environment and source snapshot."""
+        serving = Infrastructure.model_validate(bundle.infrastructure).serving
+        metrics = self.place.sockets / f"{name}.metrics"
+        argv = (
+            *(str(python), "-m", "rung.serving.server"),
+            *("--application", f"experiments.{name.service}.serve.app:app"),
+            *("--bind", self.endpoint(name)),
+            *("--workers", str(serving.gunicorn_workers)),
+            *("--timeout", str(max(serving.request_timeout_s * 2, 30))),
+            *("--grace", str(serving.request_timeout_s)),
+        )
+        threads = max(1, serving.vcpus // serving.gunicorn_workers)
+        return local.Command(
+            argv=argv,
+            folder=self.place.source(name),
+            environment={
+                **revision_environment(self.place, name),
+                **thread_limits(threads),
+                "RUNG_LOG": str(self.place.predictions),
+                "RUNG_UNIT_HEADER": bundle.unit_header,
+                "PROMETHEUS_MULTIPROC_DIR": str(metrics),
+            },
+            log=self.place.revision(name) / "server.log",
+        )
+
+    def endpoint(self, name: RevisionName) -> str:
+        """Where a revision's server listens."""
+        return f"unix:{self.place.socket(str(name))}"
+
+    def is_ready(self, name: str) -> tuple[bool, str]:
+        """Ask a server whether it could answer a prediction; the reason when it could not."""
+        transport = httpx2.HTTPTransport(uds=str(self.place.socket(name)))
+        try:
+            with httpx2.Client(transport=transport, base_url="http://server", timeout=_LOOK_S) as client:
+                answer = client.get("/readyz")
+        except httpx2.HTTPError as error:
+            return False, f"its server does not answer ({type(error).__name__})"
+        if answer.status_code == httpx2.codes.OK:
+            return True, ""
+        return False, str(answer.json().get("detail", answer.status_code))
+
+
+def clean_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """Give what a process may inherit: nothing of another Python environment, nothing of Rung's own."""
+    unwanted = ("RUNG_", "PYTHON", "VIRTUAL_ENV", "PYTEST_")
+    return {name: value for name, value in environment.items() if not name.startswith(unwanted)}
+
+
+def revision_environment(place: Place, name: RevisionName) -> dict[str, str]:
+    """Give what every process of a revision is told."""
+    return {
+        **clean_environment(os.environ),
+        "PYTHONPATH": str(place.source(name)),
+        "PYTHONUNBUFFERED": "1",
+        "RUNG_STATE": str(place.workspace.state),
+        "RUNG_REVISION": str(name),
+    }
+
+
+def thread_limits(threads: int) -> dict[str, str]:
+    """Keep numerical libraries to the processors that were asked for: neighbours share the machine."""
+    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS")
+    return dict.fromkeys(names, str(threads))

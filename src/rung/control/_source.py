@@ -1,0 +1,104 @@
+"""The source snapshot of a revision: what git has, copied beside the revision, so that later edits change nothing."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import io
+import shutil
+import subprocess
+import tarfile
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rung.errors import ConflictError, WorkspaceError
+from rung.training._provenance import SourceQuery, patch
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from rung.training._provenance import Source
+    from rung.workspace import Service
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """What was copied."""
+
+    source: Source
+    patch: str | None
+    """Digest of the difference to the commit, kept beside the snapshot as `diff.patch`; None for a clean tree."""
+
+
+def check_source(root: Path, *, allow_dirty: bool) -> Source:
+    """Tell what would be deployed.
+
+    Raises:
+        WorkspaceError: There is no git repository, or it has no commit.
+        ConflictError: The tree differs from its commit, and that was not allowed.
+    """
+    source = SourceQuery(root).answer()
+    if source.commit is None:
+        raise WorkspaceError(
+            f"{root} is not a git repository with a commit",
+            hint="git init, git add -A, git commit: deploys name a commit",
+        )
+    if source.dirty and not allow_dirty:
+        raise ConflictError(
+            "the working tree differs from its commit, so nobody could see later what was deployed",
+            hint="commit first, or say --allow-dirty and the revision will say so for ever",
+        )
+    return source
+
+
+def take_snapshot(root: Path, target: Path, source: Source) -> Snapshot:
+    """Copy the committed tree, or the working tree when it is dirty, whole or not at all."""
+    temporary = target.with_name(f".{target.name}.partial")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    difference: bytes | None = None
+    if source.dirty:
+        difference = patch(root)
+        _copy_tree(root, temporary)
+        (target.parent / "diff.patch").write_bytes(difference)
+    else:
+        _extract_commit(root, temporary, str(source.commit))
+    temporary.rename(target)
+    digest = None if difference is None else "sha256:" + hashlib.sha256(difference).hexdigest()
+    return Snapshot(source=source, patch=digest)
+
+
+def read_major(service: Service) -> int:
+    """Read `major = N` from the service's schema, without running it.
+
+    Raises:
+        WorkspaceError: It is not there.
+    """
+    path = service.folder / "schema" / "service.py"
+    try:
+        tree = ast.parse(path.read_text())
+    except (OSError, SyntaxError) as error:
+        raise WorkspaceError(f"{path} cannot be read ({error})", hint="mend it; `rung check` tells more") from error
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == "major" for t in node.targets):
+            value = node.value
+            if isinstance(value, ast.Constant) and isinstance(value.value, int) and value.value >= 1:
+                return value.value
+    raise WorkspaceError(f"{path} has no major", hint="write major = 1")
+
+
+def _extract_commit(root: Path, target: Path, commit: str) -> None:
+    archive = subprocess.run(["git", "archive", commit], cwd=root, capture_output=True, check=False)
+    if archive.returncode != 0:
+        raise WorkspaceError(f"git archive failed: {archive.stderr.decode(errors='replace').strip()}")
+    with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as tar:
+        tar.extractall(target, filter="data")
+
+
+def _copy_tree(root: Path, target: Path) -> None:
+    ask = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    names = subprocess.run(ask, cwd=root, capture_output=True, check=True).stdout.decode().split("\0")
+    for name in filter(None, names):
+        if (root / name).is_file():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(root / name, target / name)

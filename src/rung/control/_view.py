@@ -1,0 +1,189 @@
+"""What people and programs are shown: status, history, why; from the registry alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from rung.errors import NotFoundError
+from rung.lifecycle import State
+
+if TYPE_CHECKING:
+    from rung.registry import Event, Experiment, Promotion, Registry, Revision
+    from rung.schema import RevisionName
+
+_NEXT = {
+    State.TRAINING: "wait: `rung logs {name}` shows its training",
+    State.TRAINED: "`rung deploy serving {name}`",
+    State.FAILED: "mend the cause, commit, `rung deploy training {service}`",
+    State.DEPLOYING: "wait: `rung logs {name} --server` shows its server",
+    State.TESTING: "wait: `rung promote {name}` shows its tests",
+    State.SHADOWING: "wait: `rung promote {name}` shows its tests",
+    State.EXPERIMENTING: "wait for outcomes: `rung promote {name}` shows the A/B test",
+    State.INCUMBENT: "it answers production; `rung deploy training {service}` begins the next revision",
+    State.TORN_DOWN: "`rung why {name}`; then the next revision, or `rung revive {name}` to look at it",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """Reads for one registry."""
+
+    registry: Registry
+    gateway_url: str
+
+    def status(self, service: str | None = None) -> dict[str, Any]:
+        """Tell of each service which revisions there are, in which state, and what comes next."""
+        majors: dict[str, dict[int, list[Revision]]] = {}
+        for revision in self.registry.revisions(service):
+            majors.setdefault(revision.name.service, {}).setdefault(revision.name.major, []).append(revision)
+        looks = {str(found.challenger): found for found in self.registry.experiments(active_only=True)}
+        services = [
+            {"name": name, "majors": [self._major(number, revisions, looks) for number, revisions in found.items()]}
+            for name, found in majors.items()
+        ]
+        return {"gateway": self.gateway_url, "services": services}
+
+    def _major(self, number: int, revisions: list[Revision], looks: dict[str, Experiment]) -> dict[str, Any]:
+        def holder(state: State) -> str | None:
+            return next((str(revision.name) for revision in revisions if revision.state is state), None)
+
+        challenger = holder(State.EXPERIMENTING)
+        running = looks.get(challenger or "")
+        shown: dict[str, Any] = {
+            "major": number,
+            "incumbent": holder(State.INCUMBENT),
+            "challenger": challenger,
+            "revisions": [self.revision(revision) for revision in revisions],
+        }
+        if running is not None:
+            shown["experiment"] = {
+                "id": running.id,
+                "since": running.started.isoformat(),
+                "share": running.design["share"],
+                "look": running.look,
+            }
+        return shown
+
+    def revision(self, revision: Revision) -> dict[str, Any]:
+        """Tell of one revision."""
+        name = revision.name
+        following = _NEXT.get(revision.state, "")
+        if revision.state is State.CANDIDATE:
+            following = "it is what others are compared with" if name.is_benchmark else f"`rung promote {name}`"
+        return {
+            "id": str(name),
+            "state": revision.state,
+            "benchmark": name.is_benchmark,
+            "reason": revision.reason,
+            "since": revision.since.isoformat(),
+            "created": revision.created.isoformat(),
+            "actor": revision.actor,
+            "run": revision.run,
+            "commit": revision.commit,
+            "dirty": revision.dirty,
+            "url": f"{self.gateway_url}/{name.service}/v{name.major}/m{name.minor}",
+            "next": following.format(name=name, service=name.service),
+        }
+
+    def history(self, service: str, major: int | None = None) -> dict[str, Any]:
+        """Tell which revision answered production from when to when, and all events."""
+        name = service if major is None else f"{service}.v{major}"
+        events = [event for event in self.registry.events(service=service) if _concerns(event, name)]
+        if not events:
+            raise NotFoundError(f"nothing has happened to {name}", hint="`rung status` names the services")
+        reigns: list[dict[str, Any]] = []
+        for event in events:
+            if event.kind == State.RETIRED:
+                for reign in reigns:
+                    if reign["revision"] == event.subject and reign["until"] is None:
+                        reign.update(until=event.time.isoformat(), ended_because=event.because)
+            elif event.kind == State.INCUMBENT:
+                reigns.append(
+                    {
+                        "revision": event.subject,
+                        "from": event.time.isoformat(),
+                        "until": None,
+                        "because": event.because,
+                        "ended_because": None,
+                    }
+                )
+        return {"name": name, "incumbents": reigns, "events": [event_json(event) for event in events]}
+
+    def why(self, name: RevisionName) -> dict[str, Any]:
+        """Tell of one revision why it is what it is: every attempt with its verdicts, and every move."""
+        revision = self.registry.revision(name)
+        attempts = [found for found in self.registry.promotions(name.service) if found.revision == name]
+        events = [event for event in self.registry.events(service=name.service) if event.subject == str(name)]
+        tests = {found.promotion: found for found in self.registry.experiments()}
+        return {
+            "revision": self.revision(revision),
+            "attempts": [_attempt(found, tests.get(found.id)) for found in attempts],
+            "events": [event_json(event) for event in events],
+        }
+
+    def why_major(self, service: str, major: int) -> dict[str, Any]:
+        """Tell why the incumbent of a major is the incumbent.
+
+        Raises:
+            NotFoundError: There is none.
+        """
+        for revision in self.registry.revisions(service, major):
+            if revision.state is State.INCUMBENT:
+                return self.why(revision.name)
+        raise NotFoundError(
+            f"{service}.v{major} has no incumbent", hint=f"name a revision: `rung why {service}.v{major}.m1`"
+        )
+
+
+def event_json(event: Event) -> dict[str, Any]:
+    """Give an event as plain data."""
+    return {
+        "id": event.id,
+        "time": event.time.isoformat(),
+        "kind": event.kind,
+        "subject": event.subject,
+        "actor": event.actor,
+        "because": event.because,
+        "data": dict(event.data),
+    }
+
+
+def promotion_json(promotion: Promotion) -> dict[str, Any]:
+    """Give an attempt as plain data."""
+    return {
+        "id": promotion.id,
+        "revision": str(promotion.revision),
+        "actor": promotion.actor,
+        "started": promotion.started.isoformat(),
+        "ended": promotion.ended.isoformat() if promotion.ended else None,
+        "outcome": promotion.outcome,
+        "because": promotion.because,
+        "gate": promotion.gate,
+        "verdicts": [
+            {
+                "gate": verdict.gate,
+                "kind": verdict.kind,
+                "because": verdict.because,
+                "evidence": dict(verdict.evidence),
+            }
+            for verdict in promotion.verdicts
+        ],
+    }
+
+
+def _attempt(promotion: Promotion, experiment: Experiment | None) -> dict[str, Any]:
+    shown = promotion_json(promotion)
+    if experiment is not None:
+        shown["experiment"] = {
+            "id": experiment.id,
+            "incumbent": str(experiment.incumbent),
+            "started": experiment.started.isoformat(),
+            "ended": experiment.ended.isoformat() if experiment.ended else None,
+            "look": experiment.look,
+        }
+    return shown
+
+
+def _concerns(event: Event, name: str) -> bool:
+    return event.subject == name or event.subject.startswith(f"{name}.")
