@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from rung.stats.arms import Arm, Stratum
 
-__all__ = ["FIELDS", "Effect", "Goal", "Kind", "combine", "effect", "skewness", "stack", "stratified_effect"]
+__all__ = ["FIELDS", "Effect", "Floats", "Goal", "Kind", "combine", "effect", "skewness", "stack", "stratified_effect"]
 
 Kind: TypeAlias = Literal["proportion", "mean", "ratio"]
 Goal: TypeAlias = Literal["maximize", "minimize"]
@@ -59,7 +59,7 @@ def effect(challenger: Arm, incumbent: Arm, *, kind: Kind, goal: Goal) -> Effect
     >>> from rung.stats import Arm
     >>> found = effect(Arm.of([1, 1, 1, 0]), Arm.of([0, 1, 0, 0]), kind="proportion", goal="maximize")
     >>> found.estimate, round(found.standard_error, 3)
-    (0.5, 0.427)
+    (0.5, 0.395)
     """
     return stratified_effect([(challenger, incumbent)], kind=kind, goal=goal)
 
@@ -125,11 +125,12 @@ def combine(sums: Floats, *, kind: Kind) -> tuple[Floats, Floats]:
     units = sums[0] * usable
     centre, variance = _adjusted(_moments(sums, kind), units)
     difference = centre[0] - centre[1]
-    weight = usable / np.maximum(_error_variance(difference, variance, units, kind), np.finfo(float).tiny)
-    weight = np.where(_total_variance(difference, variance, units) > 0, weight, 0.0)
-    information = weight.sum(axis=0)
-    estimate = (weight * difference).sum(axis=0) / np.where(information > 0, information, 1.0)
-    return estimate, information
+    error, common = _error_variances(difference, variance, units)
+    share = usable / np.where(common > 0, common, np.inf)  # of what both arms share: luck must not choose the weight
+    total = share.sum(axis=0)
+    weight = share / np.where(total > 0, total, 1.0)
+    squared_error = (weight**2 * error).sum(axis=0)
+    return (weight * difference).sum(axis=0), np.where(total > 0, 1 / np.where(total > 0, squared_error, 1.0), 0.0)
 
 
 _EMPTY = np.array([2.0, 0.0, 0.0, 2.0, 2.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0])
@@ -196,14 +197,18 @@ def _total_variance(difference: Floats, variance: Floats, units: Floats) -> Floa
     return mean
 
 
-def _error_variance(difference: Floats, variance: Floats, units: Floats, kind: Kind) -> Floats:
-    """Variance of each stratum's difference.
+def _error_variances(difference: Floats, variance: Floats, units: Floats) -> tuple[Floats, Floats]:
+    """Return the variance of each stratum's difference, and what it would be if the arms shared one variance.
 
-    The arms of a proportion share their variance: an arm's own one leans on its own rate, which tilts the test.
+    An arm's own variance leans on its own outcomes (a low rate has a low variance), which tilts the test when that arm
+    is small: the larger of the two counts.
     """
-    if kind == "proportion":
-        variance = np.broadcast_to(_stratum_variance(difference, variance, units), variance.shape)
-    prior = _COMMON_VARIANCE_UNITS * _total_variance(difference, variance, units)
-    steadied = (units * variance + prior) / (units + _COMMON_VARIANCE_UNITS)
+    total = _total_variance(difference, variance, units)
+    common = _sum_of_errors(_stratum_variance(difference, variance, units), total, units)
+    return np.maximum(_sum_of_errors(variance, total, units), common), common
+
+
+def _sum_of_errors(variance: Floats, total: Floats, units: Floats) -> Floats:
+    steadied = (units * variance + _COMMON_VARIANCE_UNITS * total) / (units + _COMMON_VARIANCE_UNITS)
     error: Floats = (steadied / np.maximum(units, 1.0)).sum(axis=0)
     return error

@@ -14,11 +14,16 @@ from rung.stats.sequential import SequentialTest, log_likelihood_ratios
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rung.stats.arms import Stratum
+    from numpy.typing import NDArray
 
-__all__ = ["Guardrail", "guardrail"]
+    from rung.stats.arms import Stratum
+    from rung.stats.effects import Floats
+
+__all__ = ["VERDICTS", "Guardrail", "decide", "guardrail"]
 
 Verdict: TypeAlias = Literal["holds", "broken", "undecided"]
+
+VERDICTS: tuple[Verdict, ...] = ("undecided", "holds", "broken")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,15 +53,13 @@ def guardrail(strata: Sequence[Stratum], *, margin: float, kind: Kind, goal: Goa
     """
     test = SequentialTest(minimum_effect=margin, kind=kind, goal=goal, alpha=alpha)
     found = stratified_effect(strata, kind=kind, goal=goal)
-    information = np.array(found.information)
-    _, no_loss = log_likelihood_ratios(np.array(found.estimate + margin), information, minimum_effect=margin)
-    _, loss = log_likelihood_ratios(np.array(-found.estimate), information, minimum_effect=margin)
+    estimate, information = np.array(found.estimate), np.array(found.information)
     ready = test.is_ready(information, stack(strata))
-    decision = _decision(float(no_loss), float(loss), needed=-math.log(alpha)) if ready else "undecided"
+    verdict = VERDICTS[int(decide(estimate, information, margin=margin, alpha=alpha))] if ready else "undecided"
     return Guardrail(
-        decision=decision,
+        decision=verdict,
         because=(
-            f"{_MEANING[decision]}: its effect is {found.estimate:+.4g} (standard error {found.standard_error:.2g}),"
+            f"{_MEANING[verdict]}: its effect is {found.estimate:+.4g} (standard error {found.standard_error:.2g}),"
             f" and a loss of {margin:.4g} is allowed"
         ),
         effect=found.estimate,
@@ -64,14 +67,16 @@ def guardrail(strata: Sequence[Stratum], *, margin: float, kind: Kind, goal: Goa
     )
 
 
+def decide(estimate: Floats, information: Floats, *, margin: float, alpha: float) -> NDArray[np.int64]:
+    """Return the index into `VERDICTS` of each (estimate, information) after the burn-in; arrays of one shape."""
+    _, no_loss = log_likelihood_ratios(estimate + margin, information, minimum_effect=margin)
+    _, loss = log_likelihood_ratios(-estimate, information, minimum_effect=margin)
+    needed = -math.log(alpha)
+    return np.where(no_loss >= needed, 1, np.where(loss >= needed, 2, 0))
+
+
 _MEANING: dict[Verdict, str] = {
     "holds": "the challenger does not lose more than allowed",
     "broken": "the challenger loses",
     "undecided": "it is not known yet whether the challenger loses",
 }
-
-
-def _decision(no_loss: float, loss: float, *, needed: float) -> Verdict:
-    if no_loss >= needed:
-        return "holds"
-    return "broken" if loss >= needed else "undecided"

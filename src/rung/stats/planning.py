@@ -10,7 +10,7 @@ from rung.errors import CallError
 from rung.stats.sequential import horizon
 
 if TYPE_CHECKING:
-    from rung.stats.effects import Kind
+    from rung.stats.effects import Goal, Kind
 
 __all__ = ["Duration", "expected_duration", "required_units"]
 
@@ -25,12 +25,13 @@ class Duration:
     fixed_horizon: float  # days that a test with one look at the end would take
 
 
-def required_units(  # noqa: PLR0913  # keyword-only: the numbers of a plan
+def required_units(  # keyword-only: the numbers of a plan
     *,
     kind: Kind,
     minimum_effect: float,
     baseline: float | None = None,
     variance: float | None = None,
+    goal: Goal = "maximize",
     alpha: float = 0.05,
     power: float = 0.80,
     share: float = 0.5,
@@ -43,6 +44,7 @@ def required_units(  # noqa: PLR0913  # keyword-only: the numbers of a plan
         baseline: The proportion of the incumbent, above 0 and below 1.
         variance: Of one unit's outcome; for a ratio, of (y - ratio x) / mean x. With a covariate of correlation r,
             (1 - r**2) of it.
+        goal: Whether the proportion would rise or fall; its variance changes with it.
         alpha: Probability to promote a challenger that is not better.
         power: Probability to promote one that is better by the minimum effect.
         share: The challenger's share of the traffic, above 0 and below 1.
@@ -51,12 +53,20 @@ def required_units(  # noqa: PLR0913  # keyword-only: the numbers of a plan
         CallError: A number is out of its range, or there is neither variance nor baseline.
 
     >>> required_units(kind="proportion", baseline=0.1, minimum_effect=0.01)
-    22258
+    23235
     """
-    spread = _variance(kind, baseline, variance)
     if not (minimum_effect > 0 and 0 < share < 1):
         raise CallError(f"the minimum effect {minimum_effect} must be above 0 and the share {share} between 0 and 1")
-    return math.ceil(horizon(alpha, power) * spread / (minimum_effect**2 * share * (1 - share)))
+    if variance is None and kind == "proportion" and baseline is not None:
+        variance = _proportion_variance(
+            baseline, baseline + (minimum_effect if goal == "maximize" else -minimum_effect)
+        )
+    if variance is None or not variance > 0:
+        raise CallError(
+            f"a {kind} with variance {variance} and baseline {baseline} cannot be planned",
+            hint="give a variance above 0, or for a proportion its baseline",
+        )
+    return math.ceil(horizon(alpha, power) * variance / (minimum_effect**2 * share * (1 - share)))
 
 
 def expected_duration(units: int, *, units_per_day: float, alpha: float = 0.05, power: float = 0.80) -> Duration:
@@ -101,12 +111,11 @@ def _exit_time(up: float, down: float, share: float) -> float:
     return max(math.log(max(still_running(drift), 1.0) / (1 - share)) / rate for drift in (-0.5, 0.5))
 
 
-def _variance(kind: Kind, baseline: float | None, variance: float | None) -> float:
-    if variance is not None and variance > 0:
-        return variance
-    if kind == "proportion" and baseline is not None and 0 < baseline < 1:
-        return baseline * (1 - baseline)
-    raise CallError(
-        f"a {kind} with variance {variance} and baseline {baseline} cannot be planned",
-        hint="give a variance above 0, or for a proportion a baseline between 0 and 1",
-    )
+def _proportion_variance(baseline: float, moved: float) -> float:
+    """Return the mean of the arms' variances, were the challenger better by the minimum effect."""
+    if not (0 < baseline < 1 and 0 <= moved <= 1):
+        raise CallError(
+            f"a proportion of {baseline:g} that moves to {moved:g} is not between 0 and 1",
+            hint="the minimum effect is absolute: 0.01 is one percentage point",
+        )
+    return (baseline * (1 - baseline) + moved * (1 - moved)) / 2

@@ -12,34 +12,31 @@ from statistics import NormalDist
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rung.errors import CallError
-from rung.stats.effects import Effect, Goal, Kind, check_kind_and_goal, skewness, stack, stratified_effect
+from rung.stats.effects import Effect, Floats, Goal, Kind, check_kind_and_goal, skewness, stack, stratified_effect
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from numpy.typing import NDArray
 
     from rung.stats.arms import Stratum
 
 __all__ = ["DECISIONS", "Bounds", "Decision", "Look", "SequentialTest", "log_likelihood_ratios"]
 
 Decision: TypeAlias = Literal["better", "not_better", "harmful", "continue"]
-Floats: TypeAlias = NDArray[np.float64]
 
 MULTIPLES = np.array([1.0, 2.0, 4.0])
 """The effects that the test bets on, as multiples of the smallest effect worth having."""
 
-WEIGHTS = np.array([0.95, 0.03, 0.02])
+WEIGHTS = np.array([0.96, 0.03, 0.01])
 """How much it bets on each: a little on larger effects ends tests of large effects sooner."""
 
 DECISIONS: tuple[Decision, ...] = ("continue", "better", "not_better", "harmful")
 
 _MOST_SKEWNESS = 0.2
 """Of the difference between the arms, before the first decision: above it, tail probabilities are not normal."""
-
-_BURN_IN_GAIN = 0.05
-"""Without looks during the burn-in, fewer good challengers are lost early: the lower bound gives this much back."""
 
 _HARM = NormalDist().inv_cdf(0.975)
 """A challenger that lost is called harmful when it is this many standard errors below zero."""
@@ -119,7 +116,7 @@ class SequentialTest:
     @property
     def bounds(self) -> Bounds:
         """Wald's bounds, with the bets on larger effects paid for."""
-        lower = math.log((1 - self.power) / (1 - self.alpha)) + _BURN_IN_GAIN
+        lower = math.log((1 - self.power) / (1 - self.alpha))
         spent = (1 - self.alpha) * WEIGHTS[0] * math.exp(lower)  # of the bet, when the test ends below
         return Bounds(lower=lower, upper=math.log((1 - spent) / self.alpha), burn_in=self.burn_in)
 
@@ -142,7 +139,7 @@ class SequentialTest:
         share = found.information / self.fixed_information
         return Look(
             decision=decision,
-            because=_because(self, decision, ready, found, strata),
+            because=_because(self, decision, found, strata),
             effect=found.estimate,
             standard_error=found.standard_error,
             interval=confidence_sequence(found, self.fixed_information, self.alpha),
@@ -199,22 +196,20 @@ def confidence_sequence(found: Effect, fixed_information: float, alpha: float) -
     return found.estimate - radius, found.estimate + radius
 
 
-def _because(test: SequentialTest, decision: Decision, ready: bool, found: Effect, strata: Sequence[Stratum]) -> str:  # noqa: FBT001
-    arms = [sum((stratum[arm].units for stratum in strata), 0) for arm in (0, 1)]
-    seen = f"after {arms[0]:,} challenger and {arms[1]:,} incumbent units"
+def _because(test: SequentialTest, decision: Decision, found: Effect, strata: Sequence[Stratum]) -> str:
+    challenger, incumbent = (sum(stratum[arm].units for stratum in strata) for arm in (0, 1))
+    seen = f"after {challenger:,} challenger and {incumbent:,} incumbent units"
     if not math.isfinite(found.standard_error):
         return f"{seen} there is no evidence yet: no outcome varies"
     size = f"{found.estimate:+.4g} (standard error {found.standard_error:.2g})"
     worth = f"the smallest effect worth having, {test.minimum_effect:.4g}"
-    if decision == "better":
-        return f"{seen} the challenger is better by {size}, tested against {worth}"
-    if decision == "harmful":
-        return f"{seen} the challenger is worse: its effect is {size}, significantly below zero"
-    if decision == "not_better":
-        return f"{seen} the challenger's effect of {size} does not reach {worth}"
-    if not ready:
-        return f"{seen} it is too early to decide: the effect so far is {size}"
-    return f"{seen} the effect of {size} is not decided yet against {worth}"
+    sentences: dict[Decision, str] = {
+        "better": f"the challenger is better by {size}, tested against {worth}",
+        "not_better": f"the challenger's effect of {size} does not reach {worth}",
+        "harmful": f"the challenger is worse: its effect is {size}, significantly below zero",
+        "continue": f"the challenger's effect of {size} is not decided yet against {worth}",
+    }
+    return f"{seen} {sentences[decision]}"
 
 
 def _finite(value: float) -> float | None:
