@@ -42,7 +42,7 @@ _MARKER = "environment.json"
 class Environment:
     """One environment that is whole."""
 
-    key: str  # its folder's name: the lock, the Python, the platform and Rung's own code, hashed
+    key: str  # its folder's name: the lock, the Python, the platform and Rung's own code (if it is in it), hashed
     folder: Path
     python: Path  # run this, with PYTHONPATH on the revision's snapshot
 
@@ -50,20 +50,28 @@ class Environment:
 class Environments:
     """All environments of one machine, in one folder."""
 
-    def __init__(self, folder: Path, *, wheel: Path | None = None) -> None:
-        """Name the folder; `wheel` is Rung's own, packed from the running package when not given."""
+    def __init__(self, folder: Path, *, wheel: Path | None = None, with_rung: bool = True) -> None:
+        """Name the folder; `wheel` is Rung's own, packed from the running package when not given.
+
+        Without Rung an environment has the lock's packages alone: for a tool that runs beside Rung.
+        """
         self.folder = folder.absolute()  # an environment's scripts hold its path
         self._given_wheel = wheel
+        self._with_rung = with_rung
 
     @cached_property
-    def _wheel(self) -> Path:
+    def _wheel(self) -> Path | None:
         """Rung's own code, packed once: what is edited later under a running control plane does not move the keys."""
-        return self._given_wheel or own_wheel(self.folder / "wheels")
+        return (self._given_wheel or own_wheel(self.folder / "wheels")) if self._with_rung else None
+
+    @property
+    def _own_code(self) -> str:
+        return self._wheel.parent.name if self._wheel else "without rung"
 
     def key(self, lock: Lock) -> str:
         """Name the environment of this lock on this machine."""
         uname = os.uname()
-        parts = (lock.digest, _interpreter(lock.python), uname.sysname, uname.machine, self._wheel.parent.name)
+        parts = (lock.digest, _interpreter(lock.python), uname.sysname, uname.machine, self._own_code)
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:24]
 
     def path_if_ready(self, lock: Lock) -> Environment | None:
@@ -98,7 +106,8 @@ class Environments:
         text = self.folder / "locks" / f"{lock.digest.removeprefix('sha256:')}.txt"
         text.parent.mkdir(parents=True, exist_ok=True)
         _files.write(text, lock.text)
-        options = ("--folder", str(self.folder), "--wheel", str(self._wheel), "--lock", str(text))
+        own = ("--wheel", str(self._wheel)) if self._wheel else ("--without-rung",)
+        options = ("--folder", str(self.folder), *own, "--lock", str(text))
         return local.Command(
             argv=(
                 *(sys.executable, "-P", "-m", "rung.compute.environments", *options),
@@ -136,9 +145,9 @@ class Environments:
         python = sys.executable if _is_running(lock.python) else lock.python
         _uv.run("venv", target, "--python", python, "--no-project", online=True, hold=held)
         packages = target / "requirements.txt"
-        packages.write_text(f"{lock.text}\n{self._own_requirement()}\n", encoding="utf-8")
+        packages.write_text("\n".join([lock.text, *self._own_requirement(), ""]), encoding="utf-8")
         self._install(packages, target, held)
-        marker = {"lock": lock.digest, "python": _interpreter(lock.python), "wheel": self._wheel.parent.name}
+        marker = {"lock": lock.digest, "python": _interpreter(lock.python), "wheel": self._own_code}
         _files.write(target / _MARKER, json.dumps(marker, indent=2) + "\n")
 
     def _install(self, packages: Path, target: Path, held: int) -> None:
@@ -149,8 +158,10 @@ class Environments:
         except EnvironmentBuildError:
             _uv.run(*arguments, online=True, hold=held)
 
-    def _own_requirement(self) -> str:
-        return f"rung @ {self._wheel.as_uri()} --hash=sha256:{hashlib.sha256(self._wheel.read_bytes()).hexdigest()}"
+    def _own_requirement(self) -> list[str]:
+        if self._wheel is None:
+            return []
+        return [f"rung @ {self._wheel.as_uri()} --hash=sha256:{hashlib.sha256(self._wheel.read_bytes()).hexdigest()}"]
 
 
 def missing_packages(path: Path) -> list[str]:
@@ -193,11 +204,15 @@ def _own_bytes(folder: Path) -> int:
 def main(argv: Sequence[str] | None = None) -> int:
     """Ensure one environment: what `Environments.command` runs."""
     parser = argparse.ArgumentParser(prog="python -m rung.compute.environments", description=main.__doc__)
-    for option, required in (("--folder", True), ("--lock", True), ("--wheel", True), ("--result", False)):
+    for option, required in (("--folder", True), ("--lock", True), ("--result", False)):
         parser.add_argument(option, type=Path, required=required)
+    own = parser.add_mutually_exclusive_group(required=True)
+    own.add_argument("--wheel", type=Path)
+    own.add_argument("--without-rung", action="store_true")
     options = parser.parse_args(argv)
     lock = Lock(text=options.lock.read_text(encoding="utf-8"))
-    outcome, code = _outcome(Environments(options.folder, wheel=options.wheel), lock)
+    place = Environments(options.folder, wheel=options.wheel, with_rung=not options.without_rung)
+    outcome, code = _outcome(place, lock)
     if options.result:
         _files.write(options.result, json.dumps(outcome) + "\n")
     return code

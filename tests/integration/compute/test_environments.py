@@ -215,6 +215,18 @@ def test_key_covers_our_own_code(lock: Lock, tmp_path: Path):
     assert Environments(tmp_path, wheel=wheel).key(lock) != Environments(tmp_path, wheel=other).key(lock)
 
 
+def test_environment_without_rung_has_the_lock_alone(lock: Lock, tmp_path: Path):
+    place, job = Environments(tmp_path / "environments", with_rung=False), Job(tmp_path / "job")
+    job.start(place.command(lock, result=job.result_file))
+    assert wait(job) == Ended(exit_code=0), job.log_tail()
+    made = place.path_if_ready(lock)
+    assert made is not None
+    assert job.result()["key"] == made.key != Environments(place.folder).key(lock)
+    names = ask(made.python, "import importlib.metadata as m; print(*(d.name for d in m.distributions()))").split()
+    assert len(names) == lock.text.count("==")
+    assert "rung" not in names
+
+
 def test_own_wheel_repacks_itself(built: tuple[Environments, Environment], tmp_path: Path):
     """An installed Rung packs, byte by byte, the wheel that it was installed from."""
     folder = tmp_path / "wheels"
