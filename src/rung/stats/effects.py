@@ -67,14 +67,17 @@ def effect(challenger: Arm, incumbent: Arm, *, kind: Kind, goal: Goal) -> Effect
 def stratified_effect(strata: Sequence[Stratum], *, kind: Kind, goal: Goal) -> Effect:
     """Compare two arms within each stratum, and average by inverse variance.
 
-    Make a new stratum whenever the traffic split changes, and count a unit where it was first seen: pooling over a
-    ramp takes a change of the season for an effect of the challenger.
+    Make a new stratum whenever the traffic split changes, better every day, and count a unit where it was first seen:
+    pooling over a ramp takes a change of the season for an effect of the challenger.
 
     Raises:
-        CallError: The kind or the goal is not known, there is no stratum, or a ratio has no denominators.
+        CallError: The kind or the goal is not known, there is no stratum, a ratio has no denominators, or a proportion
+            has outcomes other than 0 and 1.
     """
     check_kind_and_goal(kind, goal)
-    estimate, information = combine(stack(strata), kind=kind)
+    sums = stack(strata)
+    _check_kind(sums, kind)
+    estimate, information = combine(sums, kind=kind)
     sign = 1.0 if goal == "maximize" else -1.0
     error = float(information) ** -0.5 if information > 0 else math.inf
     return Effect(estimate=sign * float(estimate), standard_error=error)
@@ -85,6 +88,17 @@ def check_kind_and_goal(kind: str, goal: str) -> None:
     for name, value, known in (("kind", kind, get_args(Kind)), ("goal", goal, get_args(Goal))):
         if value not in known:
             raise CallError(f"the {name} of a metric is {value!r}", hint=f"use one of {', '.join(known)}")
+
+
+def _check_kind(sums: Floats, kind: Kind) -> None:
+    units, y, yy, x = sums[:4]
+    if kind == "ratio" and units.any() and not x.any():
+        raise CallError("a ratio has no denominators", hint="give each unit's denominator, or use the kind mean")
+    if kind == "proportion" and not np.array_equal(y, yy):
+        raise CallError(
+            "a proportion has outcomes other than 0 and 1",
+            hint="count a unit once, with 0 or 1; use the kind ratio for units that return, mean for other numbers",
+        )
 
 
 def stack(strata: Sequence[Stratum]) -> Floats:

@@ -60,7 +60,8 @@ class Look:
     effect: float  # in the metric's unit, positive is better
     standard_error: float  # in the metric's unit; infinite before there is evidence
     interval: tuple[float, float]  # confidence sequence of the effect: right at all looks at once; for display
-    log_likelihood_ratio: float  # for an effect of the smallest size worth having, against none
+    log_likelihood_ratio: float  # for the smallest effect worth having, against none; judged by the lower bound
+    weighted_log_likelihood_ratio: float  # the same with bets on larger effects; judged by the upper bound
     bounds: Bounds
     progress: float  # 0 to 1: information against that of a fixed-horizon test; 1 once decided
 
@@ -73,6 +74,7 @@ class Look:
             "standard_error": _finite(self.standard_error),
             "interval": [_finite(end) for end in self.interval],
             "log_likelihood_ratio": self.log_likelihood_ratio,
+            "weighted_log_likelihood_ratio": self.weighted_log_likelihood_ratio,
             "bounds": {"lower": self.bounds.lower, "upper": self.bounds.upper, "burn_in": self.bounds.burn_in},
             "progress": self.progress,
         }
@@ -89,7 +91,7 @@ class SequentialTest:
     'better'
     """
 
-    minimum_effect: float  # smallest effect worth having, in the metric's unit, above 0
+    minimum_effect: float  # smallest effect worth having, in the metric's unit (not relative), above 0
     kind: Kind
     goal: Goal
     alpha: float = 0.05  # probability to promote a challenger that is not better
@@ -103,8 +105,8 @@ class SequentialTest:
                 f"the minimum effect is {self.minimum_effect}, but must be above 0 and finite",
                 hint="declare the smallest change of the metric that is worth having; the goal gives the direction",
             )
-        if not 0 < self.alpha < self.power < 1:
-            raise CallError(f"alpha {self.alpha} and power {self.power} must be 0 < alpha < power < 1")
+        if not 0 < self.alpha < 0.5 <= self.power < 1:  # noqa: PLR2004  # worse than a coin is no test
+            raise CallError(f"alpha {self.alpha} must be between 0 and 0.5, and power {self.power} from 0.5 to below 1")
         if not _LEAST_BURN_IN <= self.burn_in <= 1:
             raise CallError(f"the burn-in is {self.burn_in}, but must be {_LEAST_BURN_IN} to 1 of the fixed horizon")
 
@@ -124,28 +126,27 @@ class SequentialTest:
         """Judge the sums so far.
 
         Args:
-            strata: (challenger, incumbent) per stretch of time with the same traffic split; one is enough when it
-                never changed.
+            strata: (challenger, incumbent) per stretch of time with the same traffic split, better per day: a unit
+                counts where it was first seen.
 
         Raises:
             CallError: There is no stratum.
         """
-        sums = stack(strata)
         found = stratified_effect(strata, kind=self.kind, goal=self.goal)
         estimate, information = np.array(found.estimate), np.array(found.information)
-        ready = bool(self.is_ready(information, sums))
+        ready = bool(self.is_ready(information, stack(strata)))
         decision = DECISIONS[int(self.decide(estimate, information))] if ready else "continue"
-        single, _ = log_likelihood_ratios(estimate, information, minimum_effect=self.minimum_effect)
-        share = found.information / self.fixed_information
+        single, weighted = log_likelihood_ratios(estimate, information, minimum_effect=self.minimum_effect)
         return Look(
             decision=decision,
-            because=_because(self, decision, found, strata),
+            because=f"{_seen(strata)} {_because(self, decision, ready, found)}",
             effect=found.estimate,
             standard_error=found.standard_error,
             interval=confidence_sequence(found, self.fixed_information, self.alpha),
             log_likelihood_ratio=float(single),
+            weighted_log_likelihood_ratio=float(weighted),
             bounds=self.bounds,
-            progress=1.0 if decision != "continue" else min(share, 0.99),
+            progress=1.0 if decision != "continue" else min(found.information / self.fixed_information, 0.99),
         )
 
     def is_ready(self, information: Floats, sums: Floats) -> NDArray[np.bool_]:
@@ -196,20 +197,25 @@ def confidence_sequence(found: Effect, fixed_information: float, alpha: float) -
     return found.estimate - radius, found.estimate + radius
 
 
-def _because(test: SequentialTest, decision: Decision, found: Effect, strata: Sequence[Stratum]) -> str:
+def _seen(strata: Sequence[Stratum]) -> str:
     challenger, incumbent = (sum(stratum[arm].units for stratum in strata) for arm in (0, 1))
-    seen = f"after {challenger:,} challenger and {incumbent:,} incumbent units"
+    return f"after {challenger:,} challenger and {incumbent:,} incumbent units"
+
+
+def _because(test: SequentialTest, decision: Decision, ready: bool, found: Effect) -> str:  # noqa: FBT001  # a fact
     if not math.isfinite(found.standard_error):
-        return f"{seen} there is no evidence yet: no outcome varies"
+        return "there is no evidence yet: no outcome varies"
     size = f"{found.estimate:+.4g} (standard error {found.standard_error:.2g})"
     worth = f"the smallest effect worth having, {test.minimum_effect:.4g}"
+    if not ready:
+        return f"it is too early to decide: the challenger's effect so far is {size}"
     sentences: dict[Decision, str] = {
         "better": f"the challenger is better by {size}, tested against {worth}",
         "not_better": f"the challenger's effect of {size} does not reach {worth}",
         "harmful": f"the challenger is worse: its effect is {size}, significantly below zero",
         "continue": f"the challenger's effect of {size} is not decided yet against {worth}",
     }
-    return f"{seen} {sentences[decision]}"
+    return sentences[decision]
 
 
 def _finite(value: float) -> float | None:
