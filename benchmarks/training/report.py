@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-__all__ = ["AGAIN", "LONG", "REAL", "SHORT", "Figures", "Goal", "Row", "goals", "markdown", "summarise"]
+__all__ = ["AGAIN", "LONG", "REAL", "SHORT", "Figures", "Goal", "Row", "goals", "markdown", "quietness", "summarise"]
 
 SHORT, LONG, REAL, AGAIN = "chain of 10", "chain of 100", "real pipeline", "real pipeline again"
 FURTHER_TASKS = 90  # that LONG has over SHORT
@@ -110,6 +110,15 @@ def markdown(rows: Sequence[Row], promises: Sequence[Goal], failures: Sequence[s
     if failures:
         lines += ["", "Could not be installed or run:", "", *(f"- {failure}" for failure in failures)]
     return "\n".join(lines) + "\n"
+
+
+def quietness(load: float | None, processors: int) -> str:
+    """Say how busy the machine was: the median load average, to which the timed process itself adds about one."""
+    if load is None:
+        return "Nothing was timed.\n"
+    busy = load > processors
+    advice = "wall times are too long; trust the CPU times, or measure again" if busy else "it was quiet enough"
+    return f"Load average while measuring: {load:.1f} on {processors} processors: {advice}.\n"
 
 
 def _goal(goal: str, measured: float | None, bar: float) -> Goal:

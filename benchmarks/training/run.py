@@ -66,6 +66,7 @@ def main() -> int:
         deployment=deployment_seconds(),
     )
     text = report.markdown(_rows(contestants), promises, _failures(contestants))
+    text += "\n" + report.quietness(_load(contestants), os.cpu_count() or 1)
     BUILD.mkdir(parents=True, exist_ok=True)
     (BUILD / "training.md").write_text(text, encoding="utf-8")
     (BUILD / "training.json").write_text(json.dumps(_record(contestants, promises, options), indent=1) + "\n", "utf-8")
@@ -181,6 +182,12 @@ def _rows(contestants: list[Contestant]) -> list[report.Row]:
     ]
 
 
+def _load(contestants: list[Contestant]) -> float | None:
+    """Give the median of the load averages at the starts of all counted runs."""
+    loads = [timing.load for one in contestants for timings in one.runs.values() for timing in timings]
+    return median(loads) if loads else None
+
+
 def _failures(contestants: list[Contestant]) -> list[str]:
     return [f"{one.program.title} {one.error}" for one in contestants if one.error is not None]
 
@@ -190,7 +197,12 @@ def _record(contestants: list[Contestant], promises: list[report.Goal], options:
         "goals": [asdict(goal) for goal in promises],
         "failures": _failures(contestants),
         "rounds": options.rounds,
-        "machine": {"processors": os.cpu_count(), "kind": platform.machine(), "system": platform.system()},
+        "machine": {
+            "processors": os.cpu_count(),
+            "kind": platform.machine(),
+            "system": platform.system(),
+            "load": _load(contestants),
+        },
         "summary": [asdict(row) for row in _rows(contestants)],
         "runs": {
             one.program.name: {name: [asdict(timing) for timing in timings] for name, timings in one.runs.items()}

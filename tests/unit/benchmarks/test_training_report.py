@@ -56,3 +56,8 @@ def test_table_names_failures_and_missing_caches(report: ModuleType):
 def test_table_has_a_cell_per_heading(report: ModuleType):
     table = report.markdown([], [], []).splitlines()[:2]
     assert table[0].count("|") == table[1].count("|") == len(report.HEAD) + 1
+
+
+@pytest.mark.parametrize(("load", "words"), [(1.2, "quiet enough"), (4.8, "trust the CPU times"), (None, "Nothing")])
+def test_says_how_busy_the_machine_was(report: ModuleType, load: float | None, words: str):
+    assert words in report.quietness(load, 2)
