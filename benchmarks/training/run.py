@@ -59,7 +59,7 @@ def main() -> int:
         for number in range(options.rounds + 1):
             run_round(contestants, number)
         rung = next((one for one in contestants if one.program.name == "rung" and one.error is None), None)
-        help_ratio = help_cpu_ratio(rung.places[REAL.name]) if rung else None
+        help_ratio = help_cpu_ratio(rung) if rung else None
     promises = report.goals(
         report.summarise(rung.seconds("wall"), _plain(contestants, "wall")) if rung else report.Figures(),
         help_ratio=help_ratio,
@@ -115,12 +115,17 @@ def _take_turn(contestant: Contestant, workload: Workload, number: int, *, name:
         contestant.runs.setdefault(name, []).append(timing)
 
 
-def help_cpu_ratio(place: Place) -> float:
+def help_cpu_ratio(rung: Contestant) -> float | None:
     """Give the CPU time of `rung --help` as a multiple of that of `python -c pass`, medians of interleaved runs."""
+    place = rung.places[REAL.name]
     helped, passed = [], []
-    for _ in range(HELP_REPEATS):
-        helped.append(_cpu(place, place.script("rung"), "--help"))
-        passed.append(_cpu(place, str(place.python), "-c", "pass"))
+    try:
+        for _ in range(HELP_REPEATS):
+            helped.append(_cpu(place, place.script("rung"), "--help"))
+            passed.append(_cpu(place, str(place.python), "-c", "pass"))
+    except ProgramError as error:
+        _give_up(rung, "failed at its help", error)
+        return None
     return median(helped) / median(passed)
 
 
