@@ -22,8 +22,8 @@ import structlog
 import uvicorn
 
 from rung.control._api import create_api
-from rung.control._place import Address, Place, read_address
 from rung.control._platform import Platform
+from rung.control.place import Address, Place, read_address
 from rung.errors import ConflictError, ControlPlaneError, RungError
 from rung.workspace import find
 

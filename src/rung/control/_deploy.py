@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from rung.compute import local
 from rung.compute.environments import Environment, Environments, Lock, resolve
 from rung.compute.jobs import Ended, Job
-from rung.control._servers import Servers, revision_environment, thread_limits
 from rung.control._source import check_source, read_major, take_snapshot
+from rung.control.servers import Servers, revision_environment, thread_limits
 from rung.errors import NotFoundError, RungError
 from rung.lifecycle import State
 from rung.schema import Contract, RevisionName, breaking_changes
@@ -25,7 +25,7 @@ from rung.workspace import write_atomically
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from rung.control._place import Place
+    from rung.control.place import Place
     from rung.registry import Registry, Revision
 
 _READY_WITHIN = timedelta(minutes=3)  # from the start of a server to its first answer, with cold caches

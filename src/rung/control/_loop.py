@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from rung.control._routing import Endpoint, is_served, routing
-from rung.control._servers import COLLECTOR, GATEWAY
+from rung.control.servers import COLLECTOR, GATEWAY
 from rung.errors import RungError, UnavailableError
 from rung.infrastructure import Infrastructure
 from rung.lifecycle import State

@@ -10,8 +10,8 @@ from rung.compute.environments import Environments
 from rung.control._deploy import Deployments
 from rung.control._loop import Loop
 from rung.control._promote import Promotions
-from rung.control._servers import Servers
 from rung.control._view import View
+from rung.control.servers import Servers
 from rung.errors import ConflictError, NotFoundError
 from rung.gateway import Gateway
 from rung.lake import Lake
@@ -19,7 +19,7 @@ from rung.lifecycle import State
 from rung.registry import open_registry
 
 if TYPE_CHECKING:
-    from rung.control._place import Place
+    from rung.control.place import Place
     from rung.registry import Registry
     from rung.schema import RevisionName
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from rung.compute import local
 from rung.compute.jobs import Ended, Job
 from rung.control._deploy import Deployments, write_plan
-from rung.control._servers import clean_environment, revision_environment, thread_limits
+from rung.control.servers import clean_environment, revision_environment, thread_limits
 from rung.errors import ConflictError
 from rung.lifecycle import (
     Crown,

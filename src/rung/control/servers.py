@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from rung.control._place import Place
+    from rung.control.place import Place
     from rung.gateway import Gateway
     from rung.registry import Registry
     from rung.schema import RevisionName

@@ -1,0 +1,180 @@
+"""`rung check`: does a service keep its contract? Each finding is one sentence. The CLI calls it."""
+
+from __future__ import annotations
+
+import re
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from rung.errors import RungError
+from rung.schema import Contract, RevisionName, breaking_changes
+from rung.serving import needed_artifacts, read_bundle
+from rung.testing import import_part, load_service_tests
+from rung.training import Experiment
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from rung.testing import ServiceTests
+    from rung.workspace import Service, Workspace
+
+__all__ = ["Finding", "check_service", "loose_pins"]
+
+_PIN = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]*(\[[A-Za-z0-9,._ -]+\])?\s*===?\s*[^*\s]+$")
+_FILES = (
+    *("specification.md", "schema/request.py", "schema/response.py", "schema/service.py"),
+    *("train/main.py", "serve/app.py", "tests/acceptance.py", "tests/data.py", "tests/regression.py"),
+    *("infrastructure/hardware.py", "infrastructure/requirements.txt", "infrastructure/packages.txt"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """What one check found."""
+
+    check: str
+    passed: bool
+    because: str
+
+
+def check_service(workspace: Workspace, name: str) -> list[Finding]:
+    """Check one service; the first thing that cannot be imported ends the checks that need it.
+
+    Raises:
+        NotFoundError: There is no such service.
+    """
+    service = workspace.service(name)
+    sys.path.insert(0, str(workspace.root))
+    findings = [_tree(service), _pins(service)]
+    tests: ServiceTests | None = None
+    try:
+        tests = load_service_tests(workspace, name)
+    except RungError as error:
+        return [*findings, Finding(check="serving", passed=False, because=str(error))]
+    findings.append(Finding(check="serving", passed=True, because=f"the app answers {', '.join(tests.handlers)}"))
+    for check, work in _checks(workspace, tests):
+        findings.append(_guarded(check, work))
+    return findings
+
+
+def loose_pins(text: str) -> list[str]:
+    r"""Give the lines of a requirement file that are not pinned exactly.
+
+    >>> loose_pins("numpy==2.1.0 ; python_version < '3.12'  # old\nscipy>=1.1")
+    ['scipy>=1.1']
+    """
+    loose = []
+    for line in text.replace("\\\n", " ").splitlines():
+        requirement = line.partition(" #")[0].partition(";")[0].partition(" --hash")[0].strip()
+        if requirement and not requirement.startswith("#") and not _PIN.match(requirement):
+            loose.append(line.strip())
+    return loose
+
+
+def _checks(workspace: Workspace, tests: ServiceTests) -> Iterator[tuple[str, Callable[[], str]]]:
+    yield "specification", lambda: f"its levels are {tests.specification.service_level}"
+    yield "experiment", lambda: _experiment(tests)
+    yield "artifacts", lambda: _artifacts(tests)
+    yield "metrics", lambda: _metrics(tests)
+    yield "tests", lambda: _tests(tests)
+    yield "hardware", lambda: f"{tests.infrastructure.serving.gunicorn_workers} workers serve it"
+    yield "schema", lambda: _promises(workspace, tests)
+
+
+def _guarded(check: str, work: Callable[[], str]) -> Finding:
+    try:
+        return Finding(check=check, passed=True, because=work())
+    except _WrongError as wrong:
+        return Finding(check=check, passed=False, because=str(wrong))
+    except RungError as error:
+        return Finding(check=check, passed=False, because=str(error))
+    except Exception as error:  # noqa: BLE001  an author's module may raise anything; it becomes the finding
+        return Finding(check=check, passed=False, because=f"{type(error).__name__}: {error}")
+
+
+class _WrongError(Exception):
+    """A check did not pass; the text says why."""
+
+
+def _tree(service: Service) -> Finding:
+    missing = [name for name in _FILES if not (service.folder / name).is_file()]
+    levels = {path.parent for path in service.folder.rglob("*.py") if "__pycache__" not in path.parts}
+    missing += [
+        f"{level.relative_to(service.folder.parent)}/__init__.py"
+        for level in sorted(levels)
+        if not (level / "__init__.py").is_file()
+    ]
+    because = f"missing: {', '.join(missing)}" if missing else f"all {len(_FILES)} files of the tree are there"
+    return Finding(check="tree", passed=not missing, because=because)
+
+
+def _pins(service: Service) -> Finding:
+    if not service.requirements.is_file():
+        return Finding(check="requirements", passed=False, because=f"{service.requirements.name} is not there")
+    loose = loose_pins(service.requirements.read_text())
+    because = f"not pinned exactly: {', '.join(loose)}; write name==version" if loose else "every pin is exact"
+    return Finding(check="requirements", passed=not loose, because=because)
+
+
+def _experiment(tests: ServiceTests) -> str:
+    experiment = _experiment_of(tests)
+    names = list(experiment.graph.tasks)
+    experiment.check()
+    return f"{len(names)} tasks: {' -> '.join(names)}"
+
+
+def _experiment_of(tests: ServiceTests) -> Experiment:
+    module = import_part(tests.service, "train.main")
+    experiment: Any = getattr(module, "experiment", None)
+    if not isinstance(experiment, Experiment):
+        raise _WrongError("train/main.py has no experiment = Experiment(...)")
+    return experiment
+
+
+def _artifacts(tests: ServiceTests) -> str:
+    needed = needed_artifacts(tests.app)
+    made = _experiment_of(tests).graph.tasks.keys()
+    missing = sorted(name for name in needed if "." not in name and name not in made)
+    if missing:
+        raise _WrongError(
+            f"serve/app.py takes {', '.join(missing)}, which no task makes; the tasks are {', '.join(made)}"
+        )
+    return f"training makes what serving takes: {', '.join(sorted(needed)) or 'nothing'}"
+
+
+def _metrics(tests: ServiceTests) -> str:
+    deciding = tests.ab_test.decision
+    if deciding is None:
+        raise _WrongError("no business metric decides an A/B test: declare one in schema/service.py")
+    return f"{deciding.name} decides, from an effect of {deciding.minimum_effect} on"
+
+
+def _tests(tests: ServiceTests) -> str:
+    if not tests.data or not tests.regression:
+        raise _WrongError(
+            f"{len(tests.data)} data tests and {len(tests.regression)} regression tests: write at least one each"
+        )
+    stages = tests.acceptance.stages
+    return f"{len(tests.data)} data tests, {len(tests.regression)} regression tests, {len(stages)} load stages"
+
+
+def _promises(workspace: Workspace, tests: ServiceTests) -> str:
+    """Compare the schema with that of the last trained revision of the same major."""
+    contract = tests.contract
+    last = _last_revision(workspace, tests.service.name, contract.major)
+    if last is None:
+        return f"v{contract.major} has promised nothing yet"
+    old = Contract.from_json(read_bundle(workspace.state, str(last)).contract)
+    broken = breaking_changes(old, contract)
+    if broken:
+        told = "; ".join(map(str, broken))
+        raise _WrongError(
+            f"it breaks what {last} promised: {told}. Open v{contract.major + 1}: major = {contract.major + 1}"
+        )
+    return f"it keeps what {last} promised"
+
+
+def _last_revision(workspace: Workspace, service: str, major: int) -> RevisionName | None:
+    bundles = (workspace.state / "revisions").glob(f"{service}.v{major}.m*/bundle.json")
+    return max((RevisionName.parse(path.parent.name) for path in bundles), default=None)

@@ -1,0 +1,114 @@
+"""The command `rung`: one file for each verb, which parses, calls and prints.
+
+A verb's module is imported when the verb is called, so `rung --help` imports nothing but click.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+
+import click
+
+from rung import __version__
+
+__all__ = ["main"]
+
+_VERBS = {
+    "init": "make a workspace in a folder",
+    "new": "lay down a service from a template",
+    "check": "hold a service against its contract, without running it",
+    "train": "run a service's training here",
+    "test": "run a service's tests, in process or against a URL",
+    "runs": "list, show and compare training runs",
+    "reproduce": "run a training again and compare every output",
+    "up": "start the platform of this workspace",
+    "down": "stop the platform of this workspace",
+    "deploy": "train or serve a revision on the platform",
+    "promote": "put a revision through all gates, and let the evidence decide",
+    "status": "show services, revisions and what comes next",
+    "history": "show what answered production when",
+    "why": "show the evidence behind a revision",
+    "logs": "show the log of a revision's training or server",
+    "rollback": "bring the last incumbent back",
+    "teardown": "stop a revision that is not the incumbent",
+    "revive": "serve a torn-down revision again, without traffic",
+}
+
+
+class _Verbs(click.Group):
+    """Finds a verb by its name; knows each one's short help without importing it."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
+        return list(_VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        del ctx
+        if cmd_name not in _VERBS:
+            return None
+        command: click.Command = importlib.import_module(f"rung.cli.{cmd_name}").command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in _VERBS and not args[0].startswith("-"):
+            import difflib
+
+            close = difflib.get_close_matches(args[0], _VERBS, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else "`rung --help` lists the verbs"
+            raise click.UsageError(f"there is no verb {args[0]!r}: {hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        del ctx
+        with formatter.section("Verbs"):
+            formatter.write_dl(list(_VERBS.items()))
+
+
+@click.command(
+    cls=_Verbs,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Begin with: rung init, rung new housing --template housing, rung train housing, rung up --detach.",
+)
+@click.version_option(__version__, prog_name="rung")
+def rung() -> None:
+    """Take a machine learning service through its whole life: train, serve, promote by evidence, roll back."""
+
+
+def main() -> None:
+    """Run the command and end with its exit code."""
+    from rung.errors import RungError
+
+    try:
+        code = rung.main(standalone_mode=False)
+    except click.exceptions.Abort:
+        click.echo("stopped", err=True)
+        code = 130
+    except KeyboardInterrupt:
+        code = 130
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except RungError as error:
+        _show(error)
+        code = error.exit_code
+    except BrokenPipeError:  # the reader of a pipe went away: nothing more to say
+        sys.stderr.close()
+        code = 141
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _show(error: Exception) -> None:
+    from rung.errors import RungError
+
+    assert isinstance(error, RungError)  # noqa: S101  called for these
+    if "--json" in sys.argv:
+        told = {"error": {"code": error.code, "message": error.message, "hint": error.hint}}
+        click.echo(json.dumps(told))
+        return
+    click.echo(f"{click.style('error:', fg='red', bold=True)} {error.message}", err=True)
+    if error.hint:
+        click.echo(f"  {error.hint}", err=True)

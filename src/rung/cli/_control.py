@@ -1,0 +1,135 @@
+"""The CLI's way to the control plane: its REST API, found through the workspace."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+import httpx2
+
+from rung.cli._terminal import state
+from rung.control.place import Address, Place, read_address
+from rung.errors import (
+    BrokenError,
+    CallError,
+    ConflictError,
+    ControlPlaneError,
+    NotFoundError,
+    RungError,
+    UnavailableError,
+)
+from rung.training._record import user_name
+from rung.workspace import find
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+_KINDS: dict[int, type[RungError]] = {
+    404: NotFoundError,
+    409: ConflictError,
+    422: CallError,
+    500: BrokenError,
+    503: UnavailableError,
+}
+_TIMEOUT_S = 120.0  # resolving requirements may ask an index
+_POLL_S = 0.3
+_PATIENCE_S = 60.0  # how long a watcher waits for a control plane that went away
+
+
+class Control:
+    """Calls of one control plane; found again when it was started anew."""
+
+    def __init__(self, place: Place | None = None) -> None:
+        self._place = place or Place(workspace=find())
+
+    def get(self, path: str, **parameters: Any) -> Any:
+        """Read.
+
+        Raises:
+            ControlPlaneError: It does not answer.
+            RungError: It refused, with its reason.
+        """
+        given = {name: value for name, value in parameters.items() if value is not None}
+        return self._ask("GET", path, params=given)
+
+    def post(self, path: str, body: Any = None) -> Any:
+        """Do.
+
+        Raises:
+            ControlPlaneError: It does not answer.
+            RungError: It refused, with its reason.
+        """
+        return self._ask("POST", path, json=body)
+
+    def address(self) -> Address:
+        """Tell where it listens."""
+        return read_address(self._place)
+
+    def _ask(self, method: str, path: str, **more: Any) -> Any:
+        address = self.address()
+        headers = {"authorization": f"Bearer {address.token}", "x-rung-user": user_name()}
+        try:
+            answer = httpx2.request(method, f"{address.url}{path}", headers=headers, timeout=_TIMEOUT_S, **more)
+        except httpx2.TransportError as error:
+            raise ControlPlaneError(
+                f"the control plane at {address.url} does not answer", hint="start it with `rung up --detach`"
+            ) from error
+        if answer.is_error:
+            _refuse(answer)
+        return answer.json()
+
+    def events(self, service: str, *, after: int, is_over: Callable[[], bool]) -> Iterator[dict[str, Any]]:
+        """Follow what happens to a service until `is_over`; a control plane that goes away is waited for.
+
+        Raises:
+            ControlPlaneError: It stayed away.
+        """
+        away_since: float | None = None
+        while True:
+            try:
+                over = is_over()  # asked first, so that the last events are still read
+                events = self.get("/events", after=after, service=service)
+            except ControlPlaneError:
+                away_since = away_since or time.monotonic()
+                if time.monotonic() - away_since > _PATIENCE_S:
+                    raise
+                time.sleep(_POLL_S)
+                continue
+            away_since = None
+            for event in events:
+                after = event["id"]
+                yield event
+            if over and not events:
+                return
+            time.sleep(_POLL_S)
+
+    def last_event(self, service: str) -> int:
+        """Give the id of the newest event of a service, to follow what comes after it."""
+        after = 0
+        while events := self.get("/events", after=after, service=service):
+            after = events[-1]["id"]
+        return after
+
+
+def print_event(event: dict[str, Any]) -> None:
+    """Print one event as a line."""
+    kind = event["data"].get("kind", event["kind"])
+    subject = event["data"].get("gate", "") if event["kind"] in ("gate", "verdict") else ""
+    what = f"{subject} {state(kind)}" if event["kind"] == "verdict" else state(event["kind"])
+    if event["kind"] == "gate":
+        return
+    click.echo(f"{event['time'][11:19]}  {event['subject']}  {what}: {event['because']}")
+
+
+def _refuse(answer: httpx2.Response) -> NoReturn:
+    try:
+        problem = answer.json()
+    except ValueError:
+        problem = {}
+    kind = _KINDS.get(answer.status_code, BrokenError)
+    error = kind(
+        str(problem.get("detail") or f"the control plane answered {answer.status_code}"),
+        hint=str(problem.get("hint") or "; ".join(f"{e['pointer']}: {e['detail']}" for e in problem.get("errors", ()))),
+    )
+    raise error

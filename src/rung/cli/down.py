@@ -1,0 +1,42 @@
+"""`rung down`."""
+
+from __future__ import annotations
+
+import time
+
+import click
+
+from rung.cli._control import Control
+from rung.control.place import Place
+from rung.errors import ControlPlaneError, UnavailableError
+from rung.workspace import find
+
+_WITHIN_S = 120.0
+
+
+@click.command(epilog="Example: rung down")
+def command() -> None:
+    """Stop the platform of this workspace: servers finish what they have begun. Nothing that is kept is lost."""
+    place = Place(workspace=find())
+    try:
+        Control(place).post("/shutdown")
+    except ControlPlaneError:
+        _stop_what_is_left(place)
+        click.echo("down")
+        return
+    deadline = time.monotonic() + _WITHIN_S
+    while place.address_file.exists():
+        if time.monotonic() > deadline:
+            raise UnavailableError(f"the control plane did not stop within {_WITHIN_S:.0f} s", hint=f"see {place.log}")
+        time.sleep(0.05)
+    click.echo("down")
+
+
+def _stop_what_is_left(place: Place) -> None:
+    """Stop what a killed control plane left running."""
+    from rung.control.servers import Servers
+    from rung.registry import open_registry
+
+    with open_registry(place.workspace.state) as registry:
+        Servers(place=place, registry=registry).stop_all()
+    place.address_file.unlink(missing_ok=True)

@@ -1,0 +1,41 @@
+"""`rung init`."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import click
+
+_SETTINGS = """\
+# A workspace of Rung. Settings, with their defaults:
+# gateway_port = 4780   # consumers: http://127.0.0.1:4780/housing/v1/predict; 0 takes any free port
+# control_port = 4700   # the control plane's API, loopback only; 0 takes any free port
+# keep_warm_s = 86400   # seconds that a retired revision stays ready for a rollback
+"""
+_IGNORED = "__pycache__/\n.rung/\n.venv/\n.ipynb_checkpoints/\n"
+
+
+@click.command(epilog="Example: rung init shop && cd shop")
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path), default=".")
+def command(folder: Path) -> None:
+    """Make a workspace: a git repository with rung.toml and experiments/.
+
+    What is there already is kept, so it is safe to repeat.
+    """
+    experiments = folder / "experiments"
+    experiments.mkdir(parents=True, exist_ok=True)
+    _keep_or_write(experiments / "__init__.py", '"""The services of this workspace, one package each."""\n')
+    _keep_or_write(folder / "rung.toml", _SETTINGS)
+    _keep_or_write(folder / ".gitignore", _IGNORED)
+    if shutil.which("git") is None:
+        click.echo("git is not installed: trainings work, deployments need it", err=True)
+    elif not (folder / ".git").exists():
+        subprocess.run(["git", "init", "--quiet", "--initial-branch=main", str(folder)], check=True)
+    click.echo(f"a workspace is in {folder.resolve()}; next: rung new housing --template housing")
+
+
+def _keep_or_write(path: Path, text: str) -> None:
+    if not path.exists():
+        path.write_text(text)

@@ -1,0 +1,25 @@
+"""`rung new`."""
+
+from __future__ import annotations
+
+import click
+
+from rung import templates
+from rung.workspace import find
+
+
+@click.command(epilog="Example: rung new housing --template housing")
+@click.argument("service")
+@click.option(
+    "--template",
+    type=click.Choice(templates.names()),
+    default="housing",
+    show_default=True,
+    help="What the service begins as.",
+)
+def command(service: str, template: str) -> None:
+    """Lay down a service that trains and serves at once: its benchmark, revision m0."""
+    workspace = find()
+    folder = templates.lay_down(template, service, workspace)
+    click.echo(f"{service} is in {folder.relative_to(workspace.root)}; next:")
+    click.echo(f"  rung check {service}\n  rung train {service}\n  git add -A && git commit -m 'Begin {service}'")

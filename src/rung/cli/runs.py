@@ -1,0 +1,129 @@
+"""`rung runs`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from rung.cli._terminal import json_option, print_json, state, table, time_of_day
+from rung.registry import Registry, open_registry
+from rung.workspace import Workspace, find
+
+
+@click.group(epilog="Example: rung runs compare RUN RUN")
+def command() -> None:
+    """List, show and compare training runs."""
+
+
+@command.command("list", epilog="Example: rung runs list housing --json")
+@click.argument("service", required=False)
+@click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="Newest runs at most.")
+@json_option
+def list_runs(service: str | None, limit: int, as_json: bool) -> None:
+    """List runs, the newest first."""
+    workspace = find()
+    with open_registry(workspace.state) as registry:
+        runs = registry.runs(service, limit=limit)
+    if as_json:
+        print_json(runs)
+        return
+    if not runs:
+        click.echo("there are no runs yet; `rung train SERVICE` makes one")
+        return
+    table(
+        [
+            [
+                run["id"],
+                state(run["status"]),
+                time_of_day(run["started"]),
+                f"{run['seconds']:.2f}",
+                run["revision"] or "",
+                (run["commit"] or "no commit")[:8] + ("+" if run["dirty"] else ""),
+                ", ".join(f"{name} {value:.4g}" for name, value in run["metrics"].items()),
+            ]
+            for run in runs
+        ],
+        ["RUN", "STATUS", "STARTED (UTC)", "SECONDS", "REVISION", "COMMIT", "METRICS"],
+    )
+
+
+@command.command("show", epilog="Example: rung runs show housing-20261121-093012-1f3a")
+@click.argument("run")
+@json_option
+def show(run: str, as_json: bool) -> None:
+    """Show all that is recorded of a run."""
+    workspace = find()
+    record = _find(workspace, run)
+    if as_json:
+        print_json(record)
+        return
+    for name in (
+        *("id", "service", "revision", "status", "exit_code", "error", "started", "ended", "seconds", "user"),
+        *("commit", "branch", "dirty", "patch", "python", "rung", "environment", "requirements", "seed"),
+        *("hyperparameters", "settings", "overrides", "metrics", "failed_tests", "peak_memory_bytes"),
+    ):
+        click.echo(f"{name:<18} {record[name]}")
+    click.echo(f"{'folder':<18} {workspace.runs / run}\n")
+    table(
+        [
+            [
+                task["name"],
+                task["state"],
+                f"{task['seconds']:.3f}",
+                f"{task['size']:,}",
+                task["digest"][7:19],
+                task["because"],
+            ]
+            for task in record["tasks"]
+        ],
+        ["TASK", "STATE", "SECONDS", "BYTES", "DIGEST", "BECAUSE"],
+    )
+    for task in record["tasks"]:
+        for read in task["data"]:
+            click.echo(f"{task['name']} read {read['path']}, {read['size']:,} bytes, {read['digest']}")
+
+
+@command.command("compare", epilog="Example: rung runs compare RUN RUN")
+@click.argument("run")
+@click.argument("other")
+@json_option
+def compare(run: str, other: str, as_json: bool) -> None:
+    """Show what differs between two runs: settings, code, data, environment, outputs and metrics."""
+    workspace = find()
+    left, right = _find(workspace, run), _find(workspace, other)
+    differences = [
+        {"what": what, "run": one, "other": two} for what, one, two in _differences(left, right) if one != two
+    ]
+    if as_json:
+        print_json(differences)
+        return
+    if not differences:
+        click.echo("the runs are the same in settings, code, data, environment, outputs and metrics")
+        return
+    table([[row["what"], _short(row["run"]), _short(row["other"])] for row in differences], ["WHAT", run, other])
+
+
+def _find(workspace: Workspace, run: str) -> dict[str, Any]:
+    registry: Registry
+    with open_registry(workspace.state) as registry:
+        return registry.run(run)
+
+
+def _differences(left: dict[str, Any], right: dict[str, Any]) -> list[tuple[str, Any, Any]]:
+    rows = [(name, left[name], right[name]) for name in ("commit", "patch", "environment", "requirements", "seed")]
+    for group in ("hyperparameters", "overrides", "metrics"):
+        names = sorted(left[group].keys() | right[group].keys())
+        rows += [(f"{group}.{name}", left[group].get(name), right[group].get(name)) for name in names]
+    tasks = [{task["name"]: task for task in record["tasks"]} for record in (left, right)]
+    for name in dict.fromkeys([*tasks[0], *tasks[1]]):
+        one, two = tasks[0].get(name, {}), tasks[1].get(name, {})
+        rows += [(f"{name} {part}", one.get(part), two.get(part)) for part in ("closure", "data", "digest")]
+    return rows
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    text = "" if value is None else str(value)
+    return text.removeprefix("sha256:")[:40]

@@ -1,0 +1,53 @@
+"""`rung status`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from rung.cli._control import Control
+from rung.cli._terminal import json_option, print_json, state, table, time_of_day
+
+
+@click.command(epilog="Example: rung status housing --json")
+@click.argument("service", required=False)
+@json_option
+def command(service: str | None, as_json: bool) -> None:
+    """Show services, their revisions, and what comes next."""
+    shown = Control().get("/status", service=service)
+    if as_json:
+        print_json(shown)
+        return
+    if not shown["services"]:
+        click.echo("nothing is deployed yet; next: rung deploy training SERVICE")
+    for one in shown["services"]:
+        for major in one["majors"]:
+            _print_major(one["name"], major, shown["gateway"])
+
+
+def _print_major(service: str, major: dict[str, Any], gateway: str) -> None:
+    name = f"{service}.v{major['major']}"
+    incumbent = major["incumbent"] or "nobody yet"
+    click.echo(f"{click.style(name, bold=True)}  {gateway}/{service}/v{major['major']}/  answered by {incumbent}")
+    table(
+        [
+            [
+                revision["id"],
+                state(revision["state"]) + (" (benchmark)" if revision["benchmark"] else ""),
+                time_of_day(revision["since"]),
+                (revision["commit"] or "")[:8] + ("+" if revision["dirty"] else ""),
+                _cut(revision["reason"]),
+                revision["next"],
+            ]
+            for revision in major["revisions"]
+        ],
+        ["REVISION", "STATE", "SINCE (UTC)", "COMMIT", "BECAUSE", "NEXT"],
+    )
+    if "experiment" in major and major["experiment"]["look"]:
+        click.echo(f"A/B test: {major['experiment']['look']['progress']}")
+
+
+def _cut(text: str) -> str:
+    longest = 70
+    return text if len(text) <= longest else text[: longest - 1] + "…"

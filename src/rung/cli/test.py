@@ -1,0 +1,46 @@
+"""`rung test`."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from rung.workspace import find
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_KINDS = ("serving", "regression", "data", "acceptance")
+
+
+@click.command(epilog="Example: rung test housing && rung test housing --url http://127.0.0.1:4780/housing/v1/m1")
+@click.argument("service")
+@click.argument("kinds", nargs=-1, type=click.Choice(_KINDS))
+@click.option("--url", help="Endpoint to test, instead of the app in this process.")
+@click.option("--run", "run", help="Training run whose artifacts and held-out rows are taken; default: the last one.")
+def command(service: str, kinds: tuple[str, ...], url: str | None, run: str | None) -> None:
+    """Run a service's tests with pytest: serving tests on fakes, regression and data tests on a run's models.
+
+    Acceptance tests need --url; with it they are the default too.
+    """
+    import pytest
+
+    workspace = find()
+    folder = workspace.service(service).folder
+    chosen = kinds or (("regression", "data", "acceptance") if url else ("serving", "regression", "data"))
+    arguments = [str(path) for kind in chosen for path in _files(folder, kind)]
+    arguments += ["--rootdir", str(workspace.root), "--import-mode=importlib", "-q"]
+    if url:
+        arguments += ["--rung-url", url]
+    if run:
+        arguments += ["--rung-run", run]
+    sys.path.insert(0, str(workspace.root))
+    raise SystemExit(int(pytest.main(arguments)))
+
+
+def _files(folder: Path, kind: str) -> list[Path]:
+    if kind == "serving":
+        return sorted((folder / "tests" / "serve").glob("test_*.py"))
+    return [folder / "tests" / f"{kind}.py"]

@@ -1,0 +1,73 @@
+"""`rung up`."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+
+import click
+
+from rung.cli._control import Control
+from rung.cli._terminal import json_option, print_json
+from rung.control.place import Place
+from rung.errors import ControlPlaneError, UnavailableError
+from rung.workspace import find
+
+_WITHIN_S = 30.0
+
+
+@click.command(epilog="Example: rung up --detach")
+@click.option("--detach", is_flag=True, help="Go on in the background; `rung down` stops it.")
+@json_option
+def command(detach: bool, as_json: bool) -> None:
+    """Start the platform of this workspace: control plane, gateway, and the servers of its revisions.
+
+    In the foreground, Ctrl-C stops everything. What an earlier control plane left running is adopted.
+    """
+    place = Place(workspace=find())
+    if not detach:
+        from rung.control.__main__ import main
+
+        code = main(["--workspace", str(place.workspace.root)])
+        if code:
+            raise SystemExit(code)
+        return
+    control = Control(place)
+    if not _answers(control):
+        _start(place, control)
+    address = control.address()
+    if as_json:
+        print_json({"control": address.url, "gateway": address.gateway, "pid": address.pid})
+    else:
+        click.echo(f"up: consumers use {address.gateway}; the control plane is {address.url}, process {address.pid}")
+
+
+def _start(place: Place, control: Control) -> None:
+    place.make()
+    argv = [sys.executable, "-m", "rung.control", "--workspace", str(place.workspace.root)]
+    before = place.log.stat().st_size if place.log.exists() else 0
+    with place.log.open("ab") as log:
+        process = subprocess.Popen(
+            argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd=place.workspace.root
+        )
+    deadline = time.monotonic() + _WITHIN_S
+    while not _answers(control, pid=process.pid):
+        if process.poll() is not None or time.monotonic() > deadline:
+            with place.log.open() as log_text:
+                log_text.seek(before)
+                said = [line for line in log_text.read().splitlines() if line.strip()]
+            raise UnavailableError(
+                f"the control plane did not start: {said[-1] if said else 'it said nothing'}", hint=f"see {place.log}"
+            )
+        time.sleep(0.05)
+
+
+def _answers(control: Control, *, pid: int | None = None) -> bool:
+    try:
+        if pid is not None and control.address().pid != pid:
+            return False
+        control.get("/healthz")
+    except ControlPlaneError:
+        return False
+    return True

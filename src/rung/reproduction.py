@@ -1,0 +1,176 @@
+"""`rung reproduce`: a run again, from its commit, patch, data, settings and environment, with nothing from the cache.
+
+Outputs are compared by digest, task by task. Called by the CLI.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rung.compute.environments import Environments, Lock
+from rung.compute.installed import installed_environment
+from rung.control.servers import clean_environment, thread_limits
+from rung.errors import ConflictError, NotFoundError, TaskError
+from rung.registry import open_registry
+from rung.training import RunRecord, read_run
+from rung.training._provenance import file_digest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rung.workspace import Workspace
+
+__all__ = ["Reproduction", "reproduce"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reproduction:
+    """How a repeated run compares."""
+
+    run: str
+    task: str
+    """The first task whose output differs; empty when all are the same."""
+    because: str
+
+    @property
+    def is_identical(self) -> bool:
+        """Every output has the same digest."""
+        return not self.task
+
+
+def reproduce(workspace: Workspace, run: str, *, report: Callable[[str], None] | None = None) -> Reproduction:
+    """Run a training again and compare.
+
+    Args:
+        workspace: Where the run was made.
+        run: Its id, or the name of a revision.
+        report: Is told what happens, one line at a time.
+
+    Raises:
+        NotFoundError: There is no such run, or its commit is gone.
+        ConflictError: Its source, data or environment cannot be had any more; the message says which.
+        TaskError: It fails this time.
+    """
+    with open_registry(workspace.state) as registry:
+        record = RunRecord.from_json(registry.run(run))
+    tell = report or (lambda _: None)
+    with tempfile.TemporaryDirectory(prefix="rung-reproduce-") as folder:
+        source = Path(folder) / "source"
+        tell(f"source of commit {record.commit}")
+        _restore_source(workspace, record, source)
+        _restore_data(workspace, record, source)
+        python = _python(workspace, record, tell)
+        tell(f"running {record.service} again, without the cache")
+        again = _run(record, source, Path(folder) / "state", python)
+    return _compare(record, again)
+
+
+def _restore_source(workspace: Workspace, record: RunRecord, target: Path) -> None:
+    snapshot = workspace.state / "revisions" / str(record.revision) / "source"
+    if record.revision is not None and snapshot.is_dir():
+        shutil.copytree(snapshot, target)
+        return
+    if record.commit is None:
+        raise ConflictError(
+            f"run {record.id} was made without git, so its code is not known", hint="commit before runs"
+        )
+    clone = ["git", "clone", "--quiet", "--no-checkout", str(workspace.root), str(target)]
+    subprocess.run(clone, check=True, capture_output=True)
+    checkout = subprocess.run(
+        ["git", "checkout", "--quiet", record.commit], cwd=target, check=False, capture_output=True, text=True
+    )
+    if checkout.returncode != 0:
+        raise NotFoundError(
+            f"commit {record.commit} is gone: {checkout.stderr.strip()}", hint="fetch it into this clone"
+        )
+    if record.dirty:
+        _restore_patch(workspace, record, target)
+
+
+def _restore_patch(workspace: Workspace, record: RunRecord, target: Path) -> None:
+    patch = workspace.runs / record.id / "diff.patch"
+    if record.patch is None or not patch.is_file():
+        raise ConflictError(f"the difference of run {record.id} to its commit was not kept", hint="commit before runs")
+    untracked = [line for line in patch.read_bytes().splitlines() if line.startswith(b"# untracked: ")]
+    apply = ["git", "apply", "--allow-empty", str(patch)]
+    applied = subprocess.run(apply, cwd=target, check=False, capture_output=True, text=True)
+    if applied.returncode != 0:
+        raise ConflictError(f"the difference of run {record.id} does not apply: {applied.stderr.strip()}")
+    python = [line.decode().removeprefix("# untracked: ") for line in untracked if line.endswith(b".py")]
+    if python:
+        raise ConflictError(
+            f"run {record.id} used code that was never committed: {', '.join(python)}", hint="commit before runs"
+        )
+
+
+def _restore_data(workspace: Workspace, record: RunRecord, target: Path) -> None:
+    """See that every file that was read is there with the content of then."""
+    for task in record.tasks:
+        for read in task.data:
+            path, here = target / read["path"], workspace.root / read["path"]
+            if not path.is_file() and here.is_file():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(here, path)
+            if not path.is_file() or file_digest(path) != read["digest"]:
+                raise ConflictError(
+                    f"{read['path']} is not what {task.name} read in run {record.id}", hint="bring that version back"
+                )
+
+
+def _python(workspace: Workspace, record: RunRecord, tell: Callable[[str], None]) -> Path:
+    """Find the interpreter whose environment is that of the run."""
+    lock = workspace.state / "revisions" / str(record.revision) / "requirements.lock"
+    if record.revision is not None and lock.is_file():
+        tell(f"environment of {record.revision}")
+        return Environments(workspace.state / "environments").ensure(Lock(text=lock.read_text())).python
+    now = installed_environment()
+    if now.digest == record.environment:
+        return Path(sys.executable)
+    kept = workspace.runs / record.id / "environment.txt"
+    then = set(kept.read_text().splitlines()) if kept.is_file() else set()
+    differing = sorted(then ^ set(now.lines))
+    raise ConflictError(
+        f"run {record.id} had another environment: {len(differing)} lines differ, as {', '.join(differing[:3])}",
+        hint=f"install what {kept} lists, then try again",
+    )
+
+
+def _run(record: RunRecord, source: Path, state: Path, python: Path) -> RunRecord:
+    arguments = [f"--set={name}={value}" for name, value in record.settings.items()]
+    arguments += [f"--override={name}={value}" for name, value in record.overrides.items()]
+    environment = {
+        **clean_environment(os.environ),
+        **(thread_limits(2) if record.revision else {}),
+        "PYTHONPATH": str(source),
+        "RUNG_STATE": str(state),
+        "RUNG_RUN": record.id,
+        "RUNG_COMMIT": record.commit or "",
+    }
+    command = [str(python), "-m", "rung.cli", "train", record.service, "--no-cache", *arguments]
+    ended = subprocess.run(command, cwd=source, env=environment, check=False, capture_output=True, text=True)
+    if ended.returncode != 0:
+        lines = ended.stderr.strip().splitlines()
+        raise TaskError(f"run {record.id} fails this time: {lines[-1] if lines else 'it said nothing'}")
+    return read_run(state / "runs" / record.id)
+
+
+def _compare(then: RunRecord, now: RunRecord) -> Reproduction:
+    outputs = {task.name: task for task in now.tasks}
+    for task in then.tasks:
+        again = outputs.get(task.name)
+        if again is None:
+            return Reproduction(run=then.id, task=task.name, because="it did not run this time")
+        if again.digest != task.digest:
+            told = f"its output is {again.digest}, and was {task.digest}"
+            return Reproduction(run=then.id, task=task.name, because=told)
+        if again.kept != task.kept:
+            return Reproduction(run=then.id, task=task.name, because="what it kept beside its output differs")
+    told = f"all {len(then.tasks)} outputs of {then.id} have the same digests"
+    return Reproduction(run=then.id, task="", because=told)
