@@ -16,6 +16,7 @@ import pytest
 from rung.lake import OUTCOMES, AppendLog, Lake, outcome_line
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 pytestmark = pytest.mark.fault
@@ -53,14 +54,14 @@ def kill(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-def until(condition, seconds: float = 20) -> None:
+def until(condition: Callable[[], bool], seconds: float = 20) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.005)
 
 
-def test_killed_shippers_ship_exactly_once(tmp_path):
+def test_killed_shippers_ship_exactly_once(tmp_path: Path):
     random.seed()
     lake = Lake(tmp_path / "lake")
     log = AppendLog(lake.logs, OUTCOMES, max_bytes=3000)
@@ -85,7 +86,7 @@ def test_killed_shippers_ship_exactly_once(tmp_path):
     assert list(lake.logs.glob("*.jsonl")) == []
 
 
-def test_killed_writers_lose_no_acknowledged_line(tmp_path):
+def test_killed_writers_lose_no_acknowledged_line(tmp_path: Path):
     lake = Lake(tmp_path / "lake")
     outs = [tmp_path / name for name in "abc"]
     writers = [start(WRITER, str(lake.logs), out.name, out=out) for out in outs]
@@ -102,7 +103,7 @@ def test_killed_writers_lose_no_acknowledged_line(tmp_path):
     assert list(lake.logs.glob("*.jsonl")) == []
 
 
-def test_a_line_torn_by_a_full_disk_is_taken_back(tmp_path):
+def test_a_line_torn_by_a_full_disk_is_taken_back(tmp_path: Path):
     script = """
 import resource, signal, sys
 from rung.errors import UnavailableError

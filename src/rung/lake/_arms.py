@@ -6,18 +6,24 @@ however often it comes back.
 
 from __future__ import annotations
 
+import operator
+import os
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime, timedelta
+from functools import reduce
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import polars as pl
 
 from rung.lake import _units
+from rung.lake._spill import SHARES, Spill
 from rung.stats import Arm, Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -25,10 +31,8 @@ __all__ = ["ArmSums", "Comparison", "OutcomeCounts", "Question", "compare"]
 
 _ARMS: Final = ("incumbent", "challenger")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_BATCH_ROWS: Final = 1_000_000
-"""Rows that are taken from a table in one go."""
-_END: Final = np.iinfo(np.int64).max
-"""The end of time."""
+_WORKERS: Final = 4
+"""Shares that are summed at once: of ten million units each takes about 60 MB."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,25 +110,21 @@ class Question:
     splits: tuple[datetime, ...] = ()
 
 
-def compare(predictions: pl.LazyFrame, outcomes: pl.LazyFrame, question: Question) -> Comparison:
-    """Aggregate the tables for the question: exposures at once, outcomes batch by batch, so that memory is bounded."""
-    requests = _requests(predictions, question)
-    services = _collect(requests.select("service").head(1))["service"].to_list()
-    relevant = _relevant(outcomes, services, question)
-    total, names_predictions = _collect(relevant.select(pl.len(), pl.col("prediction_key").count())).row(0)
-    repeated, again = _repeated(relevant)
-    units = _units.Units(map(_columns, _batches(requests.select("unit_key", "exposure"))))
-    owners = _Owners(requests) if names_predictions else None
-    counted = early = 0
-    for batch in _once(relevant, repeated):
-        for rows in _by_unit(batch, owners):
-            more, before = units.add(*rows)
-            counted += more
-            early += before
-    counts = OutcomeCounts(counted=counted, early=early, duplicate=again, unmatched=total - counted - early - again)
-    splits = np.array([_microseconds(split) for split in question.splits], dtype=np.int64)
-    traffic = _collect(requests.group_by("stratum", "challenger", "minor").agg(count=pl.len()))
-    return Comparison(strata=_strata(units.sums(splits), traffic), outcomes=counts)
+def compare(predictions: Sequence[pl.LazyFrame], outcomes: Sequence[pl.LazyFrame], question: Question) -> Comparison:
+    """Aggregate the parts of both tables for the question, in bounded memory.
+
+    One part after the other is dealt out to shares of the units; then each share is summed on its own.
+    """
+    requests = [_requests(part, question) for part in predictions]
+    with closing(Spill(2)) as exposed, closing(Spill(4)) as measured:
+        traffic = _deal_requests(requests, exposed)
+        relevant = [_relevant(part, traffic["service"].unique().to_list(), question) for part in outcomes]
+        received = _deal_outcomes(relevant, requests, measured)
+        splits = np.array([_microseconds(split) for split in question.splits], dtype=np.int64)
+        sums = _summarize(exposed, measured, splits)
+    unmatched = received - sums.counted - sums.early - sums.duplicate
+    counts = OutcomeCounts(counted=sums.counted, early=sums.early, duplicate=sums.duplicate, unmatched=unmatched)
+    return Comparison(strata=_strata(sums.cells, traffic), outcomes=counts)
 
 
 def _requests(predictions: pl.LazyFrame, question: Question) -> pl.LazyFrame:
@@ -139,6 +139,17 @@ def _requests(predictions: pl.LazyFrame, question: Question) -> pl.LazyFrame:
         pl.col("arm").is_in(_ARMS),
         pl.col("unit_key").is_not_null(),
     ).with_columns(stratum=stratum, challenger=challenger, exposure=pl.col("time").to_physical() * 2 + challenger)
+
+
+def _deal_requests(requests: Sequence[pl.LazyFrame], exposed: Spill) -> pl.DataFrame:
+    """Deal exposures out, and count the requests by stratum, arm and the revision that answered."""
+    groups = ("service", "stratum", "challenger", "minor")
+    schema = pl.Schema({"service": pl.String(), **dict.fromkeys(groups[1:], pl.Int64()), "count": pl.Int64()})
+    traffic = [schema.to_frame()]
+    for rows in _one_ahead([part.select("unit_key", "exposure", *groups) for part in requests]):
+        exposed.add(*_columns(rows, "unit_key", "exposure"))
+        traffic.append(rows.group_by(groups).agg(count=pl.len()).cast(schema))
+    return pl.concat(traffic)
 
 
 def _relevant(outcomes: pl.LazyFrame, services: list[str], question: Question) -> pl.LazyFrame:
@@ -157,55 +168,65 @@ def _relevant(outcomes: pl.LazyFrame, services: list[str], question: Question) -
     )
 
 
-def _repeated(relevant: pl.LazyFrame) -> tuple[pl.Series, int]:
-    """Return the keys of outcomes that were sent more than once, and how many are superfluous."""
-    keys = np.sort(_collect(relevant.select("same_key"))["same_key"].to_numpy())
-    again = keys[1:][keys[1:] == keys[:-1]]
-    return pl.Series(np.unique(again), dtype=pl.Int64), again.size
+def _deal_outcomes(relevant: Sequence[pl.LazyFrame], requests: Sequence[pl.LazyFrame], measured: Spill) -> int:
+    """Deal outcomes out by unit: the one that they name, or else that of the prediction. Return how many there are."""
+    has_unit = pl.col("unit_key").is_not_null()
+    with closing(Spill(4)) as by_prediction:
+        for rows in _one_ahead(relevant):
+            measured.add(*_columns(rows.filter(has_unit), "unit_key", "same_key", "time", "value"))
+            by_prediction.add(*_columns(rows.filter(~has_unit), "prediction_key", "same_key", "time", "value"))
+        received = measured.rows + by_prediction.rows
+        if by_prediction.rows:
+            _find_units(by_prediction, requests, measured)
+    return received
 
 
-def _once(relevant: pl.LazyFrame, repeated: pl.Series) -> Iterator[pl.DataFrame]:
-    """Yield each outcome once, of those that are the same the earliest."""
-    if repeated.len():
-        same = pl.col("same_key").is_in(repeated.implode())
-        several = _collect(relevant.filter(same)).sort("time", "value")
-        yield several.unique("same_key", keep="first", maintain_order=True)
-        relevant = relevant.filter(~same)
-    yield from _batches(relevant.drop("same_key"))
+def _find_units(by_prediction: Spill, requests: Sequence[pl.LazyFrame], measured: Spill) -> None:
+    """Deal outcomes that name a prediction out again, by the unit that it was made for.
 
-
-class _Owners:
-    """The unit of each prediction of an experiment."""
-
-    def __init__(self, requests: pl.LazyFrame) -> None:
-        predictions, units = _columns(_collect(requests.select("id_key", "unit_key")))
-        order = _units.sort_order(predictions)
-        self._predictions, self._units = predictions[order], units[order]
-
-    def find(self, predictions: _units.Ints) -> tuple[NDArray[np.bool_], _units.Ints]:
-        """Tell which predictions are known, and return the units of these."""
-        places = _units.find(self._predictions, predictions)
-        known = places >= 0
-        return known, self._units[places[known]]
-
-
-def _by_unit(batch: pl.DataFrame, owners: _Owners | None) -> Iterator[tuple[NDArray[Any], ...]]:
-    """Yield unit, time and value of outcomes that name a unit, then of those that name a prediction.
-
-    The latter come after their unit's exposure, whatever the consumer's clock says.
+    They come after their prediction, whatever the consumer's clock says.
     """
-    if owners is None:
-        yield _columns(batch.select("unit_key", "time", "value"))
-        return
-    named = pl.col("unit_key").is_not_null()
-    yield _columns(batch.filter(named).select("unit_key", "time", "value"))
-    nameless = batch.filter(~named).sort("prediction_key")
-    known, units = owners.find(nameless["prediction_key"].to_numpy())
-    yield units, np.full(units.size, _END), nameless["value"].to_numpy()[known]
+    columns = ("id_key", "unit_key", "exposure")
+    with closing(Spill(3)) as owners:
+        for rows in _one_ahead([part.select(columns) for part in requests]):
+            owners.add(*_columns(rows, *columns))
+        for share in range(SHARES):
+            predictions, units, moments = owners.take(share)
+            named, same, times, values = by_prediction.take(share)
+            order = _units.sort_order(predictions)
+            places = _units.find(predictions[order], named)
+            known = places >= 0
+            owner = order[places[known]]
+            measured.add(units[owner], same[known], np.maximum(times[known], moments[owner] >> 1), values[known])
 
 
-def _columns(frame: pl.DataFrame) -> tuple[NDArray[Any], ...]:
-    return tuple(column.to_numpy() for column in frame)
+def _summarize(exposed: Spill, measured: Spill, splits: _units.Ints) -> _units.Sums:
+    """Sum each share, several at once: numpy sorts without holding the interpreter's lock."""
+
+    def summarize(share: int) -> _units.Sums:
+        units, moments = exposed.take(share)
+        owners, same, times, values = measured.take(share)
+        outcomes = _units.Outcomes(units=owners, same=same, times=times, values=values.view(np.float64))
+        return _units.summarize(_units.Exposures(units=units, moments=moments), outcomes, splits)
+
+    with ThreadPoolExecutor(min(_WORKERS, os.cpu_count() or 1)) as pool:
+        return reduce(operator.add, pool.map(summarize, range(SHARES)))
+
+
+def _one_ahead(parts: Sequence[pl.LazyFrame]) -> Iterator[pl.DataFrame]:
+    """Yield each part's rows, while the next part is being read."""
+    with ThreadPoolExecutor(1) as pool:
+        coming = [pool.submit(_collect, part) for part in parts[:1]]
+        for part in parts[1:]:
+            rows = coming.pop().result()
+            coming.append(pool.submit(_collect, part))
+            yield rows
+        if coming:
+            yield coming.pop().result()
+
+
+def _columns(frame: pl.DataFrame, *names: str) -> list[NDArray[Any]]:
+    return [frame[name].to_numpy() for name in names]
 
 
 def _strata(sums: _units.Floats, traffic: pl.DataFrame) -> tuple[dict[str, ArmSums], ...]:
@@ -228,10 +249,6 @@ def _arm_sums(cell: _units.Floats, requests: int, fallback: int) -> ArmSums:
     sums = dict(zip(_units.FIELDS, cell.tolist(), strict=True))
     counts = {name: int(sums.pop(name)) for name in ("exposed", "moved", "units")}
     return ArmSums(**counts, **sums, requests=requests, fallback=fallback)
-
-
-def _batches(frame: pl.LazyFrame) -> Iterator[pl.DataFrame]:
-    return frame.collect_batches(chunk_size=_BATCH_ROWS, maintain_order=False, engine="streaming")
 
 
 def _collect(frame: pl.LazyFrame) -> pl.DataFrame:

@@ -92,8 +92,8 @@ class Lake:
             splits: When the traffic split changed, ascending; a stratum begins at each of them.
         """
         return _arms.compare(
-            self._tables[PREDICTIONS].scan(),
-            self._tables[OUTCOMES].scan(),
+            self._tables[PREDICTIONS].parts(),
+            self._tables[OUTCOMES].parts(),
             _arms.Question(experiment=experiment, metric=metric, since=since, splits=tuple(splits)),
         )
 

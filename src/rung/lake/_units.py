@@ -1,120 +1,127 @@
-"""The units of an experiment as sorted arrays: who was exposed first to what, and what each unit's outcomes add up to.
+"""Exposures and outcomes -> sums over units, by sorting.
 
-Pure. Ten million units come as keys of 64 bits. Sorting those, and looking them up in order, is several times faster
-than a hash table of them, in a third of the memory. `_arms` feeds it from the tables, batch by batch.
+Pure. Units come as keys of 64 bits. Sorting those, and looking them up in order, is several times faster than a hash
+table of them, in a third of the memory. `_arms` gives the units of an experiment in shares.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-__all__ = ["FIELDS", "Floats", "Ints", "Units", "find", "sort_order"]
+__all__ = ["FIELDS", "Exposures", "Floats", "Ints", "Outcomes", "Sums", "find", "sort_order", "summarize"]
 
 Ints: TypeAlias = NDArray[np.int64]
 Floats: TypeAlias = NDArray[np.float64]
 Flags: TypeAlias = NDArray[np.bool_]
 
 FIELDS: Final = ("exposed", "moved", "units", "y", "yy", "yyy", "x", "xx", "xy", "m", "mm", "mmm")
-"""The columns of `Units.sums`; `ArmSums` explains them."""
-
-_SHARES: Final = 16
-"""Ten million units in parts that fit the processor's caches; a power of two."""
+"""The columns of `Sums.cells`; `ArmSums` explains them."""
 
 
-class Units:
-    """The units that were exposed, with the sum and the number of the outcomes that each has so far."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exposures:
+    """Requests of units that were assigned to an arm, in any order."""
 
-    def __init__(self, exposures: Iterable[tuple[NDArray[Any], ...]]) -> None:
-        """Find the first exposure of each unit.
-
-        Args:
-            exposures: Batches of two arrays, a row per exposure in any order: the unit's key, and 2 * microseconds
-                since 1970, + 1 when the arm is the challenger's.
-        """
-        nothing = np.empty(0, dtype=np.int64)
-        parts: list[list[tuple[NDArray[Any], ...]]] = [[(nothing, nothing)] for _ in range(_SHARES)]
-        for batch in exposures:
-            for part, rows in zip(parts, _split(*batch), strict=True):
-                part.append(rows)
-        self._shares: list[_Share] = []
-        for part in parts:
-            self._shares.append(_Share(*map(np.concatenate, zip(*part, strict=True))))
-            part.clear()  # the rows are not needed once the units are known
-
-    def add(self, keys: Ints, times: Ints, values: Floats) -> tuple[int, int]:
-        """Count the outcomes of units that are here, from their first exposure on.
-
-        Args:
-            keys: The unit of each outcome, shape (outcomes,), in any order.
-            times: Microseconds since 1970, same shape.
-            values: The outcomes, same shape.
-
-        Returns:
-            How many outcomes were counted, and how many are from before the first exposure of their unit.
-        """
-        found = [share.add(*rows) for share, rows in zip(self._shares, _split(keys, times, values), strict=True)]
-        return sum(counted for counted, _ in found), sum(early for _, early in found)
-
-    def sums(self, splits: Ints) -> Floats:
-        """Sum over the units of each arm and stratum.
-
-        Args:
-            splits: Where strata begin, microseconds since 1970, ascending, shape (strata - 1,).
-
-        Returns:
-            The `FIELDS` of each arm, shape (2 * strata, 12); row 2 * stratum is the incumbent's, the next the
-            challenger's.
-        """
-        cells = np.zeros((2 * (splits.size + 1), len(FIELDS)))
-        for share in self._shares:
-            cells += share.sums(splits)
-        return cells
+    units: Ints  # key of the unit, shape (exposures,)
+    moments: Ints  # 2 * microseconds since 1970, + 1 when the arm is the challenger's, same shape
 
 
-class _Share:
-    """Some of the units; the methods are those of `Units`."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcomes:
+    """Measurements, in any order."""
 
-    def __init__(self, keys: Ints, exposures: Ints) -> None:
-        order = sort_order(keys)
-        keys, exposures = keys[order], exposures[order]
-        starts = _starts(keys)
-        self._keys = keys[starts]
-        self._first = _reduce(np.minimum, exposures, starts)
-        arms = (exposures & 1).astype(np.bool_)
-        self._moved: Flags = _reduce(np.logical_or, arms, starts) ^ _reduce(np.logical_and, arms, starts)
-        self._y = np.zeros(starts.size)
-        self._x = np.zeros(starts.size, dtype=np.int32)
+    units: Ints  # key of the unit, shape (outcomes,)
+    same: Ints  # equal for outcomes that are the same, same shape
+    times: Ints  # microseconds since 1970, same shape
+    values: Floats  # same shape
 
-    def add(self, keys: Ints, times: Ints, values: Floats) -> tuple[int, int]:
-        order = sort_order(keys)
-        places = find(self._keys, keys[order])
-        known = places >= 0
-        places, order = places[known], order[known]
-        due = times[order] >= self._first[places] >> 1
-        counted, order = places[due], order[due]
-        starts = _starts(counted)
-        self._y[counted[starts]] += _reduce(np.add, values[order], starts)
-        self._x[counted[starts]] += np.diff(starts, append=counted.size).astype(np.int32)
-        return counted.size, places.size - counted.size
+    def only(self, rows: Ints) -> Outcomes:
+        """Return some of them, in the order of the rows' numbers."""
+        return Outcomes(units=self.units[rows], same=self.same[rows], times=self.times[rows], values=self.values[rows])
 
-    def sums(self, splits: Ints) -> Floats:
-        cells = self._first & 1
-        cells += 2 * np.searchsorted(splits, self._first >> 1, side="right")
-        return np.array([self._sum(cells == cell) for cell in range(2 * (splits.size + 1))])
 
-    def _sum(self, members: Flags) -> list[float]:
-        measured = members & (self._x > 0)
-        y, x = self._y[measured], self._x[measured].astype(np.float64)
-        m = y / x
-        exposed, moved = int(np.count_nonzero(members)), int(np.count_nonzero(members & self._moved))
-        sums = (y.sum(), y @ y, (y * y) @ y, x.sum(), x @ x, x @ y, m.sum(), m @ m, (m * m) @ m)
-        return [exposed, moved, y.size, *map(float, sums)]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sums:
+    """Sums over units, and what became of the outcomes."""
+
+    cells: Floats  # shape (2 * strata, len(FIELDS)); row 2 * stratum is the incumbent's, the next the challenger's
+    counted: int  # outcomes in the sums
+    early: int  # outcomes from before their unit's first exposure
+    duplicate: int  # outcomes that came again
+
+    def __add__(self, other: Sums) -> Sums:
+        return Sums(
+            cells=self.cells + other.cells,
+            counted=self.counted + other.counted,
+            early=self.early + other.early,
+            duplicate=self.duplicate + other.duplicate,
+        )
+
+
+def summarize(exposures: Exposures, outcomes: Outcomes, splits: Ints) -> Sums:
+    """Sum over the units of each arm and stratum.
+
+    Of outcomes that are the same the earliest counts; an outcome counts from its unit's first exposure on.
+
+    Args:
+        exposures: All exposures of some units.
+        outcomes: All outcomes of these units, and of others, which are left out.
+        splits: Where strata begin, microseconds since 1970, ascending, shape (strata - 1,).
+    """
+    keys, first, moved = _first_exposures(exposures)
+    once = _once(outcomes)
+    order = sort_order(once.units)
+    places = find(keys, once.units[order])
+    known = places >= 0
+    places, order = places[known], order[known]
+    due = once.times[order] >= first[places] >> 1
+    counted, order = places[due], order[due]
+    starts = _starts(counted)
+    y, x = np.zeros(keys.size), np.zeros(keys.size)
+    y[counted[starts]] = _reduce(np.add, once.values[order], starts)
+    x[counted[starts]] = np.diff(starts, append=counted.size)
+    cell = (first & 1) + 2 * np.searchsorted(splits, first >> 1, side="right")
+    members = [cell == number for number in range(2 * (splits.size + 1))]
+    return Sums(
+        cells=np.array([_cell(y[some], x[some], moved[some]) for some in members]),
+        counted=counted.size,
+        early=places.size - counted.size,
+        duplicate=outcomes.same.size - once.same.size,
+    )
+
+
+def _first_exposures(exposures: Exposures) -> tuple[Ints, Ints, Flags]:
+    """Return each unit's key, ascending, its first exposure, and whether it was exposed to both arms."""
+    order = sort_order(exposures.units)
+    keys, moments = exposures.units[order], exposures.moments[order]
+    starts = _starts(keys)
+    arms = (moments & 1).astype(np.bool_)
+    moved = _reduce(np.logical_or, arms, starts) ^ _reduce(np.logical_and, arms, starts)
+    return keys[starts], _reduce(np.minimum, moments, starts), moved
+
+
+def _once(outcomes: Outcomes) -> Outcomes:
+    """Keep the earliest of outcomes that are the same."""
+    ordered = np.sort(outcomes.same)
+    if not (ordered[1:] == ordered[:-1]).any():
+        return outcomes
+    order = np.lexsort((outcomes.values, outcomes.times, outcomes.same))
+    return outcomes.only(order[_starts(outcomes.same[order])])
+
+
+def _cell(y: Floats, x: Floats, moved: Flags) -> list[float]:
+    measured = x > 0
+    exposed, y, x = y.size, y[measured], x[measured]
+    m = y / x
+    # einsum, not @: its threads would wait for the threads of the other shares.
+    products = [np.einsum("i,i->", *pair) for pair in ((y, y), (y * y, y), (x, x), (x, y), (m, m), (m * m, m))]
+    yy, yyy, xx, xy, mm, mmm = map(float, products)
+    moved_units = int(np.count_nonzero(moved))
+    return [exposed, moved_units, y.size, float(y.sum()), yy, yyy, float(x.sum()), xx, xy, float(m.sum()), mm, mmm]
 
 
 def find(ascending: Ints, keys: Ints) -> Ints:
@@ -153,19 +160,10 @@ def sort_order(keys: Ints) -> Ints:
     return order
 
 
-def _split(keys: Ints, *columns: NDArray[Any]) -> Iterable[tuple[NDArray[Any], ...]]:
-    """Yield the rows of each share."""
-    share = (keys & (_SHARES - 1)).astype(np.uint8)
-    order = np.argsort(share, kind="stable")  # sorts bytes by counting
-    ends = np.cumsum(np.bincount(share, minlength=_SHARES))[:-1]
-    parts = [np.split(column[order], ends) for column in (keys, *columns)]
-    return zip(*parts, strict=True)
-
-
-def _starts(ascending: Ints) -> Ints:
+def _starts(ordered: Ints) -> Ints:
     """Return where runs of equal numbers begin."""
-    begins = np.ones(ascending.size, dtype=np.bool_)
-    np.not_equal(ascending[1:], ascending[:-1], out=begins[1:])
+    begins = np.ones(ordered.size, dtype=np.bool_)
+    np.not_equal(ordered[1:], ordered[:-1], out=begins[1:])
     return np.flatnonzero(begins)
 
 

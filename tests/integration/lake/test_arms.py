@@ -1,24 +1,28 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from rung.lake import ArmSums, OutcomeCounts
+from rung.lake import ArmSums, Comparison, Lake, OutcomeCounts
+
+if TYPE_CHECKING:
+    from conftest import Writer
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
-def microseconds(minutes):
+def microseconds(minutes: float) -> int:
     return round((START + timedelta(minutes=minutes)).timestamp() * 1_000_000)
 
 
-def compare(lake, **changes):
+def compare(lake: Lake, **changes: Any) -> Comparison:
     lake.ship()
     return lake.compare("e1", **({"metric": "sold", "since": START} | changes))
 
 
-def test_sums_are_taken_per_unit(lake, writer):
+def test_sums_are_taken_per_unit(lake: Lake, writer: Writer):
     for unit, arm in (("a", "incumbent"), ("b", "challenger"), ("c", "challenger"), ("d", "challenger")):
         writer.predict(unit, arm)
         writer.predict(unit, arm, minute=1)
@@ -41,13 +45,13 @@ def test_sums_are_taken_per_unit(lake, writer):
     assert lake.arms("e1", metric="sold", since=START) == found.arms
 
 
-def test_nothing_shipped_gives_empty_arms(lake):
+def test_nothing_shipped_gives_empty_arms(lake: Lake):
     found = lake.arms("e1", metric="sold", since=START)
     assert found == {"incumbent": ArmSums(), "challenger": ArmSums()}
     assert found["challenger"].coverage == 0
 
 
-def test_outcomes_before_the_exposure_are_early(lake, writer):
+def test_outcomes_before_the_exposure_are_early(lake: Lake, writer: Writer):
     writer.predict("a", "challenger", minute=5)
     writer.measure(1, unit="a", minute=4)
     writer.measure(2, unit="a", minute=9, time=microseconds(4))
@@ -55,7 +59,7 @@ def test_outcomes_before_the_exposure_are_early(lake, writer):
     assert compare(lake).outcomes == OutcomeCounts(counted=1, early=2)
 
 
-def test_outcomes_of_strangers_are_unmatched(lake, writer):
+def test_outcomes_of_strangers_are_unmatched(lake: Lake, writer: Writer):
     writer.predict("a", "challenger")
     writer.predict("b", "challenger", experiment="e2")
     writer.predict("c", "challenger", kind="exact")
@@ -71,7 +75,7 @@ def test_outcomes_of_strangers_are_unmatched(lake, writer):
     assert found.arms["challenger"] == ArmSums(exposed=1, requests=1)
 
 
-def test_a_prediction_leads_to_its_unit(lake, writer):
+def test_a_prediction_leads_to_its_unit(lake: Lake, writer: Writer):
     first = writer.predict("a", "challenger", minute=5)
     second = writer.predict("a", "challenger", minute=6)
     writer.measure(1, prediction_id=first, minute=7, time=microseconds(1))
@@ -81,7 +85,7 @@ def test_a_prediction_leads_to_its_unit(lake, writer):
     assert (found.arms["challenger"].units, found.arms["challenger"].m) == (1, 0.5)
 
 
-def test_what_is_sent_again_counts_once(lake, writer):
+def test_what_is_sent_again_counts_once(lake: Lake, writer: Writer):
     name = writer.predict("a", "challenger")
     for value in (1, 3):
         writer.measure(value, unit="a", id="key", minute=10 + value)
@@ -93,14 +97,14 @@ def test_what_is_sent_again_counts_once(lake, writer):
     assert found.arms["challenger"].y == 1 + 7 + 7
 
 
-def test_equal_outcomes_at_other_times_both_count(lake, writer):
+def test_equal_outcomes_at_other_times_both_count(lake: Lake, writer: Writer):
     writer.predict("a", "challenger")
     writer.measure(1, unit="a", minute=3)
     writer.measure(1, unit="a", minute=4)
     assert compare(lake).outcomes == OutcomeCounts(counted=2)
 
 
-def test_a_unit_stays_in_its_first_arm(lake, writer):
+def test_a_unit_stays_in_its_first_arm(lake: Lake, writer: Writer):
     writer.predict("a", "challenger", minute=8)
     writer.predict("a", "incumbent", minute=2)
     writer.measure(1, unit="a")
@@ -109,7 +113,7 @@ def test_a_unit_stays_in_its_first_arm(lake, writer):
     assert found["challenger"] == ArmSums(requests=1)
 
 
-def test_a_unit_stays_in_its_first_stratum(lake, writer):
+def test_a_unit_stays_in_its_first_stratum(lake: Lake, writer: Writer):
     for minute in (1, 6):
         writer.predict("a", "challenger", minute=minute)
     writer.predict("b", "challenger", minute=5)
@@ -121,7 +125,7 @@ def test_a_unit_stays_in_its_first_stratum(lake, writer):
     assert found.arms["challenger"].y == 3
 
 
-def test_fallback_requests_are_told_apart(lake, writer):
+def test_fallback_requests_are_told_apart(lake: Lake, writer: Writer):
     writer.predict("a", "incumbent")
     writer.predict("b", "challenger")
     for minute in range(3):
@@ -132,7 +136,7 @@ def test_fallback_requests_are_told_apart(lake, writer):
     assert found["incumbent"].fallback == 0
 
 
-def test_requests_before_the_start_do_not_expose(lake, writer):
+def test_requests_before_the_start_do_not_expose(lake: Lake, writer: Writer):
     writer.predict("a", "challenger", minute=-1)
     writer.measure(1, unit="a")
     assert compare(lake).arms["challenger"] == ArmSums()

@@ -2,13 +2,17 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import polars as pl
 
 from rung.lake import OUTCOMES, AppendLog, Lake, Shipped
 
+if TYPE_CHECKING:
+    from conftest import Writer
 
-def test_lines_become_rows_once(lake, writer):
+
+def test_lines_become_rows_once(lake: Lake, writer: Writer):
     writer.predict("a", "incumbent")
     writer.measure(1, unit="a")
     assert lake.ship().rows == 2
@@ -16,14 +20,14 @@ def test_lines_become_rows_once(lake, writer):
     assert (lake.count(), lake.count(OUTCOMES)) == (1, 1)
 
 
-def test_later_lines_of_a_file_follow(lake, writer):
+def test_later_lines_of_a_file_follow(lake: Lake, writer: Writer):
     for round_ in range(3):
         writer.predict("a", "incumbent", minute=round_)
         assert lake.ship().rows == 1
     assert lake.count() == 3
 
 
-def test_a_row_holds_the_bytes_of_the_request(lake, writer):
+def test_a_row_holds_the_bytes_of_the_request(lake: Lake, writer: Writer):
     instances = '[{"text": "tab\\t, \\u0001, é, 1.0, 1e300"}]'.encode()
     name = writer.predict("é\n", "challenger", instances=instances, parameters=b'{"k": null}')
     lake.ship()
@@ -35,7 +39,7 @@ def test_a_row_holds_the_bytes_of_the_request(lake, writer):
     assert lake.prediction("nobody") is None
 
 
-def test_files_of_the_living_stay(lake, writer):
+def test_files_of_the_living_stay(lake: Lake, writer: Writer):
     writer.predict("a", "incumbent")
     lake.ship()
     assert len(list(lake.logs.glob("predictions-*"))) == 1
@@ -45,7 +49,7 @@ def test_files_of_the_living_stay(lake, writer):
     assert lake.count() == 1
 
 
-def test_a_rotated_log_ships_whole(lake):
+def test_a_rotated_log_ships_whole(lake: Lake):
     log = AppendLog(lake.logs, OUTCOMES, max_bytes=1000)
     for number in range(100):
         log.append(b'{"service":"s","metric":"m","value":%d,"unit":"u","received":1}\n' % number)
@@ -56,7 +60,7 @@ def test_a_rotated_log_ships_whole(lake):
     log.close()
 
 
-def test_bad_lines_go_to_quarantine(lake, writer):
+def test_bad_lines_go_to_quarantine(lake: Lake, writer: Writer):
     writer.predict("a", "incumbent")
     writer.predictions.append(b"not json\n")
     writer.predictions.append(b"\n")
@@ -70,7 +74,7 @@ def test_bad_lines_go_to_quarantine(lake, writer):
     assert kept["position"].n_unique() == 3
 
 
-def test_a_torn_line_waits_for_its_writer(lake, writer):
+def test_a_torn_line_waits_for_its_writer(lake: Lake, writer: Writer):
     writer.predict("a", "incumbent")
     path = next(lake.logs.glob("predictions-*"))
     with path.open("ab") as file:
@@ -109,7 +113,7 @@ def test_two_shippers_take_turns(tmp_path: Path):
     assert lakes[0].outcomes().select(pl.col("value").n_unique(), pl.len().alias("n")).collect().row(0) == (500, 500)
 
 
-def test_compaction_keeps_rows_and_offsets(lake, writer):
+def test_compaction_keeps_rows_and_offsets(lake: Lake, writer: Writer):
     for minute in range(70):
         writer.predict("a", "incumbent", minute=minute)
         lake.ship()
@@ -120,7 +124,7 @@ def test_compaction_keeps_rows_and_offsets(lake, writer):
     assert live.count(".parquet") < 10 < len(parts)
 
 
-def test_recent_requests_come_newest_first(lake, writer):
+def test_recent_requests_come_newest_first(lake: Lake, writer: Writer):
     for minute in range(5):
         writer.predict("a", "incumbent", minute=minute, id=f"p{minute}")
     writer.predict("a", "incumbent", minute=9, status=422)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rung.lake import OUTCOMES, PREDICTIONS, outcome_line, prediction_line
-from rung.lake._lines import KINDS, parse
+from rung.lake._lines import KINDS, Kind, parse
 
 
 def good(number: int) -> bytes:
@@ -44,7 +44,7 @@ def test_a_bad_line_has_a_reason(line: bytes, reason: str):
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
-def test_no_line_gives_no_row(kind):
+def test_no_line_gives_no_row(kind: Kind):
     rows, bad = parse(b"", kind)
     assert (rows.height, bad, rows.schema) == (0, [], kind.schema)
 

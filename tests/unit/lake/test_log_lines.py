@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -9,6 +10,9 @@ from hypothesis import strategies as st
 
 from rung.errors import CallError
 from rung.lake import AppendLog, outcome_line, prediction_line
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 PREDICTION = {
     "id": "p1",
@@ -76,6 +80,6 @@ def test_an_outcome_is_about_something():
         outcome_line(service="s", metric="m", value=1, received=1)
 
 
-def test_a_stream_is_an_identifier(tmp_path):
+def test_a_stream_is_an_identifier(tmp_path: Path):
     with pytest.raises(CallError, match="stream"):
         AppendLog(tmp_path, "a-b")
