@@ -116,7 +116,8 @@ def _no_instant(field: str) -> pl.Expr:
     return ~pl.col(field).is_between(0, _LATEST)
 
 
-_REVISION = r"^([a-z][a-z0-9_]*)\.v([1-9][0-9]{0,8})\.m(0|[1-9][0-9]{0,8})$"
+_SERVICE = r"^[a-z][a-z0-9_]{0,62}$"
+_REVISION = r"^([a-z][a-z0-9_]{0,62})\.v([1-9][0-9]{0,8})\.m(0|[1-9][0-9]{0,8})$"
 
 _WITHOUT_ID = (pl.coalesce("time", "received"), pl.col("value"))
 _SAME = pl.struct(
@@ -183,7 +184,7 @@ KINDS = {
             "received": pl.Int64,
         },
         rules=(
-            (_blank("service"), "the service is missing"),
+            (~pl.col("service").str.contains(_SERVICE).fill_null(value=False), "the service is not named as a service"),
             (_blank("metric"), "the metric is missing"),
             (~pl.col("value").is_finite().fill_null(value=False), "the value is not a finite number"),
             (_blank("unit") & _blank("prediction_id"), "neither unit nor prediction_id is given"),

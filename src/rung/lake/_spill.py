@@ -61,4 +61,4 @@ class _Share:
     file: SpooledTemporaryFile[bytes] = field(
         default_factory=lambda: SpooledTemporaryFile(max_size=_MEMORY)  # noqa: SIM115  # closed by take or close
     )
-    counts: list[int] = field(default_factory=list)  # rows of each `add`: its columns lie one after the other
+    counts: list[int] = field(default_factory=lambda: [0])  # rows of each `add`: its columns lie one after the other

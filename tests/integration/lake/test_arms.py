@@ -51,6 +51,13 @@ def test_nothing_shipped_gives_empty_arms(lake: Lake):
     assert found["challenger"].coverage == 0
 
 
+def test_bad_lines_alone_give_empty_arms(lake: Lake, writer: Writer):
+    writer.predictions.append(b"{}\n")
+    writer.outcomes.append(b"{}\n")
+    assert lake.ship().quarantined == 2
+    assert compare(lake).arms == {"incumbent": ArmSums(), "challenger": ArmSums()}
+
+
 def test_outcomes_before_the_exposure_are_early(lake: Lake, writer: Writer):
     writer.predict("a", "challenger", minute=5)
     writer.measure(1, unit="a", minute=4)
