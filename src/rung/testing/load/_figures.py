@@ -73,6 +73,6 @@ def _describe(sample: Mapping[str, Any], throughput_rps: float) -> dict[str, Any
         "requests": len(ordered),
         "failures": sample["failures"],
         **{f"latency_p{share}_ms": percentile(ordered, share) for share in _PERCENTILES},
-        "throughput_rps": throughput_rps,
+        "throughput_rps": round(throughput_rps, 3),
         "errors": sorted(sample["errors"], key=lambda error: (-error["count"], error["error"])),
     }

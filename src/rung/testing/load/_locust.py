@@ -1,6 +1,7 @@
 """What runs inside Locust's environment: sends the planned load and writes every latency, raw, as JSON.
 
-`_run.py` starts it as a program. Rung is not installed there: it imports the standard library, gevent, Locust and Locust's HTTP client alone.
+`_run.py` starts it as a program. Rung is not installed there: it imports the standard library, gevent, Locust and
+Locust's HTTP client alone.
 Usage: python -I _locust.py PLAN RAW URL
 """
 
@@ -61,7 +62,8 @@ class Sample:
 
     def to_json(self) -> dict[str, Any]:
         errors = [{"error": text, "count": count} for text, count in self._errors.values()]
-        return {"latencies_ms": self.latencies_ms.tolist(), "failures": self.failures, "errors": errors}
+        latencies_ms = [round(latency_ms, 3) for latency_ms in self.latencies_ms]
+        return {"latencies_ms": latencies_ms, "failures": self.failures, "errors": errors}
 
 
 def _cause(exception: BaseException) -> BaseException:
@@ -171,7 +173,7 @@ def run_closed(stages: Stages, url: str) -> dict[str, Any]:
     runner.quit()
     for crash in runner.exceptions.values():  # a request that broke the sender is no measurement
         raise RuntimeError(f"{crash['msg']}\n{crash['traceback']}")
-    return {**sample.to_json(), "seconds": seconds}
+    return {**sample.to_json(), "seconds": round(seconds, 3)}
 
 
 def run_open(rate_rps: float, duration_s: float, bodies: Sequence[bytes], url: str) -> dict[str, Any]:
@@ -208,7 +210,7 @@ def run_open(rate_rps: float, duration_s: float, bodies: Sequence[bytes], url: s
         gevent.sleep(max(due - (time.perf_counter() - begin), 0))
         sent.append(gevent.spawn(ask, due, body))
     gevent.joinall(sent, raise_error=True)
-    return {**sample.to_json(), "answered_s": answered.tolist(), "late_ms": late.tolist()}
+    return {**sample.to_json(), "answered_s": answered.tolist(), "late_ms": [round(by_ms, 3) for by_ms in late]}
 
 
 def _is_idle(_pool: Any, connection: Any) -> bool:
