@@ -70,7 +70,7 @@ def build(functions: Iterable[Callable[..., Any]]) -> Graph:
     for function in functions:
         name = getattr(function, "__name__", None)
         if not callable(function) or name is None:
-            raise GraphError(f"{function!r} is not a task", hint="give functions: Experiment(load_data, split, ...)")
+            raise _no_task(function)
         if name in tasks:
             raise GraphError(f"two tasks are named {name!r}", hint="rename one of the two functions")
         if name == HYPERPARAMETERS or name.startswith("<"):
@@ -116,13 +116,17 @@ def fingerprint(
         "hyperparameters": dict(hyperparameters),
         "environment": environment,
     }
-    return hashlib.sha256(json.dumps(covered, sort_keys=True, default=str).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(covered, sort_keys=True).encode()).hexdigest()
 
 
 def _task(name: str, function: Callable[..., Any]) -> Task:
     inputs: list[str] = []
     takes_hyperparameters = False
-    for parameter in inspect.signature(function).parameters.values():
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):  # not callable, or built in and without a signature
+        raise _no_task(function) from None
+    for parameter in signature.parameters.values():
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.POSITIONAL_ONLY):
             raise GraphError(
                 f"task {name!r} has the parameter {parameter}, which cannot name a task",
@@ -151,7 +155,8 @@ def _wire(task: Task, known: Iterable[str]) -> Task:
             inputs.append(name)
         elif name == marked:
             raise GraphError(
-                f"task {task.name!r} takes {name!r}, and no task has that name", hint=_nearest(name, names)
+                f"task {task.name!r} takes {name!r}, and no task has that name",
+                hint=_nearest(name, {*names, HYPERPARAMETERS} - {task.name}),
             )
     return Task(
         name=task.name,
@@ -170,7 +175,11 @@ def _order(tasks: Mapping[str, Task]) -> list[str]:
         raise GraphError(f"the tasks go in a circle: {path}", hint="take one of these parameters away") from None
 
 
+def _no_task(function: object) -> GraphError:
+    return GraphError(f"{function!r} is not a task", hint="give functions: Experiment(load_data, split, ...)")
+
+
 def _nearest(name: str, known: Iterable[str]) -> str:
     names = sorted(known)
     close = difflib.get_close_matches(name, names, n=1)
-    return f"did you mean {close[0]!r}?" if close else f"the tasks are {', '.join(names)}"
+    return f"did you mean {close[0]!r}?" if close else f"it may be one of {', '.join(names)}"

@@ -5,11 +5,13 @@ Authors write it in `infrastructure/hardware.py`; compute and the control plane 
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 __all__ = ["Autoscaling", "Batching", "Infrastructure", "ServingHardware", "TrainingHardware"]
+
+_Amount: TypeAlias = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class _Declared(BaseModel):
@@ -21,13 +23,13 @@ class TrainingHardware(_Declared):
 
     vcpus: Annotated[int, Field(ge=1)] = 1
     """Virtual CPUs."""
-    memory_gib: Annotated[float, Field(gt=0)] = 2
+    memory_gib: _Amount = 2
     """Memory, GiB."""
     gpus: Annotated[int, Field(ge=0)] = 0
     """Graphics processors."""
-    disk_gib: Annotated[float, Field(gt=0)] = 10
+    disk_gib: _Amount = 10
     """Scratch space, GiB."""
-    timeout_s: Annotated[float, Field(gt=0)] = 86_400
+    timeout_s: _Amount = 86_400
     """A training that takes longer is stopped and failed, seconds."""
 
 
@@ -38,7 +40,7 @@ class Autoscaling(_Declared):
     """Machines that always run."""
     maximum: Annotated[int, Field(ge=1)] = 1
     """Machines at the most."""
-    target_concurrency: Annotated[float, Field(gt=0)] = 8
+    target_concurrency: _Amount = 8
     """Requests in flight per machine that scaling aims at."""
     while_scaling: Literal["queue", "reject"] = "queue"
     """What happens to requests above capacity until a new machine is ready: wait, or 503 with Retry-After."""
@@ -62,13 +64,13 @@ class ServingHardware(_Declared):
 
     vcpus: Annotated[int, Field(ge=1)] = 1
     """Virtual CPUs."""
-    memory_gib: Annotated[float, Field(gt=0)] = 2
+    memory_gib: _Amount = 2
     """Memory, GiB; every gunicorn worker holds its own copy of the artifacts."""
     gpus: Annotated[int, Field(ge=0)] = 0
     """Graphics processors."""
-    disk_gib: Annotated[float, Field(gt=0)] = 5
+    disk_gib: _Amount = 5
     """Scratch space, GiB."""
-    request_timeout_s: Annotated[float, Field(gt=0)] = 5
+    request_timeout_s: _Amount = 5
     """A request that takes longer gets a 504, seconds."""
     gunicorn_workers: Annotated[int, Field(ge=1, le=256)] = 1
     """Processes per machine; each loads all artifacts."""

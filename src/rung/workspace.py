@@ -6,6 +6,7 @@ Every command and every training finds it from the current folder upwards.
 from __future__ import annotations
 
 import os
+import secrets
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,12 +17,13 @@ from rung.errors import NotFoundError, WorkspaceError
 __all__ = ["Service", "Workspace", "find", "write_atomically"]
 
 MARKER = "rung.toml"
-_SETTINGS: dict[str, tuple[type, Any]] = {
-    "gateway_port": (int, 4780),
-    "control_port": (int, 4700),
-    "keep_warm_s": (int, 86_400),
+_LAST_PORT = 65_535
+_SETTINGS: dict[str, tuple[int, int | None]] = {
+    "gateway_port": (4780, _LAST_PORT),
+    "control_port": (4700, _LAST_PORT),
+    "keep_warm_s": (86_400, None),
 }
-"""Name to type and default. Ports on loopback; 0 takes any free one. A retired revision is kept warm, seconds."""
+"""Name to default and maximum. Ports on loopback; 0 takes any free one. A retired revision is kept warm, seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,37 +87,38 @@ class Workspace:
         Raises:
             NotFoundError: The workspace has no such service.
         """
-        folder = self.experiments / name
-        if not (folder / "schema").is_dir():
-            known = ", ".join(self.services()) or "none yet"
+        services = self.services()
+        if name not in services:
+            known = ", ".join(services) or "none yet"
             raise NotFoundError(
                 f"there is no service {name!r} in {self.experiments}",
                 hint=f"the services are: {known}; `rung new {name} --template housing` makes one",
             )
-        return Service(name=name, folder=folder)
+        return Service(name=name, folder=self.experiments / name)
 
     def services(self) -> list[str]:
         """Name all services, sorted."""
-        return sorted(folder.parent.name for folder in self.experiments.glob("*/schema"))
+        return sorted(folder.parent.name for folder in self.experiments.glob("*/schema") if folder.is_dir())
 
     def settings(self) -> dict[str, Any]:
         """Read `rung.toml`, with defaults for what it does not set.
 
         Raises:
-            WorkspaceError: It is not TOML, or has a setting that Rung does not know.
+            WorkspaceError: It is not TOML, or has a setting that Rung does not know, or a value out of its range.
         """
         path = self.root / MARKER
         try:
-            settings = tomllib.loads(path.read_text())
-        except tomllib.TOMLDecodeError as error:
+            settings = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise WorkspaceError(f"{path} is not TOML ({error})", hint="mend that line") from error
         for name, value in settings.items():
             if name not in _SETTINGS:
                 raise WorkspaceError(f"{path} sets {name!r}", hint=f"the settings are: {', '.join(_SETTINGS)}")
-            kind, _ = _SETTINGS[name]
-            if type(value) is not kind or value < 0:
-                raise WorkspaceError(f"{path}: {name} = {value!r}", hint=f"it is a {kind.__name__}, 0 or more")
-        return {name: settings.get(name, default) for name, (_, default) in _SETTINGS.items()}
+            _, maximum = _SETTINGS[name]
+            if type(value) is not int or value < 0 or (maximum is not None and value > maximum):
+                allowed = "0 or more" if maximum is None else f"0 to {maximum}"
+                raise WorkspaceError(f"{path}: {name} = {value!r}", hint=f"it is a whole number, {allowed}")
+        return {name: settings.get(name, default) for name, (default, _) in _SETTINGS.items()}
 
 
 def find(start: Path | None = None) -> Workspace:
@@ -130,19 +133,19 @@ def find(start: Path | None = None) -> Workspace:
     for root in (folder, *folder.parents):
         if (root / MARKER).is_file():
             state = os.environ.get("RUNG_STATE")
-            return Workspace(root=root, state=Path(state) if state else root / ".rung")
+            return Workspace(root=root, state=Path(state).absolute() if state else root / ".rung")
     raise WorkspaceError(f"{folder} is not in a workspace", hint="`rung init` makes one here")
 
 
 def write_atomically(path: Path, data: bytes, *, durable: bool = False) -> None:
-    """Write a file so that a reader sees the old one or the new one, whole.
+    """Write a file so that a reader sees the old one or the new one, whole, whoever else writes it.
 
     Args:
         path: The file; its folder must exist.
         data: All of its bytes.
-        durable: Also wait until it is on disk (about 4 ms).
+        durable: Also wait until it is on disk, with its name (about 4 ms).
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
     try:
         with temporary.open("wb") as file:
             file.write(data)
@@ -153,3 +156,13 @@ def write_atomically(path: Path, data: bytes, *, durable: bool = False) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+    if durable:
+        _flush_folder(path.parent)
+
+
+def _flush_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from pydantic.json_schema import GenerateJsonSchema
+
 from rung.schema._request import instance_limit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pydantic import BaseModel
+    from pydantic_core import core_schema
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,8 +50,29 @@ def route_contract(
 ) -> RouteContract:
     """Describe one route by the models of its handler."""
     return RouteContract(
-        instance=instance.model_json_schema(mode="validation"),
-        parameters=parameters.model_json_schema(mode="validation"),
-        prediction=prediction.model_json_schema(mode="serialization"),
+        instance=instance.model_json_schema(mode="validation", schema_generator=_WithDates),
+        parameters=parameters.model_json_schema(mode="validation", schema_generator=_WithDates),
+        prediction=prediction.model_json_schema(mode="serialization", schema_generator=_WithDates),
         max_instances=instance_limit(instance),
     )
+
+
+_FORMAT_BOUNDS = {
+    "ge": "formatMinimum",
+    "gt": "formatExclusiveMinimum",
+    "le": "formatMaximum",
+    "lt": "formatExclusiveMaximum",
+}
+"""Keywords of JSON Schema's proposal for formats that have an order; Pydantic leaves the bounds of dates out."""
+
+
+class _WithDates(GenerateJsonSchema):
+    def date_schema(self, schema: core_schema.DateSchema) -> dict[str, Any]:
+        return super().date_schema(schema) | _format_bounds(schema)
+
+    def datetime_schema(self, schema: core_schema.DatetimeSchema) -> dict[str, Any]:
+        return super().datetime_schema(schema) | _format_bounds(schema)
+
+
+def _format_bounds(schema: Mapping[str, Any]) -> dict[str, str]:
+    return {name: schema[bound].isoformat() for bound, name in _FORMAT_BOUNDS.items() if bound in schema}

@@ -26,13 +26,26 @@ class BusinessMetric(BaseModel):
         Field(description="decision: the A/B test is won by it; guardrail: must not get worse"),
     ]
     minimum_effect: Annotated[
-        float, Field(gt=0, description="smallest difference worth having, in the metric's own unit, absolute")
+        float,
+        Field(
+            gt=0,
+            allow_inf_nan=False,
+            description="smallest difference worth having, in the metric's own unit, absolute",
+        ),
     ]
     priority: Annotated[Literal["high", "low"], Field(description="high without data puts the service on hold")] = (
         "high"
     )
     source: Annotated[_Text, Field(description="where the truth comes from")]
     proximity: Annotated[_Text, Field(description="how near it is to what the product is for, and how faithful")]
+
+    @model_validator(mode="after")
+    def _can_be_reached(self) -> Self:
+        if self.kind == "proportion" and self.minimum_effect >= 1:
+            raise ValueError(
+                f"a proportion cannot change by {self.minimum_effect:g}: write three percentage points as 0.03"
+            )
+        return self
 
 
 class ABTest(BaseModel):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from rung.errors import CallError
 
-_REVISION = re.compile(r"(?P<service>[a-z][a-z0-9_]*)\.v(?P<major>[1-9][0-9]*)\.m(?P<minor>0|[1-9][0-9]*)")
+_REVISION = re.compile(r"(?P<service>[a-z][a-z0-9_]{0,62})\.v(?P<major>[1-9][0-9]{0,8})\.m(?P<minor>0|[1-9][0-9]{0,8})")
 _SERVICE = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
+from rung.errors import SchemaError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -27,9 +29,12 @@ def max_instances(limit: int) -> Callable[[type[ModelT]], type[ModelT]]:
     ...     rooms: int
     >>> instance_limit(House)
     2
+
+    Raises:
+        SchemaError: The limit is not a whole number above 0.
     """
-    if limit < 1:
-        raise ValueError(f"max_instances({limit}): a request carries at least one instance")
+    if type(limit) is not int or limit < 1:
+        raise SchemaError(f"max_instances({limit!r}) bounds nothing", hint="write it as @max_instances(64), 1 or more")
 
     def decorate(model: type[ModelT]) -> type[ModelT]:
         setattr(model, _LIMIT, limit)
@@ -66,6 +71,12 @@ class Request(BaseModel, Generic[InstanceT, ParametersT]):
 
 @lru_cache(maxsize=256)
 def _bounded(base: type, instance: type[BaseModel], parameters: type[BaseModel]) -> type:
+    for argument in (instance, parameters):
+        if not issubclass(argument, BaseModel):
+            raise SchemaError(
+                f"Request[{instance.__name__}, {parameters.__name__}]: {argument.__name__} is not a Pydantic model",
+                hint="write it as Request[Instance, Parameters], with the classes of schema/request.py",
+            )
     optional = not any(field.is_required() for field in parameters.model_fields.values())
     body: type = create_model(
         f"Request[{instance.__name__}, {parameters.__name__}]",
