@@ -110,19 +110,16 @@ def stack(strata: Sequence[Stratum]) -> Floats:
 
 
 def skewness(sums: Floats) -> Floats:
-    """Return the skewness of challenger - incumbent, shape (...), of sums of shape (FIELDS, 2 arms, strata, ...).
+    """Return the size of one unit's skewness, shape (...), of sums of shape (FIELDS, 2 arms, strata, ...).
 
-    Equal arms cancel each other's skewness; where cubes are not known it is 0.
+    All arms and strata in one pot; 0 where cubes are not known.
     """
-    n, y, yy, yyy = (sums[FIELDS.index(name)].sum(axis=1) for name in ("units", "y", "yy", "yyy"))
-    parts = 1 / np.maximum(n, 1.0)
-    all_units = np.maximum(n.sum(axis=0), 1.0)
-    mean = y.sum(axis=0) / all_units
-    square = yy.sum(axis=0) / all_units
+    n, y, yy, yyy = (sums[FIELDS.index(name)].sum(axis=(0, 1)) for name in ("units", "y", "yy", "yyy"))
+    units = np.maximum(n, 1.0)
+    mean, square = y / units, yy / units
     variance = np.maximum(square - mean**2, 0.0)
-    third = yyy.sum(axis=0) / all_units - 3 * mean * square + 2 * mean**3
-    unit = np.where(variance > 0, third / np.where(variance > 0, variance, 1.0) ** 1.5, 0.0)
-    result: Floats = np.nan_to_num(np.abs(unit) * np.abs(parts[0] - parts[1]) / np.sqrt(parts.sum(axis=0)))
+    third = yyy / units - 3 * mean * square + 2 * mean**3
+    result: Floats = np.nan_to_num(np.abs(third) / np.where(variance > 0, variance, np.inf) ** 1.5)
     return result
 
 

@@ -38,6 +38,12 @@ DECISIONS: tuple[Decision, ...] = ("continue", "better", "not_better", "harmful"
 _MOST_SKEWNESS = 0.2
 """Of the difference between the arms, before the first decision: above it, tail probabilities are not normal."""
 
+_UNITS_PER_SKEWNESS = 3.0
+"""Units of each arm, times the square of one unit's skewness, before the first decision: variances are poor before."""
+
+_POWER_MARGIN = 0.015
+"""Lowers the lower bound: the variance is estimated, and where outcomes are skewed that would cost power."""
+
 _HARM = NormalDist().inv_cdf(0.975)
 """A challenger that lost is called harmful when it is this many standard errors below zero."""
 
@@ -118,7 +124,7 @@ class SequentialTest:
     @property
     def bounds(self) -> Bounds:
         """Wald's bounds, with the bets on larger effects paid for."""
-        lower = math.log((1 - self.power) / (1 - self.alpha))
+        lower = math.log((1 - self.power) / (1 - self.alpha)) - _POWER_MARGIN
         spent = (1 - self.alpha) * WEIGHTS[0] * math.exp(lower)  # of the bet, when the test ends below
         return Bounds(lower=lower, upper=math.log((1 - spent) / self.alpha), burn_in=self.burn_in)
 
@@ -154,7 +160,11 @@ class SequentialTest:
 
         Shapes: information (...), sums (FIELDS, 2 arms, strata, ...).
         """
-        return (information >= self.burn_in * self.fixed_information) & (skewness(sums) <= _MOST_SKEWNESS)
+        skewed = skewness(sums)
+        units = np.maximum(sums[0].sum(axis=1), 1.0)
+        uneven = np.abs(1 / units[0] - 1 / units[1]) / np.sqrt(1 / units[0] + 1 / units[1])  # even arms cancel skewness
+        normal = (skewed * uneven <= _MOST_SKEWNESS) & (units.min(axis=0) >= _UNITS_PER_SKEWNESS * skewed**2)
+        return (information >= self.burn_in * self.fixed_information) & normal
 
     def decide(self, estimate: Floats, information: Floats) -> NDArray[np.int64]:
         """Return the index into `DECISIONS` of each (estimate, information) after the burn-in; arrays of one shape."""

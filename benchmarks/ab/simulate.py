@@ -1,0 +1,305 @@
+"""Measure the error rates and the cost of the A/B test on simulated traffic, against the goals that we set ourselves.
+
+    python benchmarks/ab/simulate.py [--repeats 40000] [--seed N] [--only WORD] [--output build/bench/ab.json]
+
+The test looks 400 times per fixed-horizon size and ends where it decides. Without --seed every run draws fresh numbers.
+A short version runs in tests/property/stats. With the default repeats it takes about ten minutes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import secrets
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import traffic
+from numpy.typing import NDArray
+from traffic import Floats, Random, Scenario
+
+from rung.stats import GroupedScore, groups, paired_gate, sample_ratio
+from rung.stats.effects import FIELDS, combine
+from rung.stats.guardrail import decide as decide_guardrail
+from rung.stats.sequential import DECISIONS
+
+Judge = Callable[[Floats, Floats], NDArray[np.int64]]
+"""(estimates, information) -> codes; 0 goes on."""
+
+PLAIN = ("proportion", "mean", "ratio")
+"""The scenarios whose cost the goals are about: even shares, no heavy tail."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of the repeats of one scenario at one effect."""
+
+    scenario: str
+    effect: float  # multiples of the minimum effect
+    better: float  # share of the repeats
+    not_better: float  # share of the repeats, without the harmful ones
+    harmful: float  # share of the repeats
+    undecided: float  # share of the repeats, at the longest
+    mean: float  # units at the decision, ratio to the fixed horizon
+    median: float  # the same
+    repeats: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Goal:
+    """One figure against its bar."""
+
+    goal: str
+    measured: float
+    bar: str
+    ok: bool
+    interval: tuple[float, float] | None = None  # Wilson, 95 %; None where it is not a probability
+    where: str = ""  # the scenario that the figure is of
+
+
+def wilson(share: float, repeats: int) -> tuple[float, float]:
+    """Return the 95 % interval of a probability (E. B. Wilson, 1927).
+
+    >>> [round(end, 3) for end in wilson(0.05, 1_000)]
+    [0.038, 0.065]
+    """
+    z2 = 1.96**2
+    middle = (share + z2 / (2 * repeats)) / (1 + z2 / repeats)
+    half = math.sqrt(z2 * (share * (1 - share) / repeats + z2 / (4 * repeats**2))) / (1 + z2 / repeats)
+    return middle - half, middle + half
+
+
+def run(scenario: Scenario, effect: float, repeats: int, random: Random) -> Outcome:
+    """Run a scenario's test `repeats` times, each until it decides."""
+    codes, units = decisions(scenario, effect, repeats, random)
+    shares = [float((codes == code).mean()) for code in range(len(DECISIONS))]
+    return Outcome(
+        scenario=scenario.name,
+        effect=effect,
+        better=shares[DECISIONS.index("better")],
+        not_better=shares[DECISIONS.index("not_better")],
+        harmful=shares[DECISIONS.index("harmful")],
+        undecided=shares[DECISIONS.index("continue")],
+        mean=float(units.mean()) / scenario.fixed_units,
+        median=float(np.median(units)) / scenario.fixed_units,
+        repeats=codes.size,
+    )
+
+
+def decisions(
+    scenario: Scenario, effect: float, repeats: int, random: Random, *, judge: Judge | None = None
+) -> tuple[NDArray[np.int64], Floats]:
+    """Return the code and the units at the end of each repeat; `judge` stands in for the test's own decision."""
+    sizes = [min(2_000, repeats - start) for start in range(0, repeats, 2_000)]
+    chunks = [_chunk(scenario, effect, size, random, judge=judge or scenario.test.decide) for size in sizes]
+    codes, units = zip(*chunks, strict=True)
+    return np.concatenate(codes), np.concatenate(units)
+
+
+def _chunk(
+    scenario: Scenario, effect: float, repeats: int, random: Random, *, judge: Judge
+) -> tuple[NDArray[np.int64], Floats]:
+    codes, units = np.zeros(repeats, dtype=np.int64), np.zeros(repeats)
+    running = np.arange(repeats)
+    total = np.zeros((len(FIELDS), 2, scenario.strata, repeats, 1))
+    for start in range(0, scenario.longest * scenario.looks, scenario.block):
+        looks = np.arange(start, start + scenario.block)
+        sums = total + np.cumsum(scenario.draw(random, scenario, traffic.Size(running.size, looks), effect), axis=-1)
+        estimate, information = combine(sums, kind=scenario.kind)
+        found = np.where(scenario.test.is_ready(information, sums), judge(scenario.sign * estimate, information), 0)
+        done = (found > 0).any(axis=-1)
+        at = np.arange(running.size), np.where(done, (found > 0).argmax(axis=-1), -1)
+        codes[running] = found[at]
+        units[running] = sums[0].sum(axis=(0, 1))[at]
+        running, total = running[~done], sums[..., ~done, -1:]
+        if not running.size:
+            break
+    return codes, units
+
+
+def broken_guardrail(scenario: Scenario, repeats: int, random: Random) -> float:
+    """Return how often a guardrail that is broken by its margin holds at any look: more than any promotion needs."""
+
+    def judge(estimate: Floats, information: Floats) -> NDArray[np.int64]:
+        return decide_guardrail(estimate, information, margin=scenario.minimum_effect, alpha=0.05)
+
+    codes, _ = decisions(scenario, -1.0, repeats, random, judge=judge)
+    return float((codes == 1).mean())
+
+
+def flagged(lost: float, repeats: int, random: Random) -> float:
+    """Return how often a loss of challenger units is flagged before the test of a proportion decides.
+
+    The fixed horizon has about 20,000 units; both are looked at 40 times in it.
+    """
+    scenario = traffic.of_rates("lost units", 0.10, 0.011, looks=40, facts={"share": (1 - lost) / (2 - lost)})
+    test, looks = scenario.test, np.arange(scenario.longest * scenario.looks)
+    caught = 0
+    for size in [min(500, repeats - start) for start in range(0, repeats, 500)]:
+        sums = np.cumsum(scenario.draw(random, scenario, traffic.Size(size, looks), 0.0), axis=-1)
+        estimate, information = combine(sums, kind=scenario.kind)
+        ended = test.is_ready(information, sums) & (test.decide(estimate, information) > 0)
+        last = np.where(ended.any(axis=-1), ended.argmax(axis=-1), looks.size - 1)
+        counts = sums[0][:, 0].astype(int)
+        caught += sum(_is_flagged(counts[:, repeat, : last[repeat] + 1]) for repeat in range(size))
+    return caught / repeats
+
+
+def _is_flagged(counts: NDArray[np.int64]) -> bool:
+    shares = {"challenger": 0.5, "incumbent": 0.5}
+    return any(
+        sample_ratio({"challenger": int(ours), "incumbent": int(theirs)}, shares).invalid for ours, theirs in counts.T
+    )
+
+
+def rejected(rows: int, repeats: int, random: Random, *, lost: float, gained: float) -> float:
+    """Return how often the gate rejects when the candidate loses and gains these shares of the rows' right answers."""
+    group = groups(rows)
+    sizes = np.bincount(group)
+    reference = np.concatenate([[0.95], 0.95 + np.zeros(sizes.size)])  # the difference is all that the gate reads
+    total = 0
+    for _ in range(repeats):
+        change = np.searchsorted([lost, lost + gained], random.random(rows), side="right")
+        score = np.where(change == 0, -1.0, np.where(change == 1, 1.0, 0.0))
+        by_group = np.bincount(group, weights=score)
+        scores = 0.95 + np.concatenate([[score.mean()], (by_group.sum() - by_group) / (rows - sizes)])
+        verdict = paired_gate(candidate=_grouped(scores), reference=_grouped(reference), goal="maximize")
+        total += not verdict.passed
+    return total / repeats
+
+
+def _grouped(scores: Floats) -> GroupedScore:
+    return GroupedScore(full=float(scores[0]), without_group=tuple(scores[1:].tolist()))
+
+
+def ab_goals(outcomes: list[Outcome]) -> list[Goal]:
+    """Hold the outcomes against the bars."""
+    null = [outcome for outcome in outcomes if outcome.effect == 0]
+    alternative = [outcome for outcome in outcomes if outcome.effect == 1]
+    goals = []
+    if null:
+        goals.append(_probability("false-positive rate, worst null scenario", max(null, key=_better), at_most=0.05))
+    if alternative:
+        goals.append(
+            _probability("power at the minimum effect, worst scenario", min(alternative, key=_better), at_least=0.80)
+        )
+    for name, group, bars in (
+        ("at the minimum effect", alternative, (0.67, 0.55)),
+        ("under the null", null, (0.48, 0.34)),
+    ):
+        if plain := [outcome for outcome in group if outcome.scenario in PLAIN]:
+            goals.append(_cost(f"mean sample {name}, ratio to fixed horizon", plain, "mean", bars[0]))
+            goals.append(_cost(f"median sample {name}, ratio to fixed horizon", plain, "median", bars[1]))
+    if cuped := [outcome for outcome in alternative if outcome.scenario == "mean with CUPED"]:
+        goals.append(_cost("mean sample with CUPED, correlation .7", cuped, "mean", 0.35))
+    return goals
+
+
+def other_goals(repeats: int, random: Random) -> list[Goal]:
+    """Measure what is not the sequential test: guardrails, lost units, the paired gate."""
+    rare = traffic.of_rates("error rate", 0.01, 0.004, goal="minimize")
+    slow = traffic.of_units("latency", traffic.latency, 0.10, goal="minimize")
+    worst = max(broken_guardrail(scenario, repeats, random) for scenario in (rare, slow))
+    few = max(repeats // 10, 100)
+    return [
+        _rate("a promotion that harms a guardrail", worst, repeats, at_most=0.05),
+        _rate(
+            "a loss of 25 % of one arm's units flagged before the decision",
+            flagged(0.25, few, random),
+            few,
+            at_least=0.95,
+        ),
+        _rate("a right split flagged", flagged(0.0, few, random), few, at_most=0.001),
+        _rate(
+            "gate: equal revisions rejected, 1,000 rows",
+            rejected(1_000, few, random, lost=0.05, gained=0.05),
+            few,
+            at_most=0.06,
+        ),
+        _rate(
+            "gate: 98.2 % to 97.2 % rejected, 10,000 rows",
+            rejected(10_000, few, random, lost=0.015, gained=0.005),
+            few,
+            at_least=0.95,
+        ),
+        _rate(
+            "gate: a loss of one point rejected, 1,000 rows, 1 in 10 answers differ",
+            rejected(1_000, few, random, lost=0.055, gained=0.045),
+            few,
+        ),
+    ]
+
+
+def _better(outcome: Outcome) -> float:
+    return outcome.better
+
+
+def _probability(goal: str, outcome: Outcome, *, at_most: float = 1.0, at_least: float = 0.0) -> Goal:
+    found = _rate(goal, outcome.better, outcome.repeats, at_most=at_most, at_least=at_least)
+    return replace(found, where=outcome.scenario)
+
+
+def _rate(goal: str, measured: float, repeats: int, *, at_most: float = 1.0, at_least: float = 0.0) -> Goal:
+    bar = f"<= {at_most}" if at_most < 1 else f">= {at_least}" if at_least > 0 else "shown"
+    ok = at_least <= measured <= at_most
+    return Goal(goal=goal, measured=measured, bar=bar, ok=ok, interval=wilson(measured, repeats))
+
+
+def _cost(goal: str, outcomes: list[Outcome], figure: str, bar: float) -> Goal:
+    worst = max(outcomes, key=lambda outcome: getattr(outcome, figure))
+    measured = getattr(worst, figure)
+    return Goal(goal=goal, measured=measured, bar=f"<= {bar}", ok=measured <= bar, where=worst.scenario)
+
+
+def measure(repeats: int, random: Random, only: str = "") -> list[Outcome]:
+    """Run every scenario under the null and at the minimum effect, the first at other effects too, and print."""
+    outcomes = []
+    print(
+        f"{'scenario':32}{'effect':>7}{'better':>8}{'95 %':>16}{'not better':>12}{'harmful':>9}{'mean':>7}{'median':>8}"
+    )
+    for scenario in traffic.scenarios():
+        if only not in scenario.name:
+            continue
+        more = (0.5, 3.0, -1.0, -3.0) if scenario.name == "proportion" else ()
+        for effect in (0.0, 1.0, *more):
+            outcome = run(scenario, effect, repeats // scenario.thrift, random)
+            low, high = wilson(outcome.better, outcome.repeats)
+            print(
+                f"{outcome.scenario:32}{effect:7.1f}{outcome.better:8.4f}{f'{low:.4f}-{high:.4f}':>16}"
+                f"{outcome.not_better:12.3f}{outcome.harmful:9.3f}{outcome.mean:7.3f}{outcome.median:8.3f}",
+                flush=True,
+            )
+            outcomes.append(outcome)
+    return outcomes
+
+
+def main() -> None:
+    """Measure, print the table, write the goals."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--repeats", type=int, default=40_000, help="of each scenario")
+    parser.add_argument("--seed", type=int, default=None, help="fresh unless given")
+    parser.add_argument("--only", default="", help="scenarios whose name has this word; without the goals beside them")
+    parser.add_argument("--output", type=Path, default=Path("build/bench/ab.json"))
+    options = parser.parse_args()
+    seed = secrets.randbits(64) if options.seed is None else options.seed
+    random = np.random.default_rng(seed)
+    outcomes = measure(options.repeats, random, options.only)
+    if options.only:
+        return
+    goals = ab_goals(outcomes) + other_goals(options.repeats, random)
+    print()
+    for goal in goals:
+        interval = f"{goal.interval[0]:.4f}-{goal.interval[1]:.4f}" if goal.interval else ""
+        print(
+            f"{'ok ' if goal.ok else 'NOT'} {goal.goal:78}{goal.measured:8.4f} {goal.bar:9}{interval:16} {goal.where}"
+        )
+    options.output.parent.mkdir(parents=True, exist_ok=True)
+    result = {"goals": [asdict(goal) for goal in goals], "outcomes": [asdict(outcome) for outcome in outcomes]}
+    options.output.write_text(json.dumps({**result, "seed": seed, "repeats": options.repeats}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
