@@ -85,8 +85,8 @@ class Loop:
         """
         with self._routing_lock:
             wanted = self._wanted_routing()
-            if wanted == self._routed:
-                return
+            if wanted == self._routed or not self.gateway.ready():
+                return  # a gateway that is just starting is asked again at the next tick
             self._routed = None  # what the gateway has is not known until it says so
             version = self.gateway.apply(wanted)
             self._routed = wanted
