@@ -1,4 +1,4 @@
-"""The end of a training, kept with the standard library alone: SQLAlchemy takes longer to import than a training to run."""
+"""The end of a training, kept with the standard library: SQLAlchemy takes longer to import than a training to run."""
 
 from __future__ import annotations
 

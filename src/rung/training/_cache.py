@@ -28,6 +28,8 @@ class Entry:
     """The run that computed it."""
     metrics: dict[str, float] = field(default_factory=dict)
     failed_tests: list[str] = field(default_factory=list)
+    drew_seed: int | None = None
+    """The seed, when the task drew from the global random generators."""
 
 
 class Cache:
@@ -38,9 +40,9 @@ class Cache:
         self._root = root
         self._digests: dict[Path, str | None] = {}
 
-    def find(self, key: str, is_stored: Callable[[str], bool]) -> tuple[Entry | None, str]:
+    def find(self, key: str, is_stored: Callable[[str], bool], *, seed: int) -> tuple[Entry | None, str]:
         """Give the entry of a key, or None and why there is none."""
-        because = "it has not run with this code, input and environment before"
+        because = "its cache entry is gone"
         for path in self._entries(key):
             try:
                 entry = Entry(**json.loads(path.read_bytes()))
@@ -49,6 +51,8 @@ class Cache:
             changed = next((read["path"] for read in entry.data if self._digest(read["path"]) != read["digest"]), None)
             if changed is not None:
                 because = f"the data in {changed} changed"
+            elif entry.drew_seed not in (None, seed):
+                because = f"it draws from the global random generators, and the seed was {entry.drew_seed}"
             elif not all(is_stored(digest) for digest in (entry.digest, *entry.kept.values())):
                 because = "its stored output is gone"
             else:
@@ -59,7 +63,28 @@ class Cache:
         """Remember the output of a key."""
         folder = self._folder / key[:2] / key
         folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(folder / f"{data_key(entry.data)}.json", json.dumps(asdict(entry)).encode())
+        write_atomically(folder / f"{data_key(entry.data, entry.drew_seed)}.json", json.dumps(asdict(entry)).encode())
+
+    def explain(self, task: str, facts: dict[str, Any], otherwise: str) -> str:
+        """Tell what changed since a task last ran, and keep what it runs with now.
+
+        Args:
+            task: Its name, with the service's.
+            facts: What its key was made from.
+            otherwise: The reason when nothing changed.
+        """
+        path = self._folder / "last" / f"{task}.json"
+        try:
+            last = json.loads(path.read_bytes())
+        except (OSError, ValueError):
+            last = None
+        if last != facts:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(path, json.dumps(facts).encode())
+        if not isinstance(last, dict):
+            return "it has not run here before"
+        changes = _changes(last, facts)
+        return f"since it last ran, {', '.join(changes)}" if changes else otherwise
 
     def _entries(self, key: str) -> list[Path]:
         return sorted(
@@ -73,7 +98,20 @@ class Cache:
         return self._digests[path]
 
 
-def data_key(data: list[dict[str, Any]]) -> str:
-    """Spell which data a task read, for the keys of the tasks after it."""
-    spelled = json.dumps(sorted((read["path"], read["digest"]) for read in data))
+def _changes(last: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    changes = ["its code changed"] if last.get("closure") != now["closure"] else []
+    before = last.get("hyperparameters", {})
+    for name, value in now["hyperparameters"].items():
+        if name not in before:
+            changes.append(f"it came to read {name}")
+        elif before[name] != value:
+            changes.append(f"{name} changed from {before[name]!r} to {value!r}")
+    inputs = last.get("upstream", {})
+    changes += [f"its input {name} changed" for name, key in now["upstream"].items() if inputs.get(name) != key]
+    return changes + (["the environment changed"] if last.get("environment") != now["environment"] else [])
+
+
+def data_key(data: list[dict[str, Any]], drew_seed: int | None) -> str:
+    """Spell which data a task read and what it drew, for the keys of the tasks after it."""
+    spelled = json.dumps([sorted((read["path"], read["digest"]) for read in data), drew_seed])
     return hashlib.sha256(spelled.encode()).hexdigest()[:16]

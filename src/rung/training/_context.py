@@ -34,6 +34,9 @@ class TaskContext:
 
 running: ContextVar[TaskContext | None] = ContextVar("running", default=None)
 
+under_way: list[TaskContext] = []
+"""All that run now: a thread that a task starts has no context of its own, and its data must count all the same."""
+
 
 def current(caller: str) -> TaskContext:
     """Give the task that runs now.
@@ -59,11 +62,15 @@ def data_file(name: str) -> Path:
     Raises:
         NotFoundError: There is no such file.
     """
-    context = running.get()
-    root = (context.workspace if context else find()).root
+    own = running.get()
+    contexts = list(under_way) if own is None else [own]
+    root = (contexts[0].workspace if contexts else find()).root
     path = root / name
     if not path.is_file():
         raise NotFoundError(f"there is no data file {name!r} in {root}", hint="name it from the workspace's root")
-    if context is not None:
-        context.data.append({"path": name, "digest": file_digest(path), "size": path.stat().st_size})
+    if contexts:
+        read = {"path": name, "digest": file_digest(path), "size": path.stat().st_size}
+        for context in contexts:
+            if read not in context.data:
+                context.data.append(read)
     return path

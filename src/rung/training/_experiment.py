@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib.util
 import io
 import json
 import os
+import re
 import sys
 import time
 import traceback
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
+from types import FunctionType
 from typing import TYPE_CHECKING, Any, TextIO
 
 from rung import __version__, artifacts, graph
 from rung.compute.installed import installed_environment
-from rung.errors import CallError, ConflictError, GraphError, RungError, TaskError, WorkspaceError
+from rung.errors import CallError, ConflictError, GraphError, NotFoundError, RungError, TaskError, WorkspaceError
 from rung.training import _memo, _record
 from rung.training._cache import Cache
 from rung.training._closure import Closure, Closures
@@ -26,9 +29,13 @@ from rung.training._runner import Plan, Runner, author_frames
 from rung.workspace import find
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from rung.workspace import Workspace
+
+
+_IS_TRAINING = re.compile(r"experiments\.\w+\.train\.main")
+_IS_OURS = re.compile(r"experiments\.")
 
 
 class Experiment:
@@ -77,22 +84,27 @@ class Experiment:
             TaskError: A task raised.
         """
         if self._module() == "__main__":
-            return self._as_imported().run(
-                settings=settings, overrides=overrides, jobs=jobs, use_cache=use_cache, quiet=quiet
-            )
+            try:
+                return self._as_imported().run(
+                    settings=settings, overrides=overrides, jobs=jobs, use_cache=use_cache, quiet=quiet
+                )
+            except RungError as error:  # the end of a program: a sentence and a status, not frames of Rung's
+                sys.stderr.write(f"{error}\n")
+                raise SystemExit(error.exit_code) from error
         workspace = find(Path(sys.modules[self._module()].__file__ or "."))
         chosen = graph.replace(self.graph, self._replacements(overrides or {}))
         _require_evaluation(chosen)
         values = self._hyperparameters(settings or {})
         record, source = self._begin(workspace, dict(settings or {}), dict(overrides or {}), values)
         folder = workspace.runs / record.id
-        report = Report(record, stream=None if quiet else sys.stderr)
+        terminal = None if quiet else sys.stderr
         started = time.perf_counter()
-        with _logged(folder / _record.LOG):
+        with _logged(folder / _record.LOG) as log:
+            report = Report(record, stream=terminal, log=log)
             try:
                 self._execute(workspace, chosen, record, values, report=report, jobs=jobs, use_cache=use_cache)
             except BaseException as error:
-                _fail(record, error)
+                _fail(record, error, log)
                 raise
             finally:
                 self._end(workspace, record, source, time.perf_counter() - started)
@@ -118,8 +130,37 @@ class Experiment:
         register(workspace, record)
         return workspace.runs / record.id
 
+    def check(self) -> None:
+        """Refuse what `run` would refuse before it starts.
+
+        Raises:
+            GraphError: No task returns `TestResults`.
+        """
+        _require_evaluation(self.graph)
+
+    def output(self, name: str) -> Any:
+        """Give an output of the last run: of a task, or what `evaluate_models` kept.
+
+        Raises:
+            ConflictError: Nothing has run.
+            NotFoundError: The run has no such output.
+        """
+        if self._last is None:
+            raise ConflictError("there is no run", hint="call experiment.run() first")
+        workspace, record = self._last
+        digest = record.artifacts.get(name)
+        if digest is None:
+            raise NotFoundError(f"run {record.id} has no output {name!r}", hint=f"it has {', '.join(record.artifacts)}")
+        return artifacts.decode(artifacts.LocalStore(workspace.artifacts).get(digest), digest=digest)
+
     def _module(self) -> str:
-        return next(iter(self.graph.tasks.values())).function.__module__
+        """Name the module that the experiment is of: tasks may come from others."""
+        modules = [task.function.__module__ for task in self.graph.tasks.values()]
+        modules.append(getattr(self.hyperparameters, "__module__", ""))
+        for fits in ("__main__".__eq__, _IS_TRAINING.fullmatch, _IS_OURS.match):
+            if found := next(filter(fits, modules), None):
+                return found
+        return modules[0]
 
     def _as_imported(self) -> Experiment:
         """Give this experiment as other modules import it: classes of `__main__` could not be found again."""
@@ -142,7 +183,11 @@ class Experiment:
         for task, name in overrides.items():
             function = getattr(module, name, None)
             if not callable(function):
-                raise GraphError(f"{module.__name__} has no function {name!r}", hint=f"it should replace {task}")
+                functions = [known for known, value in vars(module).items() if isinstance(value, FunctionType)]
+                raise GraphError(
+                    f"{module.__name__} has no function {name!r} to take the place of {task}",
+                    hint=_nearest(name, functions),
+                )
             found[task] = function
         return found
 
@@ -194,7 +239,7 @@ class Experiment:
         jobs: int,
         use_cache: bool,
     ) -> None:
-        closures = _closures(workspace, chosen, record)
+        closures = _closures(workspace, chosen, record.service, values)
         plan = Plan(
             workspace=workspace,
             service=record.service,
@@ -214,7 +259,8 @@ class Experiment:
         try:
             runner.run(jobs=jobs)
         finally:
-            record.tasks = [runner.records[name] for name in chosen.tasks if name in runner.records]
+            ended = runner.records | runner.failures
+            record.tasks = [ended[name] for name in chosen.tasks if name in ended]
             record.metrics = runner.metrics
             record.failed_tests = runner.failed_tests
         record.status, record.exit_code = "succeeded", 0
@@ -223,7 +269,7 @@ class Experiment:
         source = query.answer()
         record.commit, record.branch, record.dirty = source.commit, source.branch, source.dirty
         folder = workspace.runs / record.id
-        if source.dirty and source.commit is not None:
+        if source.dirty and source.commit is not None and not source.is_snapshot:
             (folder / _record.PATCH).write_bytes(patch(workspace.root))
             record.patch = file_digest(folder / _record.PATCH)
         record.ended = utc_now()
@@ -240,47 +286,47 @@ def read_settings(model: Any, settings: Mapping[str, str]) -> Any:
     """
     unknown = sorted(settings.keys() - model.model_fields.keys())
     if unknown:
-        raise CallError(
-            f"there is no hyperparameter {unknown[0]!r}", hint=f"they are {', '.join(model.model_fields) or 'none'}"
-        )
+        raise CallError(f"there is no hyperparameter {unknown[0]!r}", hint=_nearest(unknown[0], model.model_fields))
     from pydantic import ValidationError  # noqa: PLC0415  already imported by the author's model
 
-    problem: ValidationError | None = None
-    for read in (_as_text, _as_json):
-        try:
-            return model.model_validate(read(model, settings))
-        except ValidationError as error:
-            problem = problem or error
-    assert problem is not None  # noqa: S101  both readings failed
-    first = problem.errors()[0]
+    try:
+        return model.model_validate(settings)
+    except ValidationError as error:
+        wrong = {str(found["loc"][0]) for found in error.errors() if found["loc"]} & settings.keys()
+        first = error.errors()[0]
+    try:  # text that does not fit may be JSON: a list, null
+        return model.model_validate({**settings, **{name: _as_json(settings[name]) for name in wrong}})
+    except ValidationError as error:
+        first = first if wrong else error.errors()[0]
     name = ".".join(map(str, first["loc"]))
+    if first["type"] == "missing":
+        raise CallError(f"the hyperparameter {name} has no value", hint="give it a default, or set it with --set")
+    if not name:
+        raise CallError(f"the hyperparameters do not fit: {first['msg']}", hint="set others with --set NAME=VALUE")
     raise CallError(
         f"the hyperparameter {name} = {first['input']!r}: {first['msg']}", hint="set it with --set NAME=VALUE"
     )
 
 
-def _as_text(_model: Any, settings: Mapping[str, str]) -> dict[str, Any]:
-    return dict(settings)
+def _nearest(name: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f"did you mean {close[0]!r}?" if close else f"they are {', '.join(known) or 'none'}"
 
 
-def _as_json(_model: Any, settings: Mapping[str, str]) -> dict[str, Any]:
-    read: dict[str, Any] = {}
-    for name, text in settings.items():
-        try:
-            read[name] = json.loads(text)
-        except ValueError:
-            read[name] = text
-    return read
+def _as_json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
 
 
 def register(workspace: Workspace, record: RunRecord) -> None:
     """Write a run into the registry, where the registry is installed: a revision's environment has none."""
     if importlib.util.find_spec("sqlalchemy") is None:
         return
-    from rung.registry import open_registry  # noqa: PLC0415  optional: the platform extra
+    from rung.registry import record_run  # noqa: PLC0415  optional: the platform extra
 
-    with open_registry(workspace.state) as registry:
-        registry.record_run(record.to_json())
+    record_run(workspace.state, record.to_json())
 
 
 def _require_evaluation(chosen: graph.Graph) -> None:
@@ -294,38 +340,42 @@ def _require_evaluation(chosen: graph.Graph) -> None:
     )
 
 
-def _closures(workspace: Workspace, chosen: graph.Graph, record: RunRecord) -> dict[str, Closure]:
+def _closures(workspace: Workspace, chosen: graph.Graph, service: str, values: Any) -> dict[str, Closure]:
     follow = Closures(workspace.root)
-    fields = frozenset(record.hyperparameters)
+    fields = {} if values is None else {name: getattr(values, name) for name in type(values).model_fields}
     found = {name: follow.of(task.function, fields) for name, task in chosen.tasks.items()}
     tests: str | None = None
     for name, closure in found.items():
         if closure.reaches_evaluation:
-            tests = tests or _memo.package_digest(workspace.experiments / record.service)
+            tests = tests or _memo.package_digest(workspace.experiments / service)
             found[name] = Closure(
                 digest=f"{closure.digest} {tests}", hyperparameters=closure.hyperparameters, reaches_evaluation=True
             )
     return found
 
 
-def _fail(record: RunRecord, error: BaseException) -> None:
+def _fail(record: RunRecord, error: BaseException, log: TextIO) -> None:
+    """Tell what happened: all of it in the log, the service's own frames on the terminal, too."""
     record.status = "failed"
     record.exit_code = 130 if isinstance(error, KeyboardInterrupt) else getattr(error, "exit_code", 1)
     record.error = str(error) or type(error).__name__
     cause = error.__cause__ if isinstance(error, TaskError) and error.__cause__ is not None else error
-    if isinstance(error, RungError) and cause is error:
-        sys.stderr.write(f"{error}\n")
-        return
-    sys.stderr.write("Traceback (the service's own code):\n")
-    sys.stderr.writelines(traceback.format_list(author_frames(cause)))
-    sys.stderr.writelines(traceback.format_exception_only(cause))
+    if cause is not error or not isinstance(error, RungError):
+        sys.stderr.write("Traceback (the service's own code):\n")
+        sys.stderr.writelines(traceback.format_list(author_frames(cause)))
+        sys.stderr.writelines(traceback.format_exception_only(cause))
+    log.write(f"{record.error}\n")
 
 
 class _Tee(io.TextIOBase):
-    """Writes to the terminal and to the run's log."""
+    """Writes to the terminal and to the run's log; everything else is as the terminal has it."""
 
     def __init__(self, stream: TextIO, log: TextIO) -> None:
         self._stream, self._log = stream, log
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]  # read-only here
+        return self._stream.encoding
 
     def write(self, text: str) -> int:
         self._log.write(text)
@@ -341,12 +391,15 @@ class _Tee(io.TextIOBase):
     def fileno(self) -> int:
         return self._stream.fileno()
 
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
 
 @contextmanager
-def _logged(path: Path) -> Iterator[None]:
+def _logged(path: Path) -> Iterator[TextIO]:
     with (
-        path.open("a", buffering=1) as log,
+        path.open("a", buffering=1, encoding="utf-8", errors="replace") as log,
         redirect_stdout(_Tee(sys.stdout, log)),
         redirect_stderr(_Tee(sys.stderr, log)),
     ):
-        yield
+        yield log

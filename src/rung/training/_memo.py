@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ from rung import __version__, artifacts
 from rung.compute.installed import installed_environment
 from rung.errors import RungError
 from rung.training import _record
-from rung.training._provenance import SourceQuery, file_digest, patch, peak_memory_bytes
+from rung.training._provenance import SourceQuery, file_digest, patch, peak_memory_bytes, process_started
 from rung.training._record import RunRecord, new_run_id, read_run, user_name, utc_now
 from rung.training._report import Report
 from rung.workspace import write_atomically
@@ -30,10 +31,11 @@ if TYPE_CHECKING:
 
 
 def remember(workspace: Workspace, record: RunRecord) -> None:
-    """Keep what a successful run depended on."""
-    if record.status != "succeeded":
-        return
+    """Keep what a successful run depended on; nothing when a file was edited while it ran."""
     files = _package_files(workspace.experiments / record.service) | _loaded_files(workspace.root)
+    started = process_started()
+    if record.status != "succeeded" or any(file.stat().st_mtime > started for file in files):
+        return
     content = {str(path.relative_to(workspace.root)): file_digest(path) for path in sorted(files)}
     path = _path(workspace, record.service, (record.settings, record.overrides), record.environment)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -49,6 +51,7 @@ def recall(
     quiet: bool = False,
 ) -> RunRecord | None:
     """Record the last run anew when nothing that it depended on has changed; None when something has."""
+    started = time.perf_counter()
     installed = installed_environment()
     path = _path(workspace, service, (settings, overrides), installed.digest)
     try:
@@ -72,16 +75,22 @@ def recall(
             "branch": source.branch,
             "dirty": source.dirty,
             "patch": None,
+            "revision": os.environ.get("RUNG_REVISION"),
         }
     )
-    _write(workspace, record, installed.lines, last=last.id, quiet=quiet)
+    folder = workspace.runs / record.id
+    folder.mkdir(parents=True)
+    (folder / "environment.txt").write_text("\n".join(installed.lines) + "\n")
+    with (folder / _record.LOG).open("a", buffering=1, encoding="utf-8", errors="replace") as log:
+        report = Report(record, stream=None if quiet else sys.stderr, log=log)
+        _keep(workspace, record, report, last=last.id)
+        _end(workspace, record, is_snapshot=source.is_snapshot, seconds=time.perf_counter() - started)
+        report.end()
     return record
 
 
-def _write(workspace: Workspace, record: RunRecord, environment: tuple[str, ...], *, last: str, quiet: bool) -> None:
+def _keep(workspace: Workspace, record: RunRecord, report: Report, *, last: str) -> None:
     folder = workspace.runs / record.id
-    folder.mkdir(parents=True)
-    report = Report(record, stream=None if quiet else sys.stderr)
     store = artifacts.LocalStore(workspace.artifacts)
     for name, digest in record.artifacts.items():
         store.link(digest, folder / f"{name}.artifact")
@@ -89,14 +98,16 @@ def _write(workspace: Workspace, record: RunRecord, environment: tuple[str, ...]
         if task.state != "cached":
             task.state, task.because, task.seconds = "cached", f"unchanged since run {last}", 0.0
         report.task(task)
-    (folder / "environment.txt").write_text("\n".join(environment) + "\n")
-    if record.dirty and record.commit is not None:
+
+
+def _end(workspace: Workspace, record: RunRecord, *, is_snapshot: bool, seconds: float) -> None:
+    folder = workspace.runs / record.id
+    if record.dirty and record.commit is not None and not is_snapshot:
         (folder / _record.PATCH).write_bytes(patch(workspace.root))
         record.patch = file_digest(folder / _record.PATCH)
-    record.ended, record.seconds = utc_now(), 0.0
+    record.ended, record.seconds = utc_now(), seconds
     record.peak_memory_bytes = peak_memory_bytes()
     record.write(folder, durable=True)
-    report.end()
 
 
 def package_digest(package: Path) -> str:

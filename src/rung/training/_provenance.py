@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import resource
+import shutil
 import subprocess
 import sys
+import tempfile
+import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Mapping
+
+_LARGEST_IN_PATCH = 1 << 20
+"""Bytes of a new file that is still kept in a patch; of larger ones only the name is."""
+
+_imported = time.time()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +32,8 @@ class Source:
     branch: str | None
     dirty: bool
     """Tracked files differ from the commit, or untracked ones lie beside them."""
+    is_snapshot: bool = False
+    """The code was copied from its repository before; whoever copied it keeps the difference."""
 
 
 class SourceQuery:
@@ -30,18 +42,24 @@ class SourceQuery:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._process: subprocess.Popen[bytes] | None = None
+        self._snapshot = _snapshot(os.environ)
+        if self._snapshot is not None:
+            return
         try:
             self._process = subprocess.Popen(
                 ["git", "status", "--porcelain=v2", "--branch"],
                 cwd=root,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
+                env=_looking(),
             )
         except FileNotFoundError:  # no git on this machine: the run says that it has no commit
             self._process = None
 
     def answer(self) -> Source:
         """Wait for git; a folder that is no repository has no commit and counts as dirty."""
+        if self._snapshot is not None:
+            return self._snapshot
         if self._process is None:
             return Source(commit=None, branch=None, dirty=True)
         output, _ = self._process.communicate()
@@ -57,13 +75,63 @@ class SourceQuery:
         )
 
 
+def _snapshot(environment: Mapping[str, str]) -> Source | None:
+    """Read what the control plane says of the source of a deployed training."""
+    if "RUNG_COMMIT" not in environment:
+        return None
+    return Source(
+        commit=environment["RUNG_COMMIT"] or None,
+        branch=None,
+        dirty=environment.get("RUNG_DIRTY") == "1",
+        is_snapshot=True,
+    )
+
+
 def patch(root: Path) -> bytes:
-    """Give the difference of the tracked files to the commit, with whole new files named."""
-    ask = ["git", "diff", "--binary", "HEAD"]
-    difference = subprocess.run(ask, cwd=root, capture_output=True, check=False).stdout
-    ask = ["git", "ls-files", "--others", "--exclude-standard"]
-    untracked = subprocess.run(ask, cwd=root, capture_output=True, check=False).stdout
-    return difference + b"".join(b"# untracked: " + name + b"\n" for name in untracked.splitlines())
+    """Give the difference of the working tree to the commit, as `git apply` takes it.
+
+    New files are in it, too; of those above 1 MiB only the name, in a comment at its end.
+    """
+    new = _git(root, "ls-files", "--others", "--exclude-standard", "-z", "--full-name", ":/").decode().split("\0")[:-1]
+    top = Path(os.fsdecode(_git(root, "rev-parse", "--show-toplevel").rstrip(b"\n")))
+    small = [name for name in new if (top / name).lstat().st_size <= _LARGEST_IN_PATCH]
+    with tempfile.TemporaryDirectory() as folder:
+        # In an index of its own: nothing changes for the person who works here.
+        index = Path(folder) / "index"
+        real = top / os.fsdecode(_git(top, "rev-parse", "--git-path", "index").rstrip(b"\n"))
+        if real.is_file():
+            shutil.copyfile(real, index)
+        if small:
+            names = "\0".join(small).encode()
+            added = ("add", "--intent-to-add", "--pathspec-from-file=-", "--pathspec-file-nul")
+            _git(top, *added, given=names, GIT_INDEX_FILE=str(index))
+        difference = _git(top, "diff", "--binary", "HEAD", GIT_INDEX_FILE=str(index))
+    return difference + b"".join(b"# not in here: " + name.encode() + b"\n" for name in sorted({*new} - {*small}))
+
+
+def _git(folder: Path, *arguments: str, given: bytes = b"", **settings: str) -> bytes:
+    command = ["git", "--literal-pathspecs", *arguments] if given else ["git", *arguments]
+    environment = _looking() | settings
+    return subprocess.run(command, cwd=folder, input=given, capture_output=True, check=False, env=environment).stdout
+
+
+def _looking() -> dict[str, str]:
+    """Git only looks: it must not stand in the way of a person who commits meanwhile."""
+    return {**os.environ, "GIT_OPTIONAL_LOCKS": "0"}
+
+
+def process_started() -> float:
+    """Tell when this process began, seconds since the epoch; where the system does not tell, when this was imported.
+
+    The kernel counts in ticks (10 ms); this is the end of the one in which the process began.
+    """
+    try:
+        stat = Path("/proc/self/stat").read_bytes()
+        ticks = int(stat.rpartition(b")")[2].split()[19])  # proc(5): field 22, counted after the name
+        age = time.clock_gettime(time.CLOCK_BOOTTIME) - (ticks + 1) / os.sysconf("SC_CLK_TCK")
+    except (OSError, AttributeError, ValueError):
+        return _imported
+    return time.time() - age
 
 
 def file_digest(path: Path) -> str:

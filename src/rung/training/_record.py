@@ -44,6 +44,10 @@ class TaskRecord:
     """Files that it read: path, digest over all bytes, size."""
     closure: str = ""
     """Digest of the code that it reaches."""
+    error: str | None = None
+    """What it raised, when it failed."""
+    drew_seed: int | None = None
+    """The seed, when it drew from the global random generators; then its output depends on it."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -136,8 +140,10 @@ def list_runs(runs: Path, service: str | None = None) -> Iterator[RunRecord]:
 
 
 def new_run_id(service: str) -> str:
-    """Make an id that sorts by time: `housing-20261121-093012-1f3a`."""
-    return f"{service}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{secrets.token_hex(2)}"
+    """Make an id that sorts by time, to the millisecond: `housing-20261121-093012-1f3a07c`."""
+    now = time.time()
+    moment = time.strftime("%Y%m%d-%H%M%S", time.gmtime(now))
+    return f"{service}-{moment}-{int(now % 1 * 1_000):03x}{secrets.token_hex(2)}"
 
 
 def utc_now() -> str:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
     from rung.training._record import RunRecord, TaskRecord
 
+_COLOUR = re.compile("\x1b\\[[0-9]*m")
 _COLOURS = {"ran": "32", "cached": "36", "failed": "31", "succeeded": "32"}
 
 
 class Report:
-    """Prints what happens to one run; colours on a terminal, none in a pipe."""
+    """Prints what happens to one run; colours on a terminal, none in a pipe and in the run's log."""
 
-    def __init__(self, record: RunRecord, *, stream: TextIO | None) -> None:
+    def __init__(self, record: RunRecord, *, stream: TextIO | None, log: TextIO) -> None:
         self._record = record
         self._stream = stream
+        self._log = log
         self._colours = stream is not None and stream.isatty()
         self._write(f"run {record.id}")
 
@@ -37,6 +40,7 @@ class Report:
         return f"\x1b[{_COLOURS[state]}m{text}\x1b[0m" if self._colours and state in _COLOURS else text
 
     def _write(self, line: str) -> None:
+        self._log.write(_COLOUR.sub("", line) + "\n")
         if self._stream is not None:
             self._stream.write(line + "\n")
             self._stream.flush()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import random
-import sys
 import time
 import traceback
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -14,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from rung import artifacts, graph
 from rung.errors import NotFoundError, TaskError
 from rung.training._cache import Cache, Entry, data_key
-from rung.training._context import TaskContext, running
+from rung.training._context import TaskContext, running, under_way
+from rung.training._draws import Draws
 from rung.training._record import TaskRecord
 
 if TYPE_CHECKING:
@@ -55,6 +54,7 @@ class Runner:
     store: artifacts.LocalStore
     cache: Cache
     records: dict[str, TaskRecord] = field(default_factory=dict)
+    failures: dict[str, TaskRecord] = field(default_factory=dict)
     metrics: dict[str, float] = field(default_factory=dict)
     failed_tests: list[str] = field(default_factory=list)
     _values: dict[str, Any] = field(default_factory=dict)
@@ -86,34 +86,35 @@ class Runner:
 
     def _side_by_side(self, jobs: int) -> None:
         waiting = dict(self.plan.graph.tasks)
-        under_way: dict[Future[None], str] = {}
-        with ThreadPoolExecutor(max_workers=jobs, thread_name_prefix="task") as pool:
-            while waiting or under_way:
+        begun: dict[Future[None], str] = {}
+        pool = ThreadPoolExecutor(max_workers=jobs, thread_name_prefix="task")
+        try:
+            while waiting or begun:
                 for name in [n for n, task in waiting.items() if self.records.keys() >= set(task.inputs)]:
                     del waiting[name]
-                    under_way[pool.submit(copy_context().run, self._one, name)] = name
-                done, _ = wait(under_way, return_when=FIRST_COMPLETED)
+                    begun[pool.submit(copy_context().run, self._one, name)] = name
+                done, _ = wait(begun, return_when=FIRST_COMPLETED)
                 for future in done:
-                    del under_way[future]
-                    if future.exception() is not None:
-                        waiting.clear()
-                for future in done:
+                    del begun[future]
                     future.result()
+        finally:  # after an error, tasks that have begun end, and keep their outputs; others do not begin
+            pool.shutdown(cancel_futures=True)
 
     def _one(self, name: str) -> None:
         task, closure = self.plan.graph.tasks[name], self.plan.closures[name]
-        key = graph.fingerprint(
-            task,
-            closure=closure.digest,
-            upstream={name: self._settled(name) for name in task.inputs},
-            hyperparameters=self._read_values(task, closure),
-            environment=self.plan.environment,
-        )
-        entry, because = self.cache.find(key, self.store.has)
+        facts: dict[str, Any] = {
+            "closure": closure.digest,
+            "upstream": {name: self._settled(name) for name in task.inputs},
+            "hyperparameters": self._read_values(task, closure),
+            "environment": self.plan.environment,
+        }
+        key = graph.fingerprint(task, **facts)
+        entry, because = self.cache.find(key, self.store.has, seed=self.plan.seed)
         if entry is not None and self.plan.use_cache:
             record = self._from_cache(task, key, entry, because)
         else:
-            record = self._execute(task, key, because if self.plan.use_cache else "the cache was not to be used")
+            because = self.cache.explain(f"{self.plan.service}.{name}", facts, because)
+            record = self._attempt(task, key, because if self.plan.use_cache else "the cache was not to be used")
         record.closure = closure.digest
         self.records[name] = record
         self.report(record)
@@ -121,7 +122,7 @@ class Runner:
     def _settled(self, name: str) -> str:
         """Spell a task's key together with the data that it read."""
         record = self.records[name]
-        return f"{record.key}-{data_key(record.data)}"
+        return f"{record.key}-{data_key(record.data, record.drew_seed)}"
 
     def _read_values(self, task: graph.Task, closure: Closure) -> dict[str, Any]:
         if not task.takes_hyperparameters:
@@ -145,14 +146,30 @@ class Runner:
             size=entry.size,
             kept=entry.kept,
             data=entry.data,
+            drew_seed=entry.drew_seed,
         )
+
+    def _attempt(self, task: graph.Task, key: str, because: str) -> TaskRecord:
+        started = time.perf_counter()
+        try:
+            return self._execute(task, key, because)
+        except BaseException as error:
+            failed = TaskRecord(name=task.name, key=key, state="failed", because=because)
+            failed.seconds = time.perf_counter() - started
+            failed.error = str(error) or type(error).__name__
+            self.failures[task.name] = failed
+            self.report(failed)
+            raise
 
     def _execute(self, task: graph.Task, key: str, because: str) -> TaskRecord:
         context = TaskContext(
             workspace=self.plan.workspace, service=self.plan.service, task=task.name, output=self.output
         )
         started = time.perf_counter()
-        value = self._call(task, context)
+        arguments = self._arguments(task)
+        draws = Draws(f"{self.plan.seed}:{task.name}")
+        value = self._call(task, arguments, context)
+        drew_seed = self.plan.seed if draws.were_made() else None
         data = self._encode(task.name, value)
         entry = Entry(
             digest=self.store.put(data),
@@ -162,6 +179,7 @@ class Runner:
             run=self.plan.run,
             metrics=dict(getattr(value, "metrics", {})) if is_test_results(value) else {},
             failed_tests=[result.name for result in value.failed] if is_test_results(value) else [],
+            drew_seed=drew_seed,
         )
         self._values[task.name] = value
         self._link(task.name, entry.digest)
@@ -180,24 +198,29 @@ class Runner:
             size=entry.size,
             kept=entry.kept,
             data=entry.data,
+            drew_seed=drew_seed,
         )
 
-    def _call(self, task: graph.Task, context: TaskContext) -> Any:
+    def _arguments(self, task: graph.Task) -> dict[str, Any]:
         arguments = {name: self.output(name) for name in task.inputs}
         if task.takes_hyperparameters:
             arguments[graph.HYPERPARAMETERS] = self.plan.hyperparameters
-        _seed(f"{self.plan.seed}:{task.name}", self.plan.seed)
+        return arguments
+
+    def _call(self, task: graph.Task, arguments: dict[str, Any], context: TaskContext) -> Any:
         token = running.set(context)
+        under_way.append(context)
         try:
             return task.function(**arguments)
         except TaskError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             takes = ", ".join(f"{name}: {type(value).__name__}" for name, value in arguments.items())
             raise TaskError(
                 f"task {task.name!r}({takes}) raised {type(error).__name__}: {error}", hint=_place(error)
             ) from error
         finally:
+            under_way.remove(context)
             running.reset(token)
 
     def _encode(self, name: str, value: Any) -> bytes:
@@ -230,14 +253,3 @@ def author_frames(error: BaseException) -> list[traceback.FrameSummary]:
 def _place(error: BaseException) -> str:
     frames = author_frames(error)
     return f"look at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
-
-
-def _seed(text: str, number: int) -> None:
-    """Seed the global generators, each task with a seed of its own."""
-    random.seed(text)
-    numpy = sys.modules.get("numpy")
-    if numpy is not None:
-        numpy.random.seed(random.Random(text).randrange(2**32))  # noqa: S311  no secret is drawn
-    torch = sys.modules.get("torch")
-    if torch is not None:
-        torch.manual_seed(number)
