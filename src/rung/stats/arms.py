@@ -143,4 +143,6 @@ def _vector(name: str, values: ArrayLike | None, size: int | None) -> NDArray[np
     if vector.ndim != 1 or (size is not None and vector.size != size):
         expected = "one number per unit" if size is None else f"shape ({size},), one number per unit as in values"
         raise CallError(f"{name} has shape {vector.shape}, but must be {expected}")
+    if not np.isfinite(vector).all():
+        raise CallError(f"{name} has a number that is not finite", hint="leave such units out, or replace the number")
     return vector

@@ -32,6 +32,9 @@ _COMMON_VARIANCE_UNITS = 20.0
 """The variance of all units together weighs like this many units of each arm, so that a handful of units that happen
 to be alike cannot claim certainty."""
 
+_ROUNDING = 1e-9
+"""Of one unit's outcome, in sums."""
+
 _MINIMUM_UNITS = 2
 """Units that an arm of a stratum needs before it has a variance."""
 
@@ -52,9 +55,9 @@ class Effect:
 def effect(challenger: Arm, incumbent: Arm, *, kind: Kind, goal: Goal) -> Effect:
     """Compare two arms whose share of the traffic stayed the same.
 
-    A proportion has outcomes 0 and 1 per unit, a mean any number per unit, a ratio a numerator and a denominator per
-    unit (delta method: Deng, Knoblich, Lu, "Applying the delta method in metric analytics", KDD 2018). Covariates,
-    where the arms have them, take out what they explain (CUPED: Deng et al., WSDM 2013).
+    A proportion has an outcome from 0 to 1 per unit, a mean any number, a ratio a numerator and a denominator (delta
+    method: Deng, Knoblich, Lu, "Applying the delta method in metric analytics", KDD 2018). Covariates, where the arms
+    have them, take out what they explain (CUPED: Deng et al., WSDM 2013).
 
     >>> from rung.stats import Arm
     >>> found = effect(Arm.of([1, 1, 1, 0]), Arm.of([0, 1, 0, 0]), kind="proportion", goal="maximize")
@@ -72,7 +75,7 @@ def stratified_effect(strata: Sequence[Stratum], *, kind: Kind, goal: Goal) -> E
 
     Raises:
         CallError: The kind or the goal is not known, there is no stratum, a ratio has no denominators, or a proportion
-            has outcomes other than 0 and 1.
+            has outcomes that are not between 0 and 1.
     """
     check_kind_and_goal(kind, goal)
     sums = stack(strata)
@@ -94,10 +97,10 @@ def _check_kind(sums: Floats, kind: Kind) -> None:
     units, y, yy, x = sums[:4]
     if kind == "ratio" and units.any() and not x.any():
         raise CallError("a ratio has no denominators", hint="give each unit's denominator, or use the kind mean")
-    if kind == "proportion" and not np.array_equal(y, yy):
+    if kind == "proportion" and (yy > y + _ROUNDING * units).any():
         raise CallError(
-            "a proportion has outcomes other than 0 and 1",
-            hint="count a unit once, with 0 or 1; use the kind ratio for units that return, mean for other numbers",
+            "a proportion has outcomes that are not between 0 and 1",
+            hint="count a unit once, with its share of successes; use the kind mean for other numbers",
         )
 
 

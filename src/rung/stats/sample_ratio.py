@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from rung.errors import CallError
 
@@ -49,31 +49,52 @@ def sample_ratio(counts: Mapping[str, int], shares: Mapping[str, float]) -> Samp
 
 
 def stratified_sample_ratio(strata: Sequence[tuple[Mapping[str, int], Mapping[str, float]]]) -> SampleRatio:
-    """Judge (counts, shares) of each stretch of time with the same split; the evidence multiplies.
+    """Judge (counts, shares) of each stretch of time; what had the same split is added up, and evidence multiplies.
 
     Raises:
         CallError: As `sample_ratio`.
     """
-    logarithm = sum(_log_e_value(counts, shares) for counts, shares in strata)
+    splits = _by_split(strata)
+    logarithm = sum(_log_e_value(split, counts) for split, counts in splits.items())
     p_value = min(1.0, math.exp(-max(logarithm, 0.0)))
     invalid = p_value < INVALID_BELOW
-    seen = "; ".join(_sentence(counts, shares) for counts, shares in strata)
     verdict = "the traffic did not split as declared" if invalid else "the traffic split as declared"
+    seen = "; ".join(_sentence(split, counts) for split, counts in splits.items())
     return SampleRatio(
-        e_value=math.exp(min(logarithm, 700.0)),
+        e_value=math.exp(min(logarithm, _LARGEST_EXPONENT)),
         p_value=p_value,
         invalid=invalid,
         because=f"{verdict} (p {p_value:.2g}, invalid below {INVALID_BELOW}): {seen}",
     )
 
 
-def _log_e_value(counts: Mapping[str, int], shares: Mapping[str, float]) -> float:
+_LARGEST_EXPONENT = 700.0
+"""Of what a float can hold."""
+
+_Split: TypeAlias = tuple[tuple[str, float], ...]
+"""(arm, share) with shares that sum to 1, in the order of the names."""
+
+
+def _by_split(strata: Sequence[tuple[Mapping[str, int], Mapping[str, float]]]) -> dict[_Split, dict[str, int]]:
+    splits: dict[_Split, dict[str, int]] = {}
+    for counts, shares in strata:
+        _check(counts, shares)
+        total = sum(shares.values())
+        split = tuple((arm, shares[arm] / total) for arm in sorted(shares))
+        before = splits.get(split, {})
+        splits[split] = {arm: before.get(arm, 0) + counts[arm] for arm in counts}
+    return splits
+
+
+def _check(counts: Mapping[str, int], shares: Mapping[str, float]) -> None:
     if set(counts) != set(shares):
         raise CallError(f"counts are of {sorted(counts)}, shares of {sorted(shares)}, but both must name the same arms")
     if any(count < 0 for count in counts.values()) or not all(share > 0 for share in shares.values()):
         raise CallError(f"counts {dict(counts)} must be at least 0 and shares {dict(shares)} above 0")
-    total = sum(shares.values())
-    pairs = [(counts[arm], shares[arm] / total) for arm in counts]
+
+
+def _log_e_value(split: _Split, counts: Mapping[str, int]) -> float:
+    pairs = [(counts[arm], share) for arm, share in split]
     terms = [_log_bayes_factor(pairs, concentration) for concentration in _CONCENTRATIONS]
     largest = max(terms)
     return largest + math.log(sum(math.exp(term - largest) for term in terms) / len(terms))
@@ -89,10 +110,9 @@ def _log_bayes_factor(pairs: Sequence[tuple[int, float]], concentration: float) 
     return result
 
 
-def _sentence(counts: Mapping[str, int], shares: Mapping[str, float]) -> str:
-    total = sum(shares.values())
+def _sentence(split: _Split, counts: Mapping[str, int]) -> str:
     units = max(sum(counts.values()), 1)
     return ", ".join(
-        f"{arm} has {count:,} units, {count / units:.1%} where {shares[arm] / total:.1%} was declared"
-        for arm, count in counts.items()
+        f"{arm} has {counts[arm]:,} units, {counts[arm] / units:.1%} where {share:.1%} was declared"
+        for arm, share in split
     )

@@ -164,7 +164,8 @@ class SequentialTest:
         units = np.maximum(sums[0].sum(axis=1), 1.0)
         uneven = np.abs(1 / units[0] - 1 / units[1]) / np.sqrt(1 / units[0] + 1 / units[1])  # even arms cancel skewness
         normal = (skewed * uneven <= _MOST_SKEWNESS) & (units.min(axis=0) >= _UNITS_PER_SKEWNESS * skewed**2)
-        return (information >= self.burn_in * self.fixed_information) & normal
+        ready: NDArray[np.bool_] = (information >= self.burn_in * self.fixed_information) & normal
+        return ready
 
     def decide(self, estimate: Floats, information: Floats) -> NDArray[np.int64]:
         """Return the index into `DECISIONS` of each (estimate, information) after the burn-in; arrays of one shape."""
