@@ -176,10 +176,9 @@ def run_closed(stages: Stages, url: str) -> dict[str, Any]:
     return {**sample.to_json(), "seconds": round(seconds, 3)}
 
 
-def run_open(rate_rps: float, duration_s: float, bodies: Sequence[bytes], url: str) -> dict[str, Any]:
+def run_open(rate_rps: float, count: int, bodies: Sequence[bytes], url: str) -> dict[str, Any]:
     """Send at fixed instants whatever the answers take; latencies count from the instant that was due."""
     sample, answered, late = Sample(), array("d"), array("d")
-    count = max(1, round(rate_rps * duration_s))
     asked = EventHook()
     session = FastHttpSession(
         url,
@@ -220,10 +219,21 @@ def _is_idle(_pool: Any, connection: Any) -> bool:
     return not poll.poll(0)
 
 
+def _count(rate_rps: float, duration_s: float) -> int:
+    return max(1, round(rate_rps * duration_s))
+
+
+def _allow_files(connections: int) -> None:
+    """Raise this process's soft limit as far as it needs and may."""
+    soft, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = max(soft, connections + 100)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted if most == resource.RLIM_INFINITY else min(wanted, most), most))
+
+
 def _end_with(parent: int) -> None:
     """End when the parent was killed: nobody waits for the sample, and the load would go on."""
     while os.getppid() == parent:
-        gevent.sleep(1)
+        gevent.sleep(0.5)
     os._exit(1)
 
 
@@ -231,13 +241,12 @@ def main(plan_path: str, raw_path: str, url: str) -> None:
     """Run the closed part, then the open one."""
     gevent.spawn(_end_with, os.getppid())
     ConnectionPool._is_socket_alive = _is_idle  # noqa: SLF001 - there is no other way to keep over 1,000 connections
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     plan = json.loads(Path(plan_path).read_text(encoding="utf-8"))
+    _allow_files(max(stage["users"] for stage in plan["stages"]) + _count(**plan["open"]))
     bodies = [json.dumps(body).encode() for body in plan["bodies"]]
     raw = {
         "closed": run_closed(Stages(plan["stages"], bodies), url),
-        "open": run_open(plan["open"]["rate_rps"], plan["open"]["duration_s"], bodies, url),
+        "open": run_open(plan["open"]["rate_rps"], _count(**plan["open"]), bodies, url),
     }
     Path(raw_path).write_text(json.dumps(raw), encoding="utf-8")
 

@@ -24,7 +24,7 @@ _OTHER_FILES = 100
 _LAST_LINES = 12
 
 _SCRIPT = Path(__file__).with_name("_locust.py")
-_LOCK = Path(__file__).with_name("locust.txt")
+LOCK = Path(__file__).with_name("locust.txt")
 
 
 def run_load(plan: LoadPlan, url: str, environments_folder: Path) -> dict[str, Any]:
@@ -51,7 +51,7 @@ def run_load(plan: LoadPlan, url: str, environments_folder: Path) -> dict[str, A
     with tempfile.TemporaryDirectory(prefix="rung-load-") as place:
         order, raw = Path(place, "plan.json"), Path(place, "raw.json")
         order.write_text(plan.model_dump_json(), encoding="utf-8")
-        _run([str(python), "-I", str(_SCRIPT), str(order), str(raw), target], limit_s=plan.duration_s + _SPARE_S)
+        run_bounded([str(python), "-I", str(_SCRIPT), str(order), str(raw), target], limit_s=plan.duration_s + _SPARE_S)
         sample = json.loads(raw.read_text(encoding="utf-8"))
     return _figures.summarize(sample["closed"], sample["open"], users=plan.peak_users, rate_rps=plan.open.rate_rps)
 
@@ -81,11 +81,11 @@ def _locust(folder: Path) -> Path:
     It lies one folder deeper than the revisions' environments: those are collected when no revision needs them.
     """
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
-    lock = Lock(text=f"# Python {python}\n{_LOCK.read_text(encoding='utf-8')}")
+    lock = Lock(text=f"# Python {python}\n{LOCK.read_text(encoding='utf-8')}")
     return Environments(folder / "load", with_rung=False).ensure(lock).python
 
 
-def _run(argv: list[str], *, limit_s: float) -> None:
+def run_bounded(argv: list[str], *, limit_s: float) -> None:
     """Run to the end; kill it at the limit, or when this process is to end."""
     try:
         ended = subprocess.run(
