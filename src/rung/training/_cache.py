@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -61,9 +62,7 @@ class Cache:
 
     def add(self, key: str, entry: Entry) -> None:
         """Remember the output of a key."""
-        folder = self._folder / key[:2] / key
-        folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(folder / f"{data_key(entry.data, entry.drew_seed)}.json", json.dumps(asdict(entry)).encode())
+        _write(self._folder / key[:2] / key / f"{data_key(entry.data, entry.drew_seed)}.json", asdict(entry))
 
     def explain(self, task: str, facts: dict[str, Any], otherwise: str) -> str:
         """Tell what changed since a task last ran, and keep what it runs with now.
@@ -79,8 +78,7 @@ class Cache:
         except (OSError, ValueError):
             last = None
         if last != facts:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(path, json.dumps(facts).encode())
+            _write(path, facts)
         if not isinstance(last, dict):
             return "it has not run here before"
         changes = _changes(last, facts)
@@ -96,6 +94,12 @@ class Cache:
         if path not in self._digests:
             self._digests[path] = file_digest(path) if path.is_file() else None
         return self._digests[path]
+
+
+def _write(path: Path, value: dict[str, Any]) -> None:
+    with suppress(OSError):  # a disk that is full now costs time later, not this training
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, json.dumps(value).encode())
 
 
 def _changes(last: dict[str, Any], now: dict[str, Any]) -> list[str]:

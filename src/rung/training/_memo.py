@@ -13,7 +13,7 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rung import __version__, artifacts
 from rung.compute.installed import installed_environment
@@ -56,11 +56,11 @@ def recall(
     path = _path(workspace, service, (settings, overrides), installed.digest)
     try:
         kept = json.loads(path.read_bytes())
-        last = read_run(workspace.runs / kept["run"])
-    except (OSError, ValueError, KeyError, RungError):
+        files, last = dict(kept["files"]), read_run(workspace.runs / kept["run"])
+    except (OSError, ValueError, KeyError, TypeError, RungError):
         return None
     query = SourceQuery(workspace.root)
-    same = last.status == "succeeded" and last.rung == __version__ and _unchanged(workspace, service, kept, last)
+    same = last.status == "succeeded" and last.rung == __version__ and _unchanged(workspace, service, files, last)
     source = query.answer()
     if not same:
         return None
@@ -118,9 +118,8 @@ def package_digest(package: Path) -> str:
     return digest.hexdigest()
 
 
-def _unchanged(workspace: Workspace, service: str, kept: dict[str, Any], last: RunRecord) -> bool:
+def _unchanged(workspace: Workspace, service: str, files: Mapping[str, str], last: RunRecord) -> bool:
     root = workspace.root
-    files: dict[str, str] = kept["files"]
     if any(str(path.relative_to(root)) not in files for path in _package_files(workspace.experiments / service)):
         return False
     data = [(read["path"], read["digest"]) for task in last.tasks for read in task.data]

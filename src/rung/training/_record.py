@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from rung.errors import IntegrityError, NotFoundError
+from rung.errors import IntegrityError, NotFoundError, UnavailableError
 from rung.workspace import write_atomically
 
 if TYPE_CHECKING:
@@ -108,9 +108,19 @@ class RunRecord:
         return cls(**{**data, "tasks": [TaskRecord(**task) for task in data["tasks"]]})
 
     def write(self, folder: Path, *, durable: bool = False) -> None:
-        """Write it into the run's folder, whole or not at all."""
+        """Write it into the run's folder, whole or not at all.
+
+        Raises:
+            UnavailableError: The disk is full or the folder cannot be written.
+        """
         data = json.dumps(self.to_json(), indent=1, default=str).encode()
-        write_atomically(folder / RECORD, data, durable=durable)
+        try:
+            write_atomically(folder / RECORD, data, durable=durable)
+        except OSError as error:
+            raise UnavailableError(
+                f"cannot write the record of run {self.id} ({error.strerror})",
+                hint="free some space, or check who may write there",
+            ) from error
 
 
 def read_run(folder: Path) -> RunRecord:
