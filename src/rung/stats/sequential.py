@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from rung.stats.arms import Stratum
 
-__all__ = ["DECISIONS", "Bounds", "Decision", "Look", "SequentialTest", "log_likelihood_ratios"]
+__all__ = ["DECISIONS", "WEIGHTS", "Bounds", "Decision", "Look", "SequentialTest", "horizon", "log_likelihood_ratios"]
 
 Decision: TypeAlias = Literal["better", "not_better", "harmful", "continue"]
 

@@ -125,3 +125,9 @@ def test_outcomes_must_fit_the_kind():
 def test_shares_per_unit_are_proportions():
     found = effect(Arm.of([0.5, 1.0, 0.1]), Arm.of([0.5, 0.0, 0.2]), kind="proportion", goal="maximize")
     assert found.estimate == pytest.approx(0.3)
+
+
+def test_a_ratio_without_requests_waits():
+    nobody = Arm.of([0.0, 0.0], denominators=[0.0, 0.0])
+    somebody = Arm.of([1.0, 2.0], denominators=[2.0, 3.0])
+    assert effect(nobody, somebody, kind="ratio", goal="maximize").information == 0

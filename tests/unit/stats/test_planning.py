@@ -50,3 +50,10 @@ def test_sequential_tests_end_sooner():
 def test_a_test_needs_traffic():
     with pytest.raises(CallError, match="above 0"):
         expected_duration(10_000, units_per_day=0)
+
+
+def test_expects_what_simulation_measured():
+    days = expected_duration(1_000, units_per_day=10)
+    assert days.if_better == pytest.approx(66, abs=3)
+    assert days.if_no_effect == pytest.approx(47, abs=3)
+    assert days.at_most == pytest.approx(160, abs=5)
