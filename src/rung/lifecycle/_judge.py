@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from rung import stats
@@ -62,7 +63,9 @@ def _judge_test(result: Mapping[str, Any], reference_name: str) -> dict[str, Any
     told: dict[str, Any] = {"name": result["name"], "goal": result["goal"]}
     if isinstance(candidate, str):
         return {**told, "passed": False, "because": candidate, "told": ""}
-    told["candidate"] = candidate["full"]
+    told["candidate"] = _finite(candidate["full"])
+    if told["candidate"] is None:
+        return {**told, "passed": False, "because": f"its score is {candidate['full']}, which is no number", "told": ""}
     if reference is None:
         because = f"{reference_name} never had this test: recorded, not compared, this once"
         return {**told, "passed": True, "because": because, "told": f"{candidate['full']:.4g} (new)"}
@@ -76,15 +79,20 @@ def _judge_test(result: Mapping[str, Any], reference_name: str) -> dict[str, Any
     )
     return {
         **told,
-        "reference": reference["full"],
+        "reference": _finite(reference["full"]),
         "passed": gate.passed,
         "because": gate.because,
         "told": f"{candidate['full']:.4g} against {reference['full']:.4g}",
-        "difference": gate.difference,
-        "standard_error": gate.standard_error,
-        "p_value": gate.p_value,
-        "smallest_caught": gate.smallest_caught,
+        "difference": _finite(gate.difference),
+        "standard_error": _finite(gate.standard_error),
+        "p_value": _finite(gate.p_value),
+        "smallest_caught": _finite(gate.smallest_caught),
     }
+
+
+def _finite(figure: float) -> float | None:
+    """Give a figure as JSON can hold it."""
+    return figure if math.isfinite(figure) else None
 
 
 def judge_load(measured: Mapping[str, Any], limits: Mapping[str, float]) -> Verdict:
@@ -98,7 +106,7 @@ def judge_load(measured: Mapping[str, Any], limits: Mapping[str, float]) -> Verd
     broken = [*_beyond(measured, limits, "with users in turn"), *_beyond(measured["open"], limits, "at a fixed rate")]
     # Users that wait between requests ask for less than the promise: the fixed rate shows whether it is kept.
     steady = measured["open"]
-    if steady["throughput_rps"] < 0.95 * limits["throughput_rps"]:
+    if not steady["throughput_rps"] >= 0.95 * limits["throughput_rps"]:  # no number is not enough either
         broken.append(
             f"{steady['throughput_rps']:.1f} of the promised {limits['throughput_rps']:g} requests/s were answered"
         )
@@ -121,7 +129,7 @@ def _beyond(measured: Mapping[str, Any], limits: Mapping[str, float], how: str) 
     rate = measured["failures"] / measured["requests"]
     if rate > limits["error_rate"]:
         broken.append(f"{rate:.2%} of requests failed {how}, and {limits['error_rate']:.2%} may")
-    if measured["latency_p99_ms"] > limits["latency_p99_ms"]:
+    if not measured["latency_p99_ms"] <= limits["latency_p99_ms"]:
         broken.append(
             f"the 99th percentile is {measured['latency_p99_ms']:.0f} ms {how}, and the limit is "
             f"{limits['latency_p99_ms']:g} ms"
