@@ -7,7 +7,8 @@ ordinary pytest tests and need nothing of this.
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import ExitStack
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -24,6 +25,19 @@ _KINDS = ("regression", "data", "acceptance")
 _TIMEOUT_S = 60.0  # of one request to an endpoint
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Subject:
+    """What is tested."""
+
+    client: RecordingClient
+    rows: tuple[Any, Any]
+    """Held-out instances and truths."""
+
+
+_SUBJECTS: pytest.StashKey[dict[str, _Subject]] = pytest.StashKey()
+_OPEN: pytest.StashKey[ExitStack] = pytest.StashKey()
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options."""
     group = parser.getgroup("rung", "tests of a service")
@@ -33,20 +47,47 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
     """Collect the three kinds of test files of a service."""
-    if file_path.suffix != ".py" or file_path.stem not in _KINDS or file_path.parent.name != "tests":
+    workspace = _workspace_of(file_path)
+    if workspace is None:
         return None
-    if file_path.parents[2].name != "experiments":
+    file: _ServiceFile = _ServiceFile.from_parent(parent, path=file_path)
+    file.workspace = workspace
+    return file
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    """Keep pytest from taking the same functions for tests of its own, which return nothing and take fixtures."""
+    if _workspace_of(module_path) is None:
+        return None
+    nothing: _Nothing = _Nothing.from_parent(parent, path=module_path)
+    return nothing
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Stop the apps that were started."""
+    session.config.stash.get(_OPEN, ExitStack()).close()
+
+
+def _workspace_of(path: Path) -> Workspace | None:
+    if path.suffix != ".py" or path.stem not in _KINDS or path.parent.name != "tests":
+        return None
+    if path.parents[2].name != "experiments":
         return None
     from rung.errors import WorkspaceError  # noqa: PLC0415  pytest loads this plugin in every project
     from rung.workspace import find  # noqa: PLC0415
 
     try:
-        workspace = find(file_path.parent)
+        return find(path.parent)
     except WorkspaceError:
         return None
-    file: _ServiceFile = _ServiceFile.from_parent(parent, path=file_path)
-    file.workspace = workspace
-    return file
+
+
+class _Nothing(pytest.File):
+    """A file that is collected elsewhere."""
+
+    def collect(self) -> Iterator[pytest.Item]:
+        return iter(())
 
 
 class _ServiceFile(pytest.File):
@@ -92,18 +133,18 @@ class _Item(pytest.Item):
         return self.path, None, self.name
 
     def _regress(self) -> None:
-        from rung.testing import run_regression_tests  # noqa: PLC0415  as above
+        from rung.testing import RecordingClient, run_regression_tests  # noqa: PLC0415  as above
 
-        with self._subject() as (client, _):
-            (result,) = run_regression_tests({self.name: self._tests.regression[self.name]}, lambda: client)
+        client = RecordingClient(self._subject().client.http, self._tests.handlers)
+        (result,) = run_regression_tests({self.name: self._tests.regression[self.name]}, lambda: client)
         if not result.passed:
             pytest.fail(f"{self.name}: {result.because}", pytrace=False)
 
     def _score(self) -> None:
         from rung.testing._tests import score  # noqa: PLC0415  as above
 
-        with self._subject() as (client, rows):
-            value, because = score(self._tests.data[self.name], client, *rows)
+        subject = self._subject()
+        value, because = score(self._tests.data[self.name], subject.client, *subject.rows)
         if value is None:
             pytest.fail(f"{self.name}: {because}", pytrace=False)
         self.add_report_section("call", "value", f"{self.name} = {value:.6g}")
@@ -112,34 +153,40 @@ class _Item(pytest.Item):
     def _accept(self) -> None:
         from rung.lifecycle import VerdictKind, judge_load  # noqa: PLC0415  as above
         from rung.testing.gate import requests  # noqa: PLC0415
-        from rung.testing.load import run_load  # noqa: PLC0415
+        from rung.testing.load import LoadPlan, run_load  # noqa: PLC0415
 
         url = self.config.getoption("--rung-url")
         if not url:
             pytest.skip("an acceptance test sends load to a real endpoint: give --rung-url")
         drawn = requests(self._tests)
-        measured = run_load(drawn["plan"], url, self._workspace.state / "environments")
+        measured = run_load(LoadPlan.model_validate(drawn["plan"]), url, self._workspace.state / "environments")
         verdict = judge_load(measured, drawn["limits"])
         if verdict.kind is not VerdictKind.PASS:
             pytest.fail(verdict.because, pytrace=False)
 
-    @contextmanager
-    def _subject(self) -> Iterator[tuple[RecordingClient, tuple[Any, Any]]]:
-        """Give a client of what is tested, and the held-out rows of the run."""
+    def _subject(self) -> _Subject:
+        """Give what is tested; it is started once for a service and stopped at the end."""
+        known = self.config.stash.setdefault(_SUBJECTS, {})
+        name = self._tests.service.name
+        if name not in known:
+            known[name] = self._start()
+        return known[name]
+
+    def _start(self) -> _Subject:
         import httpx2  # noqa: PLC0415  as above
 
         from rung.testing import RecordingClient, serve_in_process  # noqa: PLC0415
 
+        opened = self.config.stash.setdefault(_OPEN, ExitStack())
         values = _outputs(self._workspace, self._tests, self.config.getoption("--rung-run"))
         held_out = values.pop("held_out")
-        rows = (held_out["X_test"], held_out["y_test"])
         url = self.config.getoption("--rung-url")
         if url:
-            with httpx2.Client(base_url=url, timeout=_TIMEOUT_S) as http:
-                yield RecordingClient(http, self._tests.handlers), rows
+            http = opened.enter_context(httpx2.Client(base_url=url, timeout=_TIMEOUT_S))
+            client = RecordingClient(http, self._tests.handlers)
         else:
-            with serve_in_process(self._tests.app, values) as client:
-                yield client, rows
+            client = opened.enter_context(serve_in_process(self._tests.app, values))
+        return _Subject(client=client, rows=(held_out["X_test"], held_out["y_test"]))
 
 
 def _outputs(workspace: Workspace, tests: ServiceTests, run: str | None) -> dict[str, Any]:

@@ -15,6 +15,7 @@ FunctionT = TypeVar("FunctionT", bound="Callable[..., Any]")
 _COLOURS = {
     "incumbent": "green",
     "pass": "green",
+    "promoted": "green",
     "succeeded": "green",
     "identical": "green",
     "candidate": "cyan",
@@ -26,6 +27,7 @@ _COLOURS = {
     "running": "yellow",
     "inconclusive": "yellow",
     "retired": "blue",
+    "rejected": "red",
     "failed": "red",
     "fail": "red",
     "crashed": "red",
@@ -60,6 +62,11 @@ def table(rows: Sequence[Sequence[str]], header: Sequence[str]) -> None:
 def _line(row: Sequence[str], widths: Sequence[int]) -> str:
     cells = [cell + " " * (width - len(click.unstyle(cell))) for cell, width in zip(row, widths, strict=True)]
     return "  ".join(cells).rstrip()
+
+
+def cut(text: str, longest: int = 70) -> str:
+    """Shorten a sentence for a column; `--json` has all of it."""
+    return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
 def time_of_day(moment: str) -> str:

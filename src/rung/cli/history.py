@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from rung.cli._control import Control, print_event
-from rung.cli._terminal import json_option, print_json, table, time_of_day
+from rung.cli._terminal import cut, json_option, print_json, table, time_of_day
 from rung.errors import CallError
 
 
@@ -26,8 +26,8 @@ def command(name: str, with_events: bool, as_json: bool) -> None:
                 reign["revision"],
                 time_of_day(reign["from"]),
                 time_of_day(reign["until"] or "") or "now",
-                reign["because"],
-                reign["ended_because"] or "",
+                cut(reign["because"]),
+                cut(reign["ended_because"] or ""),
             ]
             for reign in shown["incumbents"]
         ],

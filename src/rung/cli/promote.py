@@ -45,7 +45,7 @@ def command(revision: str, detach: bool, as_json: bool) -> None:
     if as_json:
         print_json(attempt)
     else:
-        click.echo(f"{revision} was {state(attempt['outcome'])}: {attempt['because']}")
+        click.echo(f"{revision} was {state(attempt['outcome'])}")
     if attempt["outcome"] != "promoted":
         raise SystemExit(REJECTED)
 

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from rung.cli._control import Control
-from rung.cli._terminal import json_option, print_json, state, table, time_of_day
+from rung.cli._terminal import cut, json_option, print_json, state, table, time_of_day
 
 
 @click.command(epilog="Example: rung status housing --json")
@@ -37,7 +37,7 @@ def _print_major(service: str, major: dict[str, Any], gateway: str) -> None:
                 state(revision["state"]) + (" (benchmark)" if revision["benchmark"] else ""),
                 time_of_day(revision["since"]),
                 (revision["commit"] or "")[:8] + ("+" if revision["dirty"] else ""),
-                _cut(revision["reason"]),
+                cut(revision["reason"]),
                 revision["next"],
             ]
             for revision in major["revisions"]
@@ -46,8 +46,3 @@ def _print_major(service: str, major: dict[str, Any], gateway: str) -> None:
     )
     if "experiment" in major and major["experiment"]["look"]:
         click.echo(f"A/B test: {major['experiment']['look']['progress']}")
-
-
-def _cut(text: str) -> str:
-    longest = 70
-    return text if len(text) <= longest else text[: longest - 1] + "…"

@@ -32,6 +32,7 @@ def command(service: str, kinds: tuple[str, ...], url: str | None, run: str | No
     chosen = kinds or (("regression", "data", "acceptance") if url else ("serving", "regression", "data"))
     arguments = [str(path) for kind in chosen for path in _files(folder, kind)]
     arguments += ["--rootdir", str(workspace.root), "--import-mode=importlib", "-q"]
+    arguments += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]  # rung itself is imported by now
     if url:
         arguments += ["--rung-url", url]
     if run:

@@ -21,9 +21,9 @@ class Stage(BaseModel):
 
     users: Annotated[int, Field(ge=1, le=100_000)]
     """Users at the same time."""
-    duration: Annotated[float, Field(gt=0)]
+    duration: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     """Length of the stage, seconds."""
-    interval: Annotated[float, Field(ge=0)] = 0.0
+    interval: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
     """Wait of a user between two requests, seconds."""
 
 
