@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import time
 
 import click
@@ -25,11 +26,21 @@ def command() -> None:
         click.echo("down")
         return
     deadline = time.monotonic() + _WITHIN_S
-    while place.address_file.exists():
+    while place.address_file.exists() or _is_held(place):
         if time.monotonic() > deadline:
             raise UnavailableError(f"the control plane did not stop within {_WITHIN_S:.0f} s", hint=f"see {place.log}")
         time.sleep(0.05)
     click.echo("down")
+
+
+def _is_held(place: Place) -> bool:
+    """Tell whether the control plane still has the workspace's lock: then the next `rung up` would be refused."""
+    with (place.workspace.state / "control.lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
 
 
 def _stop_what_is_left(place: Place) -> None:
