@@ -1,0 +1,241 @@
+"""A platform for tests: a workspace in a short temporary path, driven by commands as a person types them.
+
+Whoever makes one ends it with `end`, which leaves no process, socket or folder behind.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx2
+import psutil
+
+from rung.compute.local import Process, alive
+from rung.control.place import Address, Place, read_address
+from rung.registry import open_registry
+from rung.schema import RevisionName
+from rung.workspace import find
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+_GIT = ("git", "-c", "user.name=tester", "-c", "user.email=tester@example.org", "-c", "commit.gpgsign=false")
+_ANY_PORTS = "gateway_port = 0\ncontrol_port = 0\n"
+
+
+@dataclass(slots=True, kw_only=True)
+class LivePlatform:
+    """One workspace and what runs for it."""
+
+    folder: Path
+    """Holds the workspace and the sockets, and nothing else."""
+    root: Path
+    """The workspace."""
+    watchers: list[subprocess.Popen[str]] = field(default_factory=list)
+    """Commands in the background."""
+
+    @classmethod
+    def begin(cls) -> LivePlatform:
+        """Make an empty workspace in git; nothing is started."""
+        folder = Path(tempfile.mkdtemp(prefix="rung-live-"))
+        platform = cls(folder=folder, root=folder / "w")
+        (folder / "s").mkdir(mode=0o700)
+        platform.root.mkdir()
+        platform.rung("init", ".")
+        (platform.root / "rung.toml").write_text(_ANY_PORTS)
+        return platform
+
+    # --- commands ---
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What commands inherit: nothing of pytest's, and a folder of this platform's own for sockets."""
+        kept = {
+            name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "PYTHON", "RUNG_"))
+        }
+        return {**kept, "XDG_RUNTIME_DIR": str(self.folder / "s")}
+
+    def rung(self, *words: str, expect: int | None = 0, timeout_s: float = 180) -> subprocess.CompletedProcess[str]:
+        """Type a command and wait for its end."""
+        ended = subprocess.run(
+            [sys.executable, "-m", "rung.cli", *words],
+            cwd=self.root,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=timeout_s,
+        )
+        told = f"rung {' '.join(words)} ended with {ended.returncode}\n{ended.stdout}\n{ended.stderr}"
+        assert expect is None or ended.returncode == expect, told
+        return ended
+
+    def ask(self, *words: str, expect: int | None = 0) -> Any:
+        """Ask for JSON."""
+        return json.loads(self.rung(*words, "--json", expect=expect).stdout)
+
+    def begin_command(self, *words: str) -> subprocess.Popen[str]:
+        """Type a command and go on while it runs."""
+        process = subprocess.Popen(
+            [sys.executable, "-m", "rung.cli", *words],
+            cwd=self.root,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        self.watchers.append(process)
+        return process
+
+    def commit(self, message: str = "change") -> None:
+        """Commit everything."""
+        subprocess.run([*_GIT, "add", "--all"], cwd=self.root, check=True)
+        subprocess.run([*_GIT, "commit", "--quiet", "--allow-empty", "--message", message], cwd=self.root, check=True)
+
+    def deploy(self, service: str) -> str:
+        """Commit, train and serve the next revision; give its name."""
+        self.commit()
+        name: str = self.ask("deploy", "training", service)["id"]
+        self.rung("deploy", "serving", name)
+        return name
+
+    # --- looks ---
+
+    @property
+    def place(self) -> Place:
+        """Where its control plane keeps things."""
+        return Place(workspace=find(self.root))
+
+    @property
+    def address(self) -> Address:
+        """Where its control plane listens."""
+        return read_address(self.place)
+
+    @property
+    def gateway(self) -> str:
+        """URL for consumers."""
+        return self.address.gateway
+
+    @property
+    def sockets(self) -> Path:
+        """Folder of its sockets."""
+        (found,) = (self.folder / "s").glob("rung-*")
+        return found
+
+    def api(self, path: str, *, method: str = "GET", **more: Any) -> httpx2.Response:
+        """Call the control plane."""
+        address = self.address
+        headers = {"authorization": f"Bearer {address.token}", "x-rung-user": "tester"}
+        return httpx2.request(method, f"{address.url}{path}", headers=headers, timeout=30, **more)
+
+    def revision(self, name: str) -> dict[str, Any]:
+        """Tell of one revision."""
+        answer = self.api(f"/revisions/{name}")
+        answer.raise_for_status()
+        return answer.json()
+
+    def states(self) -> dict[str, str]:
+        """Give each revision's state."""
+        return {
+            revision["id"]: revision["state"]
+            for service in self.ask("status")["services"]
+            for major in service["majors"]
+            for revision in major["revisions"]
+        }
+
+    def recorded(self) -> dict[str, Process]:
+        """Give the processes on record, by name."""
+        with open_registry(self.place.workspace.state) as registry:
+            return {name: Process.from_json(found) for name, found in registry.processes().items()}
+
+    def server_log(self, name: str) -> str:
+        """Read the log of a revision's server."""
+        return (self.place.revision(RevisionName.parse(name)) / "server.log").read_text()
+
+    def processes(self) -> list[psutil.Process]:
+        """Find every process of this platform, whoever is its parent: each names the folder."""
+        return [process for process in psutil.process_iter() if _names(process, str(self.folder))]
+
+    def wait(self, is_so: Callable[[], bool], *, within_s: float = 60) -> None:
+        """Wait until something is so."""
+        deadline = time.monotonic() + within_s
+        while not is_so():
+            assert time.monotonic() < deadline, f"not within {within_s:g} s: {self.rung('status', expect=None).stdout}"
+            time.sleep(0.1)
+
+    # --- ends ---
+
+    def _left(self, *, within_s: float) -> list[psutil.Process]:
+        """Give what still runs after a while: an interpreter needs a moment to end."""
+        deadline = time.monotonic() + within_s
+        while (left := self.processes()) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        return left
+
+    def end(self) -> None:
+        """Stop everything, first as a person would, then by pid; remove the folder."""
+        try:
+            self.rung("down", expect=None)
+        finally:
+            left = self._left(within_s=5)
+            told = [" ".join(process.cmdline()) for process in left]
+            for process in left:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.kill()
+            for watcher in self.watchers:
+                _kill(watcher)
+            shutil.rmtree(self.folder, ignore_errors=True)
+        assert not left, f"`rung down` left {told}"
+
+
+@contextlib.contextmanager
+def live_platform() -> Iterator[LivePlatform]:
+    """Give a platform for as long as the block lasts."""
+    platform = LivePlatform.begin()
+    try:
+        yield platform
+    finally:
+        platform.end()
+
+
+def kill(pid: int) -> None:
+    """Kill a process that a test's platform started, and wait until it is gone."""
+    process = psutil.Process(pid)
+    os.kill(pid, signal.SIGKILL)
+    with contextlib.suppress(psutil.TimeoutExpired):
+        process.wait(10)
+
+
+def is_alive(process: Process) -> bool:
+    """Tell whether a process on record runs."""
+    return alive(process)
+
+
+def _kill(process: subprocess.Popen[str]) -> None:
+    if process.poll() is None:
+        process.kill()
+    process.communicate()
+
+
+def _names(process: psutil.Process, folder: str) -> bool:
+    try:
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return False
+        return any(folder in word for word in process.cmdline()) or any(
+            folder in value for value in process.environ().values()
+        )
+    except psutil.Error:
+        return False
