@@ -15,23 +15,27 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fastapi import FastAPI, HTTPException, Request
+from fastapi import Request
 from fastapi.exceptions import RequestValidationError
-from starlette.exceptions import HTTPException as StarletteHTTPException
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 
 from rung.errors import RungError, SchemaError
 from rung.serving._artifact import Artifact, Artifacts, artifacts_of
 from rung.serving._bundle import read_bundle
 from rung.serving._handler import Handler, read_handler
+from rung.serving._identity import ServingApp, request_id
 from rung.serving._metrics import Metrics
 from rung.serving._observe import Observer
 from rung.serving._openapi import describe_routes
-from rung.serving._predict import call, read_request
+from rung.serving._predict import call, read_request, write_answer
 from rung.serving._problems import ProblemError, pointer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
+
+    from fastapi import FastAPI
 
 MAX_BODY_BYTES = 10 * 1024 * 1024
 """Bytes of one request; a larger one gets a 413."""
@@ -54,7 +58,7 @@ def create_serving_app(**handlers: Callable[..., Any]) -> FastAPI:
         raise SchemaError("create_serving_app() was given no handler", hint="write create_serving_app(predict=predict)")
     _agree_with_routes(handlers)
     read = {route: read_handler(route, function) for route, function in handlers.items()}
-    app = FastAPI(title=_title(handlers), lifespan=_lifespan)
+    app = ServingApp(title=_title(handlers), lifespan=_lifespan)
     app.state.rung_handlers = read
     app.state.rung_artifacts = Artifacts()
     app.state.rung_observer = Observer.from_environment(os.environ)
@@ -94,10 +98,15 @@ def needed_artifacts(app: FastAPI) -> frozenset[str]:
 
 def _agree_with_routes(handlers: dict[str, Callable[..., Any]]) -> None:
     """Hold the keywords against the values of `Route` in the service's `schema/service.py`."""
-    package, serve, _ = next(iter(handlers.values())).__module__.rpartition(".serve")
-    if not serve or importlib.util.find_spec(f"{package}.schema") is None:
+    package = _package(next(iter(handlers.values())))
+    if package is None or importlib.util.find_spec(f"{package}.schema") is None:
         return  # an application outside a service's package: nothing to agree with
-    routes = {str(route) for route in importlib.import_module(f"{package}.schema.service").Route}
+    declared = getattr(importlib.import_module(f"{package}.schema.service"), "Route", None)
+    if declared is None:
+        raise SchemaError(
+            f"{package}.schema.service has no Route", hint="write class Route(StrEnum) with one value for each handler"
+        )
+    routes = {str(route) for route in declared}
     without = sorted(routes - handlers.keys())
     unknown = sorted(handlers.keys() - routes)
     if without or unknown:
@@ -109,27 +118,31 @@ def _agree_with_routes(handlers: dict[str, Callable[..., Any]]) -> None:
         )
 
 
+def _package(handler: Callable[..., Any]) -> str | None:
+    """Name the service's package that a handler of `<package>.serve` belongs to."""
+    parts = str(getattr(handler, "__module__", "")).split(".")
+    return ".".join(parts[: parts.index("serve")]) if "serve" in parts[1:] else None
+
+
 def _title(handlers: dict[str, Callable[..., Any]]) -> str:
-    parts = next(iter(handlers.values())).__module__.split(".")
-    return parts[1] if parts[0] == "experiments" and len(parts) > 1 else "rung service"
+    package = _package(next(iter(handlers.values())))
+    return package.rpartition(".")[2] if package else "rung service"
 
 
 def _add_route(app: FastAPI, handler: Handler) -> None:
     observer: Observer = app.state.rung_observer
 
     async def endpoint(http_request: Request, **others: Any) -> Response:
-        observation = observer.begin(http_request.headers, route=handler.route)
+        observation = observer.begin(http_request.headers, id=request_id(http_request), route=handler.route)
         try:
             request = read_request(handler, await _body(http_request))
             observation.received(request)
-            predictions = await call(handler, request, artifacts_of(app), others)
+            written = write_answer(handler, await call(handler, request, artifacts_of(app), others))
         except (ProblemError, HTTPException) as problem:
             observer.end(observation, status=_status(problem), error=str(problem.detail))
-            problem.headers = {**(problem.headers or {}), **observation.headers}
             raise
-        written = handler.answer.dump_json(predictions)
         observer.end(observation, status=200, predictions=written)
-        return Response(b'{"predictions":' + written + b"}", media_type="application/json", headers=observation.headers)
+        return Response(b'{"predictions":' + written + b"}", media_type="application/json")
 
     # FastAPI reads the signature: it resolves what is not the body and not an artifact.
     http_parameter = inspect.Parameter("http_request", inspect.Parameter.KEYWORD_ONLY, annotation=Request)
@@ -154,11 +167,14 @@ async def _body(request: Request) -> bytes:
     size = int(declared) if declared.isdigit() else 0
     received = 0
     if size <= MAX_BODY_BYTES:
-        async for part in request.stream():
-            parts.append(part)
-            received += len(part)
-            if received > MAX_BODY_BYTES:
-                break
+        try:
+            async for part in request.stream():
+                parts.append(part)
+                received += len(part)
+                if received > MAX_BODY_BYTES:
+                    break
+        except ClientDisconnect:
+            raise ProblemError(status=400, detail="the body is not complete: the caller went away") from None
     if max(size, received) > MAX_BODY_BYTES:
         raise ProblemError(status=413, detail=f"the body has more than {MAX_BODY_BYTES:,} bytes")
     return b"".join(parts)
@@ -192,7 +208,7 @@ def _add_problems(app: FastAPI) -> None:
         return error.response()
 
     async def http_problem(_: Request, error: Exception) -> Response:
-        assert isinstance(error, StarletteHTTPException)  # noqa: S101  registered for this class
+        assert isinstance(error, HTTPException)  # noqa: S101  registered for this class
         return ProblemError(status=error.status_code, detail=str(error.detail), headers=error.headers or {}).response()
 
     async def parameter_problem(_: Request, error: Exception) -> Response:
@@ -205,7 +221,7 @@ def _add_problems(app: FastAPI) -> None:
         return ProblemError(status=500, detail=f"the service raised {type(error).__name__}").response()
 
     app.add_exception_handler(ProblemError, problem)
-    app.add_exception_handler(StarletteHTTPException, http_problem)
+    app.add_exception_handler(HTTPException, http_problem)
     app.add_exception_handler(RequestValidationError, parameter_problem)
     app.add_exception_handler(Exception, unexpected)
 
@@ -227,7 +243,10 @@ async def _make_ready(app: FastAPI) -> str:
             await _answer_example(app, Path(state), revision)
         except (RungError, ProblemError) as error:
             _logger.exception("not_ready")
-            return str(error) if isinstance(error, RungError) else error.detail
+            return str(error)
+        except Exception as error:  # anything of the service's may raise; a server that tells why beats none
+            _logger.exception("not_ready")
+            return f"{type(error).__name__}: {error}"
     missing = artifacts.missing(needed)
     return f"the artifacts {', '.join(missing)} are not there" if missing else ""
 

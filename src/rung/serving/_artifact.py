@@ -15,6 +15,7 @@ from rung import artifacts
 from rung.errors import IntegrityError, NotFoundError
 from rung.schema import RevisionName
 from rung.serving._bundle import read_bundle
+from rung.serving._problems import ProblemError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -40,7 +41,10 @@ class Artifact:
 
     async def __call__(self, request: Request) -> Any:
         """Resolve as an ordinary FastAPI dependency, for dependencies that take artifacts themselves."""
-        return artifacts_of(request.app).get(self.name)
+        try:
+            return artifacts_of(request.app).get(self.name)
+        except NotFoundError as error:
+            raise ProblemError(status=503, detail=str(error)) from None
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Artifact) and other.name == self.name

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -39,8 +38,6 @@ class Observation:
     """Microseconds since 1970 in UTC."""
     started: float
     """Seconds of the monotonic clock."""
-    headers: dict[str, str]
-    """Of the answer."""
     instances: bytes = b"[]"
     parameters: bytes | None = None
     count: int = 0
@@ -71,11 +68,10 @@ class Observer:
             log=AppendLog(folder) if folder else None,
         )
 
-    def begin(self, headers: Mapping[str, str], *, route: str) -> Observation:
+    def begin(self, headers: Mapping[str, str], *, id: str, route: str) -> Observation:  # noqa: A002  its name
         """Begin to observe a request; `x-rung-*` headers come from the gateway, which strips a consumer's own."""
-        identity = headers.get("x-request-id") or str(uuid.uuid4())
         return Observation(
-            id=identity,
+            id=id,
             route=route,
             unit=headers.get(self.unit_header),
             experiment=headers.get("x-rung-experiment"),
@@ -83,7 +79,6 @@ class Observer:
             kind=_KINDS.get(headers.get("x-rung-route", ""), "exact"),
             time_us=time.time_ns() // 1_000,
             started=time.perf_counter(),
-            headers={"x-request-id": identity, "x-revision": self.revision},
         )
 
     def end(
@@ -96,7 +91,18 @@ class Observer:
         """
         seconds = time.perf_counter() - observation.started
         answered = observation.count if predictions is not None else 0
+        try:
+            self._keep(observation, status=status, seconds=seconds, predictions=predictions, error=error)
+        except UnavailableError as refused:
+            Metrics.observe(route=observation.route, status=503, seconds=seconds, instances=0)
+            raise ProblemError(
+                status=503, detail="the prediction cannot be logged", headers={"retry-after": "5"}
+            ) from refused
         Metrics.observe(route=observation.route, status=status, seconds=seconds, instances=answered)
+
+    def _keep(
+        self, observation: Observation, *, status: int, seconds: float, predictions: bytes | None, error: str | None
+    ) -> None:
         if self.log is None:
             return
         line = prediction_line(
@@ -115,9 +121,4 @@ class Observer:
             predictions=predictions,
             error=None if error is None else json.dumps(error).encode(),
         )
-        try:
-            self.log.append(line)
-        except UnavailableError as refused:
-            raise ProblemError(
-                status=503, detail="the prediction cannot be logged", headers={"retry-after": "5"}
-            ) from refused
+        self.log.append(line)

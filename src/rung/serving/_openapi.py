@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pydantic.json_schema import models_json_schema
+from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -41,12 +41,16 @@ def describe_routes(app: FastAPI, handlers: Iterable[Handler]) -> None:
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
             document = plain()
+            # All routes at once: models of one name in two modules get two names.
+            references, definitions = models_json_schema(
+                [pair for handler in routes for pair in _models(handler)], ref_template=_TEMPLATE
+            )
             schemas = document.setdefault("components", {}).setdefault("schemas", {})
-            schemas["Problem"] = _PROBLEM
+            schemas.update({"Problem": _PROBLEM, **definitions.get("$defs", {})})
             for handler in routes:
+                instance, parameters, prediction = (references[pair] for pair in _models(handler))
                 operation = document["paths"][f"/{handler.route}"]["post"]
-                body, prediction, definitions = _schemas(handler)
-                schemas.update(definitions)
+                body = _body(handler, instance, parameters)
                 operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": body}}}
                 operation["responses"] = _responses(prediction)
         found: dict[str, Any] = app.openapi_schema or {}
@@ -55,26 +59,23 @@ def describe_routes(app: FastAPI, handlers: Iterable[Handler]) -> None:
     app.openapi = openapi  # type: ignore[method-assign]
 
 
-def _schemas(handler: Handler) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
-    inputs: list[tuple[Any, Any]] = [(handler.instance, "validation"), (handler.parameters, "validation")]
-    outputs: list[tuple[Any, Any]] = [(handler.prediction, "serialization")]
-    references, document = models_json_schema([*inputs, *outputs], ref_template=_TEMPLATE)
-    instance, parameters = references[inputs[0]], references[inputs[1]]
-    body = {
+def _models(handler: Handler) -> list[tuple[Any, JsonSchemaMode]]:
+    return [
+        (handler.instance, "validation"),
+        (handler.parameters, "validation"),
+        (handler.prediction, "serialization"),
+    ]
+
+
+def _body(handler: Handler, instance: dict[str, Any], parameters: dict[str, Any]) -> dict[str, Any]:
+    instances = {"type": "array", "items": instance, "minItems": 1, "maxItems": handler.contract.max_instances}
+    needs_parameters = any(field.is_required() for field in handler.parameters.model_fields.values())
+    return {
         "type": "object",
-        "properties": {
-            "instances": {
-                "type": "array",
-                "items": instance,
-                "minItems": 1,
-                "maxItems": handler.contract.max_instances,
-            },
-            "parameters": parameters,
-        },
-        "required": ["instances"],
+        "properties": {"instances": instances, "parameters": parameters},
+        "required": ["instances", "parameters"] if needs_parameters else ["instances"],
         "additionalProperties": False,
     }
-    return body, references[outputs[0]], document.get("$defs", {})
 
 
 def _responses(prediction: dict[str, Any]) -> dict[str, Any]:

@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import math
+import re
+from dataclasses import fields, is_dataclass
+from decimal import Decimal
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from fastapi import HTTPException
 from pydantic import BaseModel, ValidationError
+from pydantic_core import PydanticSerializationError
 from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
 
 from rung.errors import NotFoundError
-from rung.serving._problems import ProblemError, invalid_body, pointer
+from rung.serving._problems import SHOWN, ProblemError, invalid_body, pointer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from rung.serving._artifact import Artifacts
     from rung.serving._handler import Handler
+
+
+_MAY_OVERFLOW = re.compile(rb"(?i)nan|inf|\\u|e\+?[0-9]{3}|[0-9]{309}")
+"""What a body has somewhere when a number in it is not finite; bodies without it need no second look."""
 
 
 def read_request(handler: Handler, body: bytes) -> Any:
@@ -26,9 +35,21 @@ def read_request(handler: Handler, body: bytes) -> Any:
         ProblemError: 400 when it is not JSON, 422 when it does not fit the schema.
     """
     try:
-        return handler.body.validate_json(body)
+        request = handler.body.validate_json(body)
     except ValidationError as error:
         raise invalid_body(error) from None
+    if _MAY_OVERFLOW.search(body):
+        _refuse_infinite(request)
+    return request
+
+
+def _refuse_infinite(request: Any) -> None:
+    """Refuse what JSON cannot say: a NaN, an infinity, or digits that make one."""
+    found = [("instances", *path) for path in _not_finite(request.instances)]
+    found += [("parameters", *path) for path in _not_finite(request.parameters)]
+    if found:
+        errors = [{"pointer": pointer(path), "detail": "is not a finite number"} for path in found[:SHOWN]]
+        raise ProblemError(status=422, detail="the body holds numbers that are not finite", errors=errors)
 
 
 async def call(handler: Handler, request: Any, artifacts: Artifacts, others: Mapping[str, Any]) -> list[Any]:
@@ -49,7 +70,7 @@ async def call(handler: Handler, request: Any, artifacts: Artifacts, others: Map
             predictions = await run_in_threadpool(handler.function, **arguments)
     except (ProblemError, HTTPException):
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ProblemError(status=500, detail=f"the handler raised {type(error).__name__}") from error
     return checked(handler, predictions, count=len(request.instances))
 
@@ -63,7 +84,7 @@ def checked(handler: Handler, predictions: Sequence[Any], *, count: int) -> list
     """
     try:
         answer: list[Any] = handler.answer.validate_python(list(predictions))
-    except (ValidationError, TypeError) as error:
+    except Exception as error:  # a generator of the author's may raise anything
         raise ProblemError(status=500, detail=f"the prediction does not fit the schema: {_brief(error)}") from error
     if len(answer) != count:
         raise ProblemError(
@@ -79,16 +100,34 @@ def checked(handler: Handler, predictions: Sequence[Any], *, count: int) -> list
     return answer
 
 
+def write_answer(handler: Handler, predictions: list[Any]) -> bytes:
+    """Write checked predictions as a JSON array.
+
+    Raises:
+        ProblemError: 500 when one holds what JSON cannot say.
+    """
+    try:
+        return handler.answer.dump_json(predictions)
+    except PydanticSerializationError as error:
+        raise ProblemError(status=500, detail="the prediction cannot be written as JSON") from error
+
+
 def _not_finite(value: Any) -> Iterator[tuple[str | int, ...]]:
-    if isinstance(value, float):
+    if isinstance(value, float | Decimal):
         if not math.isfinite(value):
             yield ()
         return
     if isinstance(value, BaseModel):
-        items: Any = value.__dict__.items()
+        items: Any = chain(
+            value.__dict__.items(),
+            (value.__pydantic_extra__ or {}).items(),
+            ((name, getattr(value, name)) for name in type(value).model_computed_fields),
+        )
+    elif is_dataclass(value):
+        items = ((item.name, getattr(value, item.name)) for item in fields(value))
     elif isinstance(value, dict):
         items = value.items()
-    elif isinstance(value, list | tuple):
+    elif isinstance(value, list | tuple | set | frozenset):
         items = enumerate(value)
     else:
         return

@@ -15,10 +15,12 @@ if TYPE_CHECKING:
     from pydantic import ValidationError
 
 MEDIA_TYPE = "application/problem+json"
-_SHOWN = 50  # errors in one answer
+SHOWN = 50
+"""Errors in one answer at the most."""
+_PHRASES = {status.value: status.phrase for status in HTTPStatus}
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False)
 class ProblemError(Exception):
     """An answer that is not a prediction; raised anywhere while a request is served."""
 
@@ -28,11 +30,14 @@ class ProblemError(Exception):
     """Each `{"pointer": "/instances/0/rooms", "detail": "..."}`."""
     headers: Mapping[str, str] = field(default_factory=dict)
 
+    def __str__(self) -> str:
+        return self.detail
+
     def response(self, **more: Any) -> Response:
         """Make the answer."""
         body: dict[str, Any] = {
             "type": "about:blank",
-            "title": HTTPStatus(self.status).phrase,
+            "title": _PHRASES.get(self.status, "Error"),
             "status": self.status,
             "detail": self.detail,
             **more,
@@ -65,5 +70,5 @@ def invalid_body(error: ValidationError) -> ProblemError:
     return ProblemError(
         status=422,
         detail=f"the body does not fit the schema in {count} {'place' if count == 1 else 'places'}",
-        errors=[{"pointer": pointer(detail["loc"]), "detail": detail["msg"]} for detail in details[:_SHOWN]],
+        errors=[{"pointer": pointer(detail["loc"]), "detail": detail["msg"]} for detail in details[:SHOWN]],
     )
