@@ -45,6 +45,10 @@ class CountingConsumers:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """End, when what is in flight has been answered and what is known has been reported."""
         self._end.set()
         for worker in self._workers:
             worker.join()

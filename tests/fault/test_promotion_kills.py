@@ -1,0 +1,169 @@
+"""kill -9 in the middle of an A/B test under load: no acknowledged prediction, outcome or decision is lost.
+
+Each test deploys a challenger that the consumers find better, holds the evidence back until the fault has happened, and
+then expects the promotion to end as it would have ended without it.
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+import tiny_service
+from consumers import CountingConsumers
+from live_platform import LivePlatform, kill
+
+from rung.lake import Lake
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Iterator
+
+pytestmark = [pytest.mark.fault, pytest.mark.xdist_group("promotion kills")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """An A/B test under load, some seconds old, with too little evidence to decide."""
+
+    platform: LivePlatform
+    incumbent: str
+    challenger: str
+    consumers: CountingConsumers
+    watcher: subprocess.Popen[str]
+    """`rung promote`."""
+
+    def release(self) -> None:
+        """Let the consumers report what they know."""
+        self.consumers.report_share = 1.0
+
+    def experiment(self) -> str:
+        """Name the A/B test that runs."""
+        (service,) = self.platform.ask("status")["services"]
+        return service["majors"][0]["experiment"]["id"]
+
+
+@pytest.fixture
+def running(incumbent: LivePlatform) -> Iterator[Running]:
+    platform = incumbent
+    now = next(name for name, state in platform.states().items() if state == "incumbent")
+    challenger = next_candidate(platform)
+    right = {now: 0.4, challenger: 0.8}
+    with CountingConsumers(gateway=platform.gateway, right=right, report_share=0.02) as consumers:
+        watcher = platform.begin_command("promote", challenger)
+        platform.wait(lambda: platform.revision(challenger)["state"] == "experimenting")
+        platform.wait(lambda: consumers.by_revision[challenger] >= 20)
+        yield Running(platform=platform, incumbent=now, challenger=challenger, consumers=consumers, watcher=watcher)
+
+
+def slope(minor: int) -> float:
+    """Give each revision's slope: each next one is a little better."""
+    return 0.9 + minor / 10
+
+
+def test_killed_control_plane_loses_nothing(running: Running):
+    platform = running.platform
+    before, experiment = platform.recorded(), running.experiment()
+
+    kill(platform.address.pid)
+    time.sleep(2)  # of production without a control plane
+    answered = len(running.consumers.answered)
+    assert platform.ask("status", expect=3)["error"]["code"] == "control_plane"
+    assert len(running.consumers.answered) > answered
+    platform.rung("up", "--detach")
+
+    assert pids(platform) == {name: process.pid for name, process in before.items()}
+    assert running.experiment() == experiment
+    running.release()
+    assert running.watcher.wait(60) == 0
+    hold_that_nothing_was_lost(running, failed=0)
+
+
+def test_killed_promote_command_loses_nothing(running: Running):
+    kill(running.watcher.pid)
+    running.release()
+    watched_again = running.platform.rung("promote", running.challenger, expect=None)
+    # either it still ran and was watched to its end, or it had ended: then there is nothing to promote
+    assert watched_again.returncode == 0 or f"{running.challenger} is incumbent" in watched_again.stderr
+    hold_that_nothing_was_lost(running, failed=0)
+
+
+def test_killed_worker_loses_nothing(running: Running):
+    master = psutil.Process(running.platform.recorded()[running.incumbent].pid)
+    workers = {child.pid for child in master.children()}
+    assert len(workers) == 2
+
+    kill(min(workers))
+
+    running.platform.wait(lambda: len({child.pid for child in master.children()} - workers) == 1)
+    running.release()
+    assert running.watcher.wait(60) == 0
+    # The gateway repeats a request whose answer was cut off; only one whose answer had begun to arrive could fail.
+    hold_that_nothing_was_lost(running, failed=0)
+
+
+def test_interrupted_promote_command_stops_nothing(running: Running):
+    running.watcher.send_signal(signal.SIGINT)
+    told, _ = running.watcher.communicate(timeout=30)
+    assert running.watcher.returncode == 130
+    assert f"the promotion of {running.challenger} goes on without you" in told
+    assert running.platform.revision(running.challenger)["state"] == "experimenting"
+
+    running.release()
+    running.platform.wait(lambda: running.platform.revision(running.challenger)["state"] == "incumbent")
+    hold_that_nothing_was_lost(running, failed=0)
+
+
+def test_one_of_two_promotions_wins(incumbent: LivePlatform):
+    rivals = [next_candidate(incumbent), next_candidate(incumbent)]
+    watchers = {name: incumbent.begin_command("promote", name) for name in rivals}
+    incumbent.wait(lambda: any(watcher.poll() is not None for watcher in watchers.values()))
+    (loser,) = [name for name, watcher in watchers.items() if watcher.poll() is not None]
+    (winner,) = set(rivals) - {loser}
+
+    told, _ = watchers[loser].communicate()
+    assert watchers[loser].returncode == 2
+    assert "another promotion of tiny.v1 is under way" in told
+    assert incumbent.revision(loser)["state"] == "candidate"
+    assert incumbent.revision(winner)["state"] == "testing"
+
+    incumbent.rung("teardown", winner, "--because", "enough was seen")
+    assert watchers[winner].wait(30) == 1
+    assert incumbent.revision(winner)["state"] == "torn_down"
+    assert "enough was seen" in incumbent.revision(winner)["reason"]
+
+
+def next_candidate(platform: LivePlatform) -> str:
+    """Deploy a revision that is a little better than the one before."""
+    minor = len(platform.states())
+    tiny_service.change(platform.root, f"slope: float = {slope(minor - 1)}", f"slope: float = {slope(minor)}")
+    tiny_service.document(platform.root, minor)
+    return platform.deploy("tiny")
+
+
+def pids(platform: LivePlatform) -> dict[str, int]:
+    """Give the pids of gateway, collector and servers, by name."""
+    return {name: process.pid for name, process in platform.recorded().items()}
+
+
+def hold_that_nothing_was_lost(running: Running, *, failed: int) -> None:
+    """Every answer and every outcome that was acknowledged is in the lake once, and the better one was promoted."""
+    platform, consumers = running.platform, running.consumers
+    platform.wait(lambda: platform.revision(running.challenger)["state"] == "incumbent")
+    assert platform.revision(running.incumbent)["state"] == "retired"
+    consumers.stop()
+    assert len(consumers.failures) == failed, consumers.failures
+    assert all(len(revisions) == 1 for revisions in consumers.arms.values())
+
+    lake = Lake(platform.place.lake, logs=platform.place.predictions)
+    lake.ship()
+    predictions = Counter(lake.predictions().select("id").collect()["id"].to_list())
+    outcomes = Counter(lake.outcomes().select("id").collect()["id"].to_list())
+    assert {predictions[identity] for identity in consumers.answered} == {1}
+    assert {outcomes[identity] for identity in consumers.outcomes} == {1}
+    assert len(consumers.outcomes) > 50
