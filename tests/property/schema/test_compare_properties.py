@@ -224,6 +224,31 @@ def test_wider_field_never_breaks_senders(kind: Kind, other: Kind, data: st.Data
     assert breaks("instance", kind, new) == []
 
 
+GRID = [
+    *[half / 2 for half in range(-8, 16)],
+    *range(-4, 8),
+    *LETTERS,
+    *["a" * length for length in range(8)],
+    *[True, False, None],
+]
+"""Values of every leaf, on both sides of each of its bounds."""
+
+
+@settings(deadline=None, max_examples=400)
+@given(old=leaves, new=leaves, alike=st.booleans(), data=st.data())
+def test_leaves_break_just_when_a_value_is_lost(old: Kind, new: Kind, alike: bool, data: st.DataObject):
+    if alike and old["is"] in ("whole", "number"):
+        new = data.draw(ranges(old["is"]))
+    before, after = ({"is": "model", "fields": {"x": (kind, True)}} for kind in (old, new))
+    old_model, new_model = made(before), made(after)
+    taken = [value for value in GRID if is_valid(old_model, {"x": value})]
+    lost = [value for value in taken if not is_valid(new_model, {"x": value})]
+    found = breaks("instance", before, after)
+    assert not (lost and not found)
+    if taken and not lost:
+        assert not found or old["is"] != new["is"], "a change within one kind is judged exactly"
+
+
 @settings(deadline=None, max_examples=200)
 @given(data=st.data(), kind=some_models)
 def test_unbroken_change_takes_every_old_request(kind: Kind, data: st.DataObject):
