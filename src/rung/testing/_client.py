@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from pydantic_core import to_json
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from rung.serving import Handler
 
+_KEPT = 1_000  # exchanges that a recording client keeps
 _CHUNK = 256  # instances in one request at most, so that a request stays well below its timeout
 
 
@@ -77,14 +79,20 @@ class RecordingClient(Client):
 
     A data test that is computed again on a part of the rows costs no further request; a regression test that failed can
     show what it compared.
+
+    Attributes:
+        remembers: False asks the service every time: a test may compare a house alone with the same one among others.
+        exchanges: Instance and prediction of the first calls, in order.
+        asked: Predictions that were given in all.
     """
 
     def __init__(self, http: httpx2.Client, handlers: Mapping[str, Handler]) -> None:
         super().__init__(http, handlers)
+        self.remembers = True
         self._answers: dict[tuple[str, bytes, bytes], Any] = {}
         self._spelled: dict[int, tuple[Any, bytes]] = {}
         self.exchanges: list[tuple[Any, Any]] = []
-        """Instance and prediction of every call, in order."""
+        self.asked = 0
 
     def predict(
         self,
@@ -93,20 +101,31 @@ class RecordingClient(Client):
         route: str = "predict",
     ) -> list[Any]:
         """Predict, asking the service only for instances that are new."""
+        ask = self._recall if self.remembers else super().predict
+        answers = ask(instances, parameters, route)
+        self.asked += len(answers)
+        kept = islice(zip(instances, answers, strict=True), _KEPT - len(self.exchanges))
+        self.exchanges.extend(kept)
+        return answers
+
+    def _recall(
+        self,
+        instances: Sequence[BaseModel | Mapping[str, Any]],
+        parameters: BaseModel | Mapping[str, Any] | None,
+        route: str,
+    ) -> list[Any]:
         shared = to_json(parameters)
         keys = [(route, shared, self._spell(instance)) for instance in instances]
         new = {key: instance for key, instance in zip(keys, instances, strict=True) if key not in self._answers}
         if new:
             asked = super().predict(list(new.values()), parameters, route)
             self._answers.update(zip(new, asked, strict=True))
-        answers = [self._answers[key] for key in keys]
-        self.exchanges.extend(zip(instances, answers, strict=True))
-        return answers
+        return [self._answers[key] for key in keys]
 
     def _spell(self, instance: Any) -> bytes:
-        """Spell an instance once per object; holding the object keeps its identity from being used again."""
-        if isinstance(instance, dict):
-            return to_json(instance)  # a dict may be changed between two calls
+        """Spell a frozen instance once per object; holding the object keeps its identity from being used again."""
+        if not getattr(type(instance), "model_config", {}).get("frozen"):
+            return to_json(instance)  # it may be changed between two calls
         held = self._spelled.get(id(instance))
         if held is None:
             held = self._spelled[id(instance)] = (instance, to_json(instance))

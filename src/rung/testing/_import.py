@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import traceback
 from typing import TYPE_CHECKING
 
-from rung.errors import TaskError
+from rung.errors import RungError, TaskError
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -32,3 +33,10 @@ def import_part(service: Service, part: str) -> ModuleType:
         raise TaskError(f"{module} needs {missing!r}, which is not there", hint=hint) from error
     except SyntaxError as error:
         raise TaskError(f"{module} is not Python: {error}", hint="mend that line") from error
+    except RungError:
+        raise
+    except Exception as error:
+        at = traceback.extract_tb(error.__traceback__)[-1]
+        raise TaskError(
+            f"{module} raised {type(error).__name__}: {error}", hint=f"look at {at.filename}:{at.lineno}"
+        ) from error

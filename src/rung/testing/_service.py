@@ -84,11 +84,14 @@ def load_service_tests(workspace: Workspace, name: str) -> ServiceTests:
     Raises:
         NotFoundError: There is no such service.
         TaskError: A module of the service cannot be imported.
+        WorkspaceError: `serve/app.py` has no `app`.
     """
     service = workspace.service(name)
     if str(workspace.root) not in sys.path:
         sys.path.insert(0, str(workspace.root))
-    app = import_part(service, "serve.app").app
+    app = getattr(import_part(service, "serve.app"), "app", None)
+    if app is None:
+        raise WorkspaceError(f"{name}/serve/app.py has no app", hint="write app = create_serving_app(predict=predict)")
     data = _functions(import_part(service, "tests.data"))
     return ServiceTests(
         service=service,

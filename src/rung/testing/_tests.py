@@ -37,15 +37,18 @@ def run_regression_tests(
 
 
 def _regression(name: str, test: Callable[..., bool], client: RecordingClient) -> RegressionResult:
+    client.remembers = False
     try:
         passed: Any = test(client)
-    except Exception as error:  # noqa: BLE001  an author's test may raise anything; it becomes the result
+    except (Exception, SystemExit) as error:  # noqa: BLE001  an author's test may raise anything: it is the result
         return RegressionResult(name=name, passed=False, because=_raised(error))
-    if type(passed).__name__ in ("bool", "bool_") and passed:  # numpy's bool too
-        return RegressionResult(name=name, passed=True)
     if passed is None:
         return RegressionResult(name=name, passed=False, because="it returned nothing: return True or False")
-    return RegressionResult(name=name, passed=False, because=f"it returned {passed!r} on {_compared(client)}")
+    if type(passed).__name__ not in ("bool", "bool_"):  # numpy's bool too
+        said = f"it returned {_brief.repr(passed)}, a {type(passed).__name__}: return True or False"
+        return RegressionResult(name=name, passed=False, because=said)
+    because = "" if passed else f"it returned False on {_compared(client)}"
+    return RegressionResult(name=name, passed=bool(passed), because=because)
 
 
 def run_data_tests(
@@ -71,7 +74,7 @@ def score(
     """Compute one data test; give its number, or None and why there is none."""
     try:
         value = float(test(client, X_test, y_test))
-    except Exception as error:  # noqa: BLE001  an author's test may raise anything; it becomes the result
+    except (Exception, SystemExit) as error:  # noqa: BLE001  an author's test may raise anything: it is the result
         return None, _raised(error)
     if not math.isfinite(value):
         return None, f"it gave {value}, which is not a finite number"
@@ -114,7 +117,7 @@ def _take(values: Any, kept: list[int]) -> Any:
     return values[kept]
 
 
-def _raised(error: Exception) -> str:
+def _raised(error: BaseException) -> str:
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "/rung/testing/" not in frame.filename]
     place = f" at {frames[0].filename}:{frames[0].lineno}" if frames else ""
     return f"it raised {type(error).__name__}: {error}{place}"
@@ -126,5 +129,5 @@ def _compared(client: RecordingClient) -> str:
     pairs = [
         f"{_brief.repr(instance)} -> {_brief.repr(prediction)}" for instance, prediction in client.exchanges[:_SHOWN]
     ]
-    more = len(client.exchanges) - len(pairs)
+    more = client.asked - len(pairs)
     return "; ".join(pairs) + (f" and {more} more" if more > 0 else "")

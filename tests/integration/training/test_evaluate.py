@@ -1,0 +1,105 @@
+"""`evaluate_models`: a service's own tests against its own application, with this run's models in it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.integration.serving.conftest import lay_line
+
+if TYPE_CHECKING:
+    from conftest import Place
+    from rung.training import RunRecord
+
+
+def states(record: RunRecord) -> dict[str, str]:
+    return {task.name: task.state for task in record.tasks}
+
+
+@pytest.fixture
+def line(place: Place) -> Place:
+    lay_line(place)
+    return place
+
+
+def test_metrics_and_held_out_rows_are_kept(line: Place):
+    record = line.train("line")
+    assert record.metrics == {"error": 54.0}
+    assert record.failed_tests == []
+    assert set(record.artifacts) == {"fit", "evaluate", "held_out"}
+    assert (line.folder(record) / "held_out.artifact").is_file()
+
+
+def test_cached_evaluation_tells_the_same(line: Place):
+    first, second = line.train("line"), line.train("line")
+    assert set(states(second).values()) == {"cached"}
+    assert (second.metrics, second.artifacts) == (first.metrics, first.artifacts)
+    assert (line.folder(second) / "held_out.artifact").is_file()
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        pytest.param("tests/regression.py", "small.y < large.y", "small.y > large.y", id="regression test"),
+        pytest.param("tests/data.py", "abs(p.y - y)", "(p.y - y) ** 2", id="data test"),
+        pytest.param("serve/app.py", "slope * instance.x", "slope * instance.x + 1", id="handler"),
+        pytest.param("schema/request.py", "ge=0", "ge=-1", id="schema"),
+    ],
+)
+def test_changed_service_is_evaluated_again(line: Place, file: str, old: str, new: str):
+    line.train("line")
+    line.edit(f"experiments/line/{file}", old, new)
+    again = states(line.train("line"))
+    assert (again["fit"], again["evaluate"]) == ("cached", "ran")
+
+
+def test_failed_regression_test_is_named(line: Place):
+    line.edit("experiments/line/tests/regression.py", "small.y < large.y", "small.y > large.y")
+    record = line.train("line")
+    assert record.failed_tests == ["test_larger_is_larger"]
+    assert record.status == "succeeded"
+    assert "test_larger_is_larger    did not pass" in (line.folder(record) / "log.txt").read_text()
+
+
+def test_artifact_that_is_not_an_input_is_refused(line: Place):
+    line.edit("experiments/line/train/main.py", "def evaluate(fit: float)", "def evaluate()")
+    line.edit("experiments/line/train/main.py", "Experiment(fit, evaluate)", "Experiment(evaluate, fit)")
+    told = line.fail("line")
+    assert "serve/app.py takes the artifact 'fit', which is not made before 'evaluate' runs" in told
+    assert "add fit to the parameters of evaluate" in told
+
+
+@pytest.mark.parametrize(("rows", "truths"), [(0, 0), (20, 19)])
+def test_rows_without_truths_are_refused(line: Place, rows: int, truths: int):
+    line.edit("experiments/line/train/main.py", "range(20)", f"range({rows})")
+    line.edit("experiments/line/train/main.py", "[3.0] * 20", f"[3.0] * {truths}")
+    assert f"{rows} held-out instances and {truths} truths" in line.fail("line")
+
+
+def test_evaluation_outside_a_task_is_refused(line: Place):
+    ended = line.python("-c", "from rung.training import evaluate_models; evaluate_models([1], [1])")
+    assert "evaluate_models was called outside a task" in ended.stderr
+
+
+def test_artifact_of_another_revision_is_taken(line: Place):
+    deployed = {"RUNG_REVISION": "line.v1.m1"}
+    ended = line.python("-m", "rung.training.deployed", "--service", "line", environment=deployed)
+    assert ended.returncode == 0, ended.stderr
+    line.edit("experiments/line/train/main.py", "return 3.0", "return 4.0")
+    line.edit("experiments/line/serve/app.py", 'slope=Depends(Artifact("fit"))', 'slope=Depends(Artifact("fit")), old=Depends(Artifact("line.v1.m1.fit"))')  # fmt: skip  # noqa: E501
+    line.edit("experiments/line/serve/app.py", "y=slope * instance.x", "y=(slope - old) * instance.x")
+    assert line.train("line").metrics == {"error": 16.0}
+
+
+def test_housing_template_trains(place: Place):
+    place.housing("homes")
+    place.commit()
+    first = place.train("homes", settings={"model": "linear"}, overrides={"load_data": "sample_data"})
+    assert set(first.metrics) == {"within_10_percent", "mean_absolute_percentage_error", "r2"}
+    assert first.failed_tests == []
+    assert first.metrics["r2"] > 0.5
+    benchmark = place.train("homes", overrides={"load_data": "sample_data"})
+    assert benchmark.failed_tests == ["test_bigger_is_dearer"]
+    again = place.train("homes", settings={"model": "linear"}, overrides={"load_data": "sample_data"})
+    assert set(states(again).values()) == {"cached"}
+    assert again.artifacts == first.artifacts
