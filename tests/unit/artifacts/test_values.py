@@ -137,7 +137,7 @@ EXACT = [
 ]
 
 
-@pytest.mark.parametrize("value", EXACT, ids=lambda value: f"{type(value).__name__}_{str(value)[:20]!a}")
+@pytest.mark.parametrize("value", EXACT, ids=lambda value: type(value).__name__)
 def test_value_comes_back_exactly(value: Any):
     back = through(value)
     assert back == value
@@ -170,7 +170,7 @@ def test_times_keep_their_fold_and_zone():
         {frozenset({Point}), 1},
         range(3),
     ],
-    ids=repr,
+    ids=lambda value: type(value).__name__,
 )
 def test_other_values_are_pickled_and_marked(value: Any):
     description = artifacts.describe(artifacts.encode(value))
