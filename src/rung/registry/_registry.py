@@ -6,9 +6,10 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Self
 
-from sqlalchemy import create_engine, event, func, insert, select, text, update
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy import URL, create_engine, event, func, insert, select, text, update
+from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
 
+from rung import errors
 from rung.errors import ConflictError, NotFoundError, UnavailableError
 from rung.lifecycle import Gate, State, Verdict, VerdictKind, check_move
 from rung.registry import _tables as tables
@@ -30,9 +31,11 @@ def open_registry(state: Path) -> Registry:
     Raises:
         WorkspaceError: A newer Rung wrote it.
         UnavailableError: The database cannot be opened.
+        IntegrityError: The file is not a database.
     """
     state.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(f"sqlite:///{state / 'registry.db'}", connect_args={"timeout": BUSY_MS / 1000})
+    url = URL.create("sqlite", database=str(state / "registry.db"))
+    engine = create_engine(url, connect_args={"timeout": BUSY_MS / 1000})
     event.listen(engine, "connect", _configure)
     registry = Registry(engine)
     try:
@@ -40,6 +43,10 @@ def open_registry(state: Path) -> Registry:
     except OperationalError as error:
         raise UnavailableError(
             f"the registry in {state} cannot be opened ({error.orig})", hint="is the disk full or read-only?"
+        ) from error
+    except DatabaseError as error:
+        raise errors.IntegrityError(
+            f"the registry in {state} cannot be read ({error.orig})", hint="bring registry.db back from a backup"
         ) from error
     return registry
 
@@ -212,6 +219,7 @@ class Registry:
     def set_environment(self, name: RevisionName, key: str) -> None:
         """Keep the key of a revision's locked environment."""
         with self._write() as connection:
+            _get(connection, name)
             connection.execute(update(tables.revisions).where(*_is(name)).values(environment=key))
 
     def rollback_target(self, service: str, major: int) -> RevisionName:
@@ -296,28 +304,29 @@ class Registry:
 
     def add_verdict(self, promotion: Promotion, verdict: Verdict) -> None:
         """Keep what a gate found; a second verdict of the same gate changes nothing."""
-        try:
-            with self._write() as connection:
-                connection.execute(
-                    insert(tables.verdicts).values(
-                        promotion=promotion.id,
-                        gate=verdict.gate,
-                        kind=verdict.kind,
-                        because=verdict.because,
-                        evidence=dict(verdict.evidence),
-                        time=_now(),
-                    )
-                )
-                _append(
-                    connection,
-                    "verdict",
-                    str(promotion.revision),
+        table = tables.verdicts
+        with self._write() as connection:
+            known = select(table.c.id).where(table.c.promotion == promotion.id, table.c.gate == verdict.gate)
+            if connection.execute(known).scalar() is not None:
+                return
+            connection.execute(
+                insert(table).values(
+                    promotion=promotion.id,
+                    gate=verdict.gate,
+                    kind=verdict.kind,
                     because=verdict.because,
-                    actor="rung",
-                    data={"gate": verdict.gate, "kind": verdict.kind},
+                    evidence=dict(verdict.evidence),
+                    time=_now(),
                 )
-        except IntegrityError:
-            return
+            )
+            _append(
+                connection,
+                "verdict",
+                str(promotion.revision),
+                because=verdict.because,
+                actor="rung",
+                data={"gate": verdict.gate, "kind": verdict.kind},
+            )
 
     def begin_experiment(self, promotion: Promotion, incumbent: RevisionName, *, design: Mapping[str, Any]) -> str:
         """Begin the A/B test of an attempt and move the challenger into it."""
@@ -427,10 +436,12 @@ class Registry:
         try:
             with self._engine.connect() as connection:
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
+                driver: Any = connection.connection.dbapi_connection
                 try:
                     yield connection
                 except BaseException:
-                    connection.exec_driver_sql("ROLLBACK")
+                    if driver.in_transaction:  # a full disk has ended it already
+                        connection.exec_driver_sql("ROLLBACK")
                     raise
                 connection.exec_driver_sql("COMMIT")
         except OperationalError as error:
@@ -494,8 +505,12 @@ def _rollback_pair(connection: Connection, service: str, major: int) -> tuple[Re
 
 
 def _end(connection: Connection, promotion: Promotion, outcome: str, because: str) -> None:
-    changed = update(tables.promotions).where(tables.promotions.c.id == promotion.id)
-    connection.execute(changed.values(ended=_now(), outcome=outcome, because=because))
+    table = tables.promotions
+    changed = update(table).where(table.c.id == promotion.id, table.c.ended.is_(None))
+    if not connection.execute(changed.values(ended=_now(), outcome=outcome, because=because)).rowcount:
+        raise ConflictError(
+            f"attempt {promotion.id} to promote {promotion.revision} has ended", hint="see `rung history`"
+        )
     ended = update(tables.experiments).where(tables.experiments.c.promotion == promotion.id)
     connection.execute(ended.values(ended=_now()))
 

@@ -8,7 +8,8 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
-_APPEND_ONLY = ("events", "verdicts")
+_APPEND_ONLY = {"events": "id = NEW.id", "verdicts": "id = NEW.id OR (promotion = NEW.promotion AND gate = NEW.gate)"}
+"""Table to the condition of a row that an `INSERT OR REPLACE` would take away without a word."""
 
 
 def upgrade() -> None:
@@ -115,9 +116,10 @@ def _make_append_only() -> None:
     """Let the database itself refuse to change evidence."""
     if op.get_bind().dialect.name != "sqlite":
         return
-    for table in _APPEND_ONLY:
-        for verb in ("UPDATE", "DELETE"):
+    for table, same in _APPEND_ONLY.items():
+        known = f"WHEN EXISTS (SELECT 1 FROM {table} WHERE {same})"  # noqa: S608  names of this file
+        for verb, condition in (("UPDATE", ""), ("DELETE", ""), ("INSERT", known)):
             op.execute(
-                f"CREATE TRIGGER {table}_no_{verb.lower()} BEFORE {verb} ON {table} "
+                f"CREATE TRIGGER {table}_no_{verb.lower()} BEFORE {verb} ON {table} {condition} "
                 f"BEGIN SELECT RAISE(ABORT, '{table} are append-only'); END"
             )
