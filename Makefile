@@ -47,6 +47,7 @@ imports: $(VENV)/.dev
 	$(BIN)/lint-imports
 
 bench-training: $(VENV)/.dev ## time training beside its peers, into build/bench/training.json
+	$(BIN)/python benchmarks/training/deployment.py
 	$(BIN)/python benchmarks/training/run.py
 
 lock: $(BIN)/uv ## make requirements/*.txt anew from the ranges in pyproject.toml

@@ -190,6 +190,9 @@ class Deployments:
         name = revision.name
         ready, because = self.servers.is_ready(str(name))
         if ready:
+            example = read_bundle(self.place.workspace.state, str(name)).example
+            ready, because = self.servers.has_answered(str(name), example)
+        if ready:
             because = "its server answered a prediction"
             self.registry.move(name, State.CANDIDATE, because=because, actor="rung")
         elif datetime.now(UTC) - revision.since > _READY_WITHIN:

@@ -10,7 +10,7 @@ import os
 import sys
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx2
 
@@ -140,10 +140,21 @@ class Servers:
 
     def is_ready(self, name: str) -> tuple[bool, str]:
         """Ask a server whether it could answer a prediction; the reason when it could not."""
+        return self._ask(name, "GET", "/readyz")
+
+    def has_answered(self, name: str, example: Mapping[str, Any]) -> tuple[bool, str]:
+        """Have a server make real predictions, one on each route of the example; the reason when one failed."""
+        for route, body in example.items():
+            answered, because = self._ask(name, "POST", f"/{route}", json=body, headers={"x-rung-route": "test"})
+            if not answered:
+                return False, f"{route}: {because}"
+        return True, ""
+
+    def _ask(self, name: str, method: str, path: str, **more: Any) -> tuple[bool, str]:
         transport = httpx2.HTTPTransport(uds=str(self.place.socket(name)))
         try:
             with httpx2.Client(transport=transport, base_url="http://server", timeout=_LOOK_S) as client:
-                answer = client.get("/readyz")
+                answer = client.request(method, path, **more)
         except httpx2.HTTPError as error:
             return False, f"its server does not answer ({type(error).__name__})"
         if answer.status_code == httpx2.codes.OK:

@@ -51,11 +51,22 @@ def judge_data(results: Sequence[Mapping[str, Any]], *, reference: str, rows: in
     evidence = {"reference": reference, "rows": rows, "tests": tests}
     failed = [test for test in tests if not test["passed"]]
     if failed or not tests:
-        because = "; ".join(f"{test['name']}: {test['because']}" for test in failed) or "there is no data test"
+        because = _worse(failed, reference, rows) or "there is no data test"
         return Verdict(gate=Gate.DATA, kind=VerdictKind.FAIL, because=because, evidence=evidence)
     told = ", ".join(f"{test['name']} {test['told']}" for test in tests)
     because = f"no data test is significantly worse than {reference}'s on the same {rows:,} rows: {told}"
     return Verdict(gate=Gate.DATA, kind=VerdictKind.PASS, because=because, evidence=evidence)
+
+
+def _worse(failed: Sequence[Mapping[str, Any]], reference: str, rows: int) -> str:
+    """Say in one sentence which tests did not pass; the evidence has each one's own."""
+    compared = [
+        f"{test['name']} {test['told']} (p {test['p_value']:.1g})" for test in failed if test.get("p_value") is not None
+    ]
+    alone = [f"{test['name']}: {test['because']}" for test in failed if test.get("p_value") is None]
+    if compared:
+        alone.insert(0, f"significantly worse than {reference}'s on the same {rows:,} rows: {', '.join(compared)}")
+    return "; ".join(alone)
 
 
 def _judge_test(result: Mapping[str, Any], reference_name: str) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import os
 import secrets
@@ -163,4 +164,7 @@ def utc_now() -> str:
 
 def user_name() -> str:
     """Tell who runs this."""
-    return os.environ.get("RUNG_USER") or os.environ.get("USER") or os.environ.get("LOGNAME") or f"uid {os.getuid()}"
+    try:
+        return os.environ.get("RUNG_USER") or getpass.getuser()
+    except (OSError, KeyError):  # a user without a name, as in some containers
+        return f"uid {os.getuid()}"
