@@ -95,7 +95,7 @@ class Platform:
         told = f"torn down by {actor}" + (f": {because}" if because else "")
         active = [one for one in self.registry.promotions(name.service, active_only=True) if one.revision == name]
         if active:
-            self.registry.reject(active[0], because=told)
+            self.promotions.reject(active[0], because=told)
         else:
             self.registry.move(name, State.TORN_DOWN, because=told, actor=actor)
         self.loop.wake()

@@ -9,11 +9,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import structlog
+
 from rung.compute import local
 from rung.compute.jobs import Ended, Job
 from rung.control._deploy import Deployments, write_plan
 from rung.control.servers import clean_environment, revision_environment, thread_limits
-from rung.errors import ConflictError
+from rung.errors import ConflictError, RungError
 from rung.lifecycle import (
     Crown,
     ExperimentFacts,
@@ -42,6 +44,8 @@ if TYPE_CHECKING:
     from rung.lake import ArmSums, Lake
     from rung.lifecycle import Decision
     from rung.registry import Experiment, Promotion, Revision
+
+_log = structlog.get_logger("rung.control")
 
 GATE_DEADLINE = timedelta(minutes=20)
 SERVER_PATIENCE = timedelta(seconds=60)
@@ -81,13 +85,24 @@ class Promotions:
         return registry.begin_promotion(name, actor=actor)
 
     def advance(self, promotion: Promotion) -> Decision:
-        """Look at an attempt and do what is to be done now."""
+        """Look at an attempt and do what is to be done now.
+
+        A gate whose job cannot be started or read is asked again at the next look, and ends at its deadline.
+        """
         now = datetime.now(UTC)
-        self._collect_verdict(promotion)
+        try:
+            self._collect_verdict(promotion)
+        except RungError as error:
+            _log.warning("gate_not_read", promotion=promotion.id, gate=promotion.gate, error=str(error))
         promotion = self._fresh(promotion)
         decision = decide(self._facts(promotion, now), now)
         self._apply(promotion, decision)
         return decision
+
+    def reject(self, promotion: Promotion, *, because: str) -> None:
+        """End an attempt: its jobs are stopped, its candidate is torn down."""
+        self._stop_jobs(promotion)
+        self.deployments.registry.reject(promotion, because=because)
 
     def _apply(self, promotion: Promotion, decision: Decision) -> None:
         registry = self.deployments.registry
@@ -102,8 +117,7 @@ class Promotions:
                 warm_until = datetime.now(UTC) + self.keep_warm
                 registry.crown(promotion, because=because, warm_until=warm_until)
             case Reject(because=because):
-                self._stop_jobs(promotion)
-                registry.reject(promotion, because=because)
+                self.reject(promotion, because=because)
             case Wait():
                 pass
 
@@ -227,7 +241,10 @@ class Promotions:
         if experiment is None:
             return None
         test = ABTest.model_validate(experiment.design)
-        verdict, progress = self._look(promotion, experiment, test)
+        try:
+            verdict, progress = self._look(promotion, experiment, test)
+        except RungError as error:
+            verdict, progress = None, f"its evidence cannot be read now: {error}"
         return ExperimentFacts(
             id=experiment.id, started=experiment.started, deadline=test.deadline, verdict=verdict, progress=progress
         )

@@ -19,7 +19,13 @@ if TYPE_CHECKING:
 
     from rung.lake.log import Arm, Kind
 
-_KINDS: dict[str, Kind] = {"production": "production", "exact": "exact", "shadow": "shadow", "replay": "replay"}
+_KINDS: dict[str, Kind] = {
+    "production": "production",
+    "exact": "exact",
+    "shadow": "shadow",
+    "replay": "replay",
+    "test": "test",
+}
 _ARMS: dict[str, Arm] = {"incumbent": "incumbent", "challenger": "challenger", "none": "none"}
 
 
