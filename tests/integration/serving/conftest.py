@@ -54,6 +54,8 @@ FILES = {
     "serve/app.py": """
         import os
         import time
+        import uuid
+        from pathlib import Path
         from fastapi import Depends
         from rung.schema import Request
         from rung.serving import Artifact, create_serving_app
@@ -61,7 +63,9 @@ FILES = {
         from experiments.line.schema.response import Prediction
 
         def predict(request: Request[Instance, Parameters], slope=Depends(Artifact("fit"))) -> list[Prediction]:
-            time.sleep(request.parameters.seconds)
+            if request.parameters.seconds:
+                Path(f"begun.{uuid.uuid4()}").touch()
+                time.sleep(request.parameters.seconds)
             return [Prediction(y=slope * instance.x, worker=os.getpid()) for instance in request.instances]
 
         app = create_serving_app(predict=predict)

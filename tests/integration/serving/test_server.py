@@ -72,7 +72,10 @@ def test_requests_in_flight_are_answered_at_the_end(line: Place):
         threads = [threading.Thread(target=lambda: answers.append(server.predict(seconds=1.0))) for _ in range(4)]
         for thread in threads:
             thread.start()
-        time.sleep(0.5)
+        deadline = time.monotonic() + 15
+        while len(list(line.root.glob("begun.*"))) < 4:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
         server.process.send_signal(signal.SIGTERM)
         for thread in threads:
             thread.join()

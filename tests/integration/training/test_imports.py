@@ -56,12 +56,13 @@ def cpu_seconds(place: Place, service: str) -> float:
     return min(found)
 
 
-def test_further_task_costs_less_than_a_millisecond(place: Place):
+def test_200_tasks_cost_less_than_the_start(place: Place):
+    """About 0.6 ms each and 240 ms, on a quiet machine; on a busy one both grow."""
     place.service("short", chain(10))
     place.service("long", chain(210))
     for service in ("short", "long"):
         cpu_seconds(place, service)  # to the caches
     for service in ("short", "long"):
         place.edit(f"experiments/{service}/train/main.py", "quiet=True", "quiet=True, use_cache=False")
-    extra = cpu_seconds(place, "long") - cpu_seconds(place, "short")
-    assert extra / 200 < 1e-3
+    start = cpu_seconds(place, "short")
+    assert cpu_seconds(place, "long") - start < start
