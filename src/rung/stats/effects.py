@@ -28,7 +28,7 @@ Floats: TypeAlias = NDArray[np.float64]
 FIELDS = ("units", "y", "yy", "x", "xx", "xy", "z", "zz", "yz", "xz", "yyy")
 """The first axis of an array of sums; cubes that are not known are nan."""
 
-_COMMON_VARIANCE_UNITS = 20.0
+_COMMON_VARIANCE_UNITS = 100.0
 """The variance of all units together weighs like this many units of each arm, so that a handful of units that happen
 to be alike cannot claim certainty."""
 

@@ -23,6 +23,9 @@ __all__ = ["VERDICTS", "Guardrail", "decide", "guardrail"]
 
 Verdict: TypeAlias = Literal["holds", "broken", "undecided"]
 
+_ESTIMATION_MARGIN = 0.05
+"""Raises both bounds: Ville's inequality is for known variances, and these are estimated."""
+
 VERDICTS: tuple[Verdict, ...] = ("undecided", "holds", "broken")
 
 
@@ -71,7 +74,7 @@ def decide(estimate: Floats, information: Floats, *, margin: float, alpha: float
     """Return the index into `VERDICTS` of each (estimate, information) after the burn-in; arrays of one shape."""
     _, no_loss = log_likelihood_ratios(estimate + margin, information, minimum_effect=margin)
     _, loss = log_likelihood_ratios(-estimate, information, minimum_effect=margin)
-    needed = -math.log(alpha)
+    needed = _ESTIMATION_MARGIN - math.log(alpha)
     return np.where(no_loss >= needed, 1, np.where(loss >= needed, 2, 0))
 
 

@@ -30,7 +30,7 @@ Decision: TypeAlias = Literal["better", "not_better", "harmful", "continue"]
 MULTIPLES = np.array([1.0, 2.0, 4.0])
 """The effects that the test bets on, as multiples of the smallest effect worth having."""
 
-WEIGHTS = np.array([0.96, 0.03, 0.01])
+WEIGHTS = np.array([0.97, 0.02, 0.01])
 """How much it bets on each: a little on larger effects ends tests of large effects sooner."""
 
 DECISIONS: tuple[Decision, ...] = ("continue", "better", "not_better", "harmful")
@@ -41,7 +41,7 @@ _MOST_SKEWNESS = 0.2
 _UNITS_PER_SKEWNESS = 3.0
 """Units of each arm, times the square of one unit's skewness, before the first decision: variances are poor before."""
 
-_POWER_MARGIN = 0.015
+_POWER_MARGIN = 0.02
 """Lowers the lower bound: the variance is estimated, and where outcomes are skewed that would cost power."""
 
 _HARM = NormalDist().inv_cdf(0.975)

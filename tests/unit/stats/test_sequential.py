@@ -18,7 +18,7 @@ def pair(ours: float, theirs: float, units: int) -> list[tuple[Arm, Arm]]:
     [
         pytest.param(0.15, 0.10, 100, "continue", id="burn-in"),
         pytest.param(0.12, 0.10, 3_000, "better", id="minimum effect"),
-        pytest.param(0.17, 0.10, 500, "better", id="three times the effect, early"),
+        pytest.param(0.17, 0.10, 600, "better", id="three times the effect, early"),
         pytest.param(0.11, 0.10, 2_000, "continue", id="half the effect"),
         pytest.param(0.10, 0.10, 3_000, "not_better", id="no effect"),
         pytest.param(0.05, 0.10, 500, "harmful", id="a loss"),
