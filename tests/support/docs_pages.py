@@ -5,6 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")])
@@ -48,12 +52,23 @@ def blocks(*languages: str) -> list[Block]:
 
 
 def commands() -> list[tuple[Block, str]]:
-    """Give each shell command that is shown: all lines of `sh` blocks, those after a `$` of `console` blocks."""
+    """Give each shell command that is shown: all of `sh` blocks, those after a `$` of `console` blocks."""
     found = []
     for block in blocks("sh", "console"):
-        text = block.text.replace("\\\n", " ")
-        lines = text.splitlines()
+        lines = block.text.replace("\\\n", " ").splitlines()
         if block.language == "console":
             lines = [line.removeprefix("$ ") for line in lines if line.startswith("$ ")]
-        found += [(block, line) for line in lines if line.strip()]
+        found += [(block, command) for command in _whole(lines)]
     return found
+
+
+def _whole(lines: list[str]) -> Iterator[str]:
+    """Join lines that a quotation goes over."""
+    begun = ""
+    for line in lines:
+        begun += line
+        if begun.count("'") % 2 == 0 and begun.strip():
+            yield begun
+            begun = ""
+        elif begun:
+            begun += "\n"
