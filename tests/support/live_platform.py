@@ -178,7 +178,7 @@ class LivePlatform:
 
     # --- ends ---
 
-    def _left(self, *, within_s: float) -> list[psutil.Process]:
+    def left(self, *, within_s: float) -> list[psutil.Process]:
         """Give what still runs after a while: an interpreter needs a moment to end."""
         deadline = time.monotonic() + within_s
         while (left := self.processes()) and time.monotonic() < deadline:
@@ -190,7 +190,7 @@ class LivePlatform:
         try:
             self.rung("down", expect=None)
         finally:
-            left = self._left(within_s=5)
+            left = self.left(within_s=5)
             told = [" ".join(process.cmdline()) for process in left]
             for process in left:
                 with contextlib.suppress(psutil.NoSuchProcess):

@@ -67,5 +67,7 @@ def _finish(
     elif detach:
         click.echo(f"{name} is {state(shown['state'])}; `rung status` shows how it goes on")
     if shown["state"] == "failed":
+        if as_json:
+            raise SystemExit(BrokenError.exit_code)  # what was printed says it already: one JSON value, not two
         raise BrokenError(f"{name} failed: {shown['reason']}", hint=f"`rung logs {name}` shows all of it")
     return shown

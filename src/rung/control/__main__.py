@@ -24,7 +24,9 @@ import uvicorn
 from rung.control._api import create_api
 from rung.control._platform import Platform
 from rung.control.place import Address, Place, read_address
+from rung.control.servers import GATEWAY, Servers
 from rung.errors import ConflictError, ControlPlaneError, RungError
+from rung.registry import open_registry
 from rung.workspace import find
 
 if TYPE_CHECKING:
@@ -112,15 +114,14 @@ def _lock(handle: int, place: Place) -> None:
 
 
 def _adopted_gateway_port(place: Place) -> int | None:
-    """Give the port of the gateway that an earlier control plane left running."""
+    """Give the port of the gateway that an earlier control plane left running; another's on that port is not ours."""
     try:
         address = read_address(place)
     except ControlPlaneError:
         return None
-    port = int(address.gateway.rpartition(":")[2])
-    with socket.socket() as probe:
-        probe.settimeout(1)
-        return port if probe.connect_ex(("127.0.0.1", port)) == 0 else None
+    with open_registry(place.workspace.state) as registry:
+        gateway = Servers(place=place, registry=registry).running(GATEWAY)
+    return int(address.gateway.rpartition(":")[2]) if gateway is not None else None
 
 
 def _free_port(wanted: int, setting: str) -> int:
