@@ -39,7 +39,7 @@ def list_runs(service: str | None, limit: int, as_json: bool) -> None:
                 time_of_day(run["started"]),
                 f"{run['seconds']:.2f}",
                 run["revision"] or "",
-                (run["commit"] or "no commit")[:8] + ("+" if run["dirty"] else ""),
+                (run["commit"] or "")[:8] + ("+" if run["commit"] and run["dirty"] else ""),
                 ", ".join(f"{name} {value:.4g}" for name, value in run["metrics"].items()),
             ]
             for run in runs

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Self
 
 from sqlalchemy import URL, create_engine, event, func, insert, select, text, update
@@ -11,18 +10,22 @@ from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
 
 from rung import errors
 from rung.errors import ConflictError, NotFoundError, UnavailableError
-from rung.lifecycle import Gate, State, Verdict, VerdictKind, check_move
+from rung.lifecycle import Gate, State, Verdict
+from rung.registry import _rows as rows
+from rung.registry import _steps as steps
 from rung.registry import _tables as tables
-from rung.registry._rows import Event, Experiment, Promotion, Revision
 from rung.registry._runs import BUSY_MS, HEAD
 from rung.schema import RevisionName
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
+    from datetime import datetime
     from pathlib import Path
     from types import TracebackType
 
-    from sqlalchemy.engine import Connection, Engine, Row
+    from sqlalchemy.engine import Connection, Engine
+
+    from rung.registry._rows import Event, Experiment, Promotion, Revision
 
 
 def open_registry(state: Path) -> Registry:
@@ -136,12 +139,12 @@ class Registry:
         if service is not None:
             query = query.where(tables.events.c.service == service)
         with self._engine.connect() as connection:
-            return [_event(row) for row in connection.execute(query)]
+            return [rows.event_of(row) for row in connection.execute(query)]
 
     def record_event(self, kind: str, subject: str, *, because: str, actor: str, **data: Any) -> None:
         """Append to the log something that moves no revision."""
         with self._write() as connection:
-            _append(connection, kind, subject, because=because, actor=actor, data=data)
+            steps.append(connection, kind, subject, because=because, actor=actor, data=data)
 
     # --- revisions ---
 
@@ -154,7 +157,7 @@ class Registry:
         if major is not None:
             query = query.where(table.c.major == major)
         with self._engine.connect() as connection:
-            return [_revision(row) for row in connection.execute(query)]
+            return [rows.revision_of(row) for row in connection.execute(query)]
 
     def revision(self, name: RevisionName) -> Revision:
         """Give one revision.
@@ -163,7 +166,7 @@ class Registry:
             NotFoundError: There is no such revision.
         """
         with self._engine.connect() as connection:
-            return _get(connection, name)
+            return steps.get(connection, name)
 
     def create_revision(self, service: str, major: int, *, actor: str, commit: str | None, dirty: bool) -> RevisionName:
         """Make the next minor of a major, in training; the first one is the benchmark, m0."""
@@ -178,18 +181,18 @@ class Registry:
                 because += " from a tree that differs from its commit"
             connection.execute(
                 insert(table).values(
-                    **_key(name),
+                    **steps.key(name),
                     state=State.TRAINING,
                     reason=because,
-                    since=_now(),
-                    created=_now(),
+                    since=rows.now(),
+                    created=rows.now(),
                     actor=actor,
                     run=str(name),
                     commit=commit,
                     dirty=dirty,
                 )
             )
-            _append(
+            steps.append(
                 connection,
                 "training",
                 str(name),
@@ -214,13 +217,13 @@ class Registry:
         """
         data = fields.pop("data", {})
         with self._write() as connection:
-            _move(connection, name, to, because=because, actor=actor, data=data, fields=fields)
+            steps.move(connection, name, to, because=because, actor=actor, data=data, fields=fields)
 
     def set_environment(self, name: RevisionName, key: str) -> None:
         """Keep the key of a revision's locked environment."""
         with self._write() as connection:
-            _get(connection, name)
-            connection.execute(update(tables.revisions).where(*_is(name)).values(environment=key))
+            steps.get(connection, name)
+            connection.execute(update(tables.revisions).where(*steps.is_named(name)).values(environment=key))
 
     def rollback_target(self, service: str, major: int) -> RevisionName:
         """Name the revision that a rollback would bring back: the last incumbent that is still kept warm.
@@ -229,7 +232,7 @@ class Registry:
             ConflictError: There is no incumbent, none before it that is warm, or a promotion is under way.
         """
         with self._engine.connect() as connection:
-            return _rollback_pair(connection, service, major)[1]
+            return steps.rollback_pair(connection, service, major)[1]
 
     def rollback(self, service: str, major: int, *, because: str, actor: str, warm_until: datetime) -> RevisionName:
         """Make the last incumbent the incumbent again, and retire the present one: all or nothing.
@@ -238,24 +241,24 @@ class Registry:
             ConflictError: As `rollback_target`.
         """
         with self._write() as connection:
-            now, last = _rollback_pair(connection, service, major)
-            _move(
+            now, last = steps.rollback_pair(connection, service, major)
+            steps.move(
                 connection,
                 now,
                 State.RETIRED,
                 because=f"rolled back to {last}: {because}",
                 actor=actor,
                 data={},
-                fields={"warm_until": _spell(warm_until)},
+                fields={"warm_until": rows.spell(warm_until)},
             )
-            _move(
+            steps.move(
                 connection,
                 last,
                 State.INCUMBENT,
                 because=f"rolled back from {now}: {because}",
                 actor=actor,
                 data={"from": str(now)},
-                fields={"warm_until": None, "promoted": _now()},
+                fields={"warm_until": None, "promoted": rows.now()},
             )
         return last
 
@@ -269,10 +272,12 @@ class Registry:
         """
         try:
             with self._write() as connection:
-                _move(connection, name, State.TESTING, because="a promotion began", actor=actor, data={}, fields={})
+                steps.move(
+                    connection, name, State.TESTING, because="a promotion began", actor=actor, data={}, fields={}
+                )
                 return _inserted(
                     connection.execute(
-                        insert(tables.promotions).values(**_key(name), actor=actor, started=_now())
+                        insert(tables.promotions).values(**steps.key(name), actor=actor, started=rows.now())
                     ).inserted_primary_key
                 )
         except IntegrityError as error:
@@ -290,17 +295,21 @@ class Registry:
         if active_only:
             query = query.where(table.c.ended.is_(None))
         with self._engine.connect() as connection:
-            rows = connection.execute(query).all()
-            wanted = select(tables.verdicts).where(tables.verdicts.c.promotion.in_([row.id for row in rows]))
+            found = connection.execute(query).all()
+            wanted = select(tables.verdicts).where(tables.verdicts.c.promotion.in_([row.id for row in found]))
             given = connection.execute(wanted.order_by(tables.verdicts.c.id)).all()
-        return [_promotion(row, [_verdict(one) for one in given if one.promotion == row.id]) for row in rows]
+        return [
+            rows.promotion_of(row, [rows.verdict_of(one) for one in given if one.promotion == row.id]) for row in found
+        ]
 
     def begin_gate(self, promotion: Promotion, gate: Gate, *, because: str) -> None:
         """Keep that a gate's job is about to be started."""
         with self._write() as connection:
             changed = update(tables.promotions).where(tables.promotions.c.id == promotion.id)
-            connection.execute(changed.values(gate=gate, gate_since=_now()))
-            _append(connection, "gate", str(promotion.revision), because=because, actor="rung", data={"gate": gate})
+            connection.execute(changed.values(gate=gate, gate_since=rows.now()))
+            steps.append(
+                connection, "gate", str(promotion.revision), because=because, actor="rung", data={"gate": gate}
+            )
 
     def add_verdict(self, promotion: Promotion, verdict: Verdict) -> None:
         """Keep what a gate found; a second verdict of the same gate changes nothing."""
@@ -316,10 +325,10 @@ class Registry:
                     kind=verdict.kind,
                     because=verdict.because,
                     evidence=dict(verdict.evidence),
-                    time=_now(),
+                    time=rows.now(),
                 )
             )
-            _append(
+            steps.append(
                 connection,
                 "verdict",
                 str(promotion.revision),
@@ -334,7 +343,7 @@ class Registry:
         share = design["share"]
         because = f"A/B test against {incumbent}: {share:.0%} of the units"
         with self._write() as connection:
-            _move(
+            steps.move(
                 connection,
                 promotion.revision,
                 State.EXPERIMENTING,
@@ -350,7 +359,7 @@ class Registry:
                     incumbent=str(incumbent),
                     challenger=str(promotion.revision),
                     design=dict(design),
-                    started=_now(),
+                    started=rows.now(),
                 )
             )
         return identity
@@ -361,7 +370,7 @@ class Registry:
         if active_only:
             query = query.where(tables.experiments.c.ended.is_(None))
         with self._engine.connect() as connection:
-            return [_experiment(row) for row in connection.execute(query)]
+            return [rows.experiment_of(row) for row in connection.execute(query)]
 
     def keep_look(self, experiment: str, look: Mapping[str, Any]) -> None:
         """Keep the figures of the newest look at an A/B test."""
@@ -378,30 +387,30 @@ class Registry:
                 table.c.service == name.service, table.c.major == name.major, table.c.state == State.INCUMBENT
             )
             for row in connection.execute(query).all():
-                _move(
+                steps.move(
                     connection,
-                    _revision(row).name,
+                    rows.revision_of(row).name,
                     State.RETIRED,
                     because=f"superseded by {name}",
                     actor="rung",
                     data={},
-                    fields={"warm_until": _spell(warm_until)},
+                    fields={"warm_until": rows.spell(warm_until)},
                 )
-            _move(
+            steps.move(
                 connection,
                 name,
                 State.INCUMBENT,
                 because=because,
                 actor="rung",
                 data={"promotion": promotion.id},
-                fields={"promoted": _now()},
+                fields={"promoted": rows.now()},
             )
-            _end(connection, promotion, "promoted", because)
+            steps.end(connection, promotion, "promoted", because)
 
     def reject(self, promotion: Promotion, *, because: str) -> None:
         """Tear the candidate of an attempt down and end the attempt: all or nothing."""
         with self._write() as connection:
-            _move(
+            steps.move(
                 connection,
                 promotion.revision,
                 State.TORN_DOWN,
@@ -410,7 +419,7 @@ class Registry:
                 data={"promotion": promotion.id},
                 fields={},
             )
-            _end(connection, promotion, "rejected", because)
+            steps.end(connection, promotion, "rejected", because)
 
     # --- processes ---
 
@@ -423,7 +432,7 @@ class Registry:
         """Keep a process, before its command begins."""
         with self._write() as connection:
             connection.execute(tables.processes.delete().where(tables.processes.c.name == name))
-            connection.execute(insert(tables.processes).values(name=name, process=dict(process), started=_now()))
+            connection.execute(insert(tables.processes).values(name=name, process=dict(process), started=rows.now()))
 
     def forget_process(self, name: str) -> None:
         """Forget a process that was stopped."""
@@ -450,180 +459,6 @@ class Registry:
             ) from error
 
 
-def _move(
-    connection: Connection,
-    name: RevisionName,
-    to: State,
-    *,
-    because: str,
-    actor: str,
-    data: Mapping[str, Any],
-    fields: Mapping[str, Any],
-) -> None:
-    now = _get(connection, name).state
-    check_move(str(name), now, to)
-    _append(connection, to, str(name), because=because, actor=actor, data=data)
-    values = {"state": to, "reason": because, "since": _now(), **fields}
-    connection.execute(update(tables.revisions).where(*_is(name)).values(**values))
-
-
-def _append(
-    connection: Connection, kind: str, subject: str, *, because: str, actor: str, data: Mapping[str, Any]
-) -> None:
-    parts = subject.split(".")
-    connection.execute(
-        insert(tables.events).values(
-            time=_now(),
-            kind=kind,
-            service=parts[0],
-            major=int(parts[1][1:]) if len(parts) > 1 else None,
-            minor=int(parts[2][1:]) if len(parts) > 2 else None,  # noqa: PLR2004  service, major, minor
-            actor=actor,
-            because=because,
-            data=dict(data),
-        )
-    )
-
-
-def _rollback_pair(connection: Connection, service: str, major: int) -> tuple[RevisionName, RevisionName]:
-    """Give the incumbent, and the one that it superseded."""
-    table, name = tables.revisions, f"{service}.v{major}"
-    query = select(table).where(table.c.service == service, table.c.major == major)
-    rows = [_revision(row) for row in connection.execute(query)]
-    incumbent = next((row for row in rows if row.state is State.INCUMBENT), None)
-    if incumbent is None:
-        raise ConflictError(f"{name} has no incumbent", hint="`rung promote` makes one")
-    if _open_promotion(connection, service, major) is not None:
-        raise ConflictError(f"a promotion of {name} is under way", hint="wait, or `rung teardown` its candidate")
-    moment = datetime.now(UTC)
-    warm = [row for row in rows if row.state is State.RETIRED and row.warm_until and row.warm_until > moment]
-    if not warm:
-        raise ConflictError(
-            f"{name} has no earlier incumbent that is kept warm", hint="deploy and promote what should answer"
-        )
-    return incumbent.name, max(warm, key=lambda row: row.since).name
-
-
-def _end(connection: Connection, promotion: Promotion, outcome: str, because: str) -> None:
-    table = tables.promotions
-    changed = update(table).where(table.c.id == promotion.id, table.c.ended.is_(None))
-    if not connection.execute(changed.values(ended=_now(), outcome=outcome, because=because)).rowcount:
-        raise ConflictError(
-            f"attempt {promotion.id} to promote {promotion.revision} has ended", hint="see `rung history`"
-        )
-    ended = update(tables.experiments).where(tables.experiments.c.promotion == promotion.id)
-    connection.execute(ended.values(ended=_now()))
-
-
-def _open_promotion(connection: Connection, service: str, major: int) -> int | None:
-    table = tables.promotions
-    query = select(table.c.id).where(table.c.service == service, table.c.major == major, table.c.ended.is_(None))
-    found: int | None = connection.execute(query).scalar()
-    return found
-
-
-def _get(connection: Connection, name: RevisionName) -> Revision:
-    row = connection.execute(select(tables.revisions).where(*_is(name))).one_or_none()
-    if row is None:
-        raise NotFoundError(f"there is no revision {name}", hint=f"`rung status {name.service}` names them")
-    return _revision(row)
-
-
-def _is(name: RevisionName) -> tuple[Any, ...]:
-    table = tables.revisions
-    return (table.c.service == name.service, table.c.major == name.major, table.c.minor == name.minor)
-
-
-def _key(name: RevisionName) -> dict[str, Any]:
-    return {"service": name.service, "major": name.major, "minor": name.minor}
-
-
-def _name(row: Row[Any]) -> RevisionName:
-    return RevisionName(service=row.service, major=row.major, minor=row.minor)
-
-
-def _revision(row: Row[Any]) -> Revision:
-    return Revision(
-        name=_name(row),
-        state=State(row.state),
-        reason=row.reason,
-        since=_read(row.since),
-        created=_read(row.created),
-        actor=row.actor,
-        run=row.run,
-        commit=row.commit,
-        dirty=row.dirty,
-        environment=row.environment,
-        warm_until=_read_optional(row.warm_until),
-        promoted=_read_optional(row.promoted),
-    )
-
-
-def _event(row: Row[Any]) -> Event:
-    subject = row.service
-    if row.major is not None:
-        subject += f".v{row.major}"
-    if row.minor is not None:
-        subject += f".m{row.minor}"
-    return Event(
-        id=row.id,
-        time=_read(row.time),
-        kind=row.kind,
-        subject=subject,
-        actor=row.actor,
-        because=row.because,
-        data=row.data,
-    )
-
-
-def _verdict(row: Row[Any]) -> Verdict:
-    return Verdict(gate=Gate(row.gate), kind=VerdictKind(row.kind), because=row.because, evidence=row.evidence)
-
-
-def _promotion(row: Row[Any], given: Sequence[Verdict]) -> Promotion:
-    return Promotion(
-        id=row.id,
-        revision=_name(row),
-        actor=row.actor,
-        started=_read(row.started),
-        ended=_read_optional(row.ended),
-        outcome=row.outcome,
-        because=row.because,
-        gate=row.gate,
-        gate_since=_read_optional(row.gate_since),
-        verdicts=tuple(given),
-    )
-
-
-def _experiment(row: Row[Any]) -> Experiment:
-    return Experiment(
-        id=row.id,
-        promotion=row.promotion,
-        incumbent=RevisionName.parse(row.incumbent),
-        challenger=RevisionName.parse(row.challenger),
-        design=row.design,
-        started=_read(row.started),
-        ended=_read_optional(row.ended),
-        look=row.look,
-    )
-
-
 def _inserted(key: Any) -> int:
     identity: int = key[0]
     return identity
-
-
-def _now() -> str:
-    return _spell(datetime.now(UTC))
-
-
-def _spell(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="microseconds")
-
-
-def _read(value: str) -> datetime:
-    return datetime.fromisoformat(value)
-
-
-def _read_optional(value: str | None) -> datetime | None:
-    return None if value is None else _read(value)

@@ -1,0 +1,116 @@
+"""Steps inside a transaction of the registry: a move and its event, the end of an attempt, who would take over."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import insert, select, update
+
+from rung.errors import ConflictError, NotFoundError
+from rung.lifecycle import State, check_move
+from rung.registry import _rows as rows
+from rung.registry import _tables as tables
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sqlalchemy.engine import Connection
+
+    from rung.registry._rows import Promotion, Revision
+    from rung.schema import RevisionName
+
+
+def move(
+    connection: Connection,
+    name: RevisionName,
+    to: State,
+    *,
+    because: str,
+    actor: str,
+    data: Mapping[str, Any],
+    fields: Mapping[str, Any],
+) -> None:
+    """Move a revision, with the event, when the table of moves allows it."""
+    now = get(connection, name).state
+    check_move(str(name), now, to)
+    append(connection, to, str(name), because=because, actor=actor, data=data)
+    values = {"state": to, "reason": because, "since": rows.now(), **fields}
+    connection.execute(update(tables.revisions).where(*is_named(name)).values(**values))
+
+
+def append(
+    connection: Connection, kind: str, subject: str, *, because: str, actor: str, data: Mapping[str, Any]
+) -> None:
+    """Append an event."""
+    parts = subject.split(".")
+    connection.execute(
+        insert(tables.events).values(
+            time=rows.now(),
+            kind=kind,
+            service=parts[0],
+            major=int(parts[1][1:]) if len(parts) > 1 else None,
+            minor=int(parts[2][1:]) if len(parts) > 2 else None,  # noqa: PLR2004  service, major, minor
+            actor=actor,
+            because=because,
+            data=dict(data),
+        )
+    )
+
+
+def rollback_pair(connection: Connection, service: str, major: int) -> tuple[RevisionName, RevisionName]:
+    """Give the incumbent, and the one that it superseded."""
+    table, name = tables.revisions, f"{service}.v{major}"
+    query = select(table).where(table.c.service == service, table.c.major == major)
+    found = [rows.revision_of(row) for row in connection.execute(query)]
+    incumbent = next((row for row in found if row.state is State.INCUMBENT), None)
+    if incumbent is None:
+        raise ConflictError(f"{name} has no incumbent", hint="`rung promote` makes one")
+    if open_promotion(connection, service, major) is not None:
+        raise ConflictError(f"a promotion of {name} is under way", hint="wait, or `rung teardown` its candidate")
+    moment = datetime.now(UTC)
+    warm = [row for row in found if row.state is State.RETIRED and row.warm_until and row.warm_until > moment]
+    if not warm:
+        raise ConflictError(
+            f"{name} has no earlier incumbent that is kept warm", hint="deploy and promote what should answer"
+        )
+    return incumbent.name, max(warm, key=lambda row: row.since).name
+
+
+def end(connection: Connection, promotion: Promotion, outcome: str, because: str) -> None:
+    """End an attempt and its A/B test."""
+    table = tables.promotions
+    changed = update(table).where(table.c.id == promotion.id, table.c.ended.is_(None))
+    if not connection.execute(changed.values(ended=rows.now(), outcome=outcome, because=because)).rowcount:
+        raise ConflictError(
+            f"attempt {promotion.id} to promote {promotion.revision} has ended", hint="see `rung history`"
+        )
+    ended = update(tables.experiments).where(tables.experiments.c.promotion == promotion.id)
+    connection.execute(ended.values(ended=rows.now()))
+
+
+def open_promotion(connection: Connection, service: str, major: int) -> int | None:
+    """Name the attempt of a major that is under way."""
+    table = tables.promotions
+    query = select(table.c.id).where(table.c.service == service, table.c.major == major, table.c.ended.is_(None))
+    found: int | None = connection.execute(query).scalar()
+    return found
+
+
+def get(connection: Connection, name: RevisionName) -> Revision:
+    """Give a revision."""
+    row = connection.execute(select(tables.revisions).where(*is_named(name))).one_or_none()
+    if row is None:
+        raise NotFoundError(f"there is no revision {name}", hint=f"`rung status {name.service}` names them")
+    return rows.revision_of(row)
+
+
+def is_named(name: RevisionName) -> tuple[Any, ...]:
+    """Give the conditions that select a revision."""
+    table = tables.revisions
+    return (table.c.service == name.service, table.c.major == name.major, table.c.minor == name.minor)
+
+
+def key(name: RevisionName) -> dict[str, Any]:
+    """Give the columns that name a revision."""
+    return {"service": name.service, "major": name.major, "minor": name.minor}
