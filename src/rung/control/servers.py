@@ -7,6 +7,7 @@ for what should run; what runs already is left alone.
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import time
 from dataclasses import dataclass, field
@@ -78,10 +79,11 @@ class Servers:
         self._crashes.pop(name, None)
 
     def stop_all(self) -> None:
-        """Stop everything: servers, collector, then the gateway."""
+        """Stop everything: servers, collector, then the gateway; remove their sockets."""
         names = self.registry.processes()
         for name in sorted(names, key=lambda name: name == GATEWAY):
             self.stop(name)
+        shutil.rmtree(self.place.sockets, ignore_errors=True)
 
     def gateway_command(self, gateway: Gateway) -> local.Command:
         """Say how to start Envoy."""

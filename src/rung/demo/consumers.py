@@ -116,6 +116,8 @@ class Consumers:
 
     def _report(self, http: httpx2.Client, outcomes: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Report outcomes; give back those that were not kept, to be sent again."""
+        if not outcomes:
+            return outcomes
         try:
             answer = http.post("/outcomes", content=to_json(outcomes), headers={"content-type": "application/json"})
             answer.raise_for_status()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rung._lazy import exports
 
 if TYPE_CHECKING:
-    from rung.lifecycle._judge import judge_data, judge_experiment, judge_load, judge_regression
+    from rung.lifecycle._judge import judge_data, judge_experiment, judge_load, judge_regression, was_disturbed
     from rung.lifecycle._promotion import (
         Crown,
         Decision,
@@ -45,12 +45,15 @@ __all__ = [
     "judge_experiment",
     "judge_load",
     "judge_regression",
+    "was_disturbed",
 ]
 
 __getattr__ = exports(
     __name__,
     {
-        **dict.fromkeys(("judge_data", "judge_experiment", "judge_load", "judge_regression"), "_judge"),
+        **dict.fromkeys(
+            ("judge_data", "judge_experiment", "judge_load", "judge_regression", "was_disturbed"), "_judge"
+        ),
         **dict.fromkeys(
             (
                 "Crown",

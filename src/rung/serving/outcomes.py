@@ -59,7 +59,9 @@ class Outcome(BaseModel):
         return self
 
 
-_OUTCOMES: TypeAdapter[list[Outcome]] = TypeAdapter(Annotated[list[Outcome], Field(max_length=_MAX_OUTCOMES)])
+_OUTCOMES: TypeAdapter[list[Outcome]] = TypeAdapter(
+    Annotated[list[Outcome], Field(min_length=1, max_length=_MAX_OUTCOMES)]
+)
 
 
 def create_app(log: AppendLog) -> Starlette:

@@ -106,7 +106,7 @@ def groups(rows: int, count: int = 50) -> list[int]:
     """Give each row a group: a fixed shuffle, groups of equal size. As `stats.groups`, which needs numpy.
 
     >>> groups(4, 2)
-    [1, 1, 0, 0]
+    [1, 0, 0, 1]
     """
     order = list(range(rows))
     random.Random(0).shuffle(order)  # noqa: S311  no secret is drawn
