@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 import click
@@ -12,11 +13,17 @@ from rung.cli.history import split_major
 
 
 @click.command(epilog="Example: rung why housing.v1")
-@click.argument("name", metavar="SERVICE.vN[.mN]")
+@click.argument("name", metavar="SERVICE.vN[.mN]|PREDICTION")
 @json_option
 def command(name: str, as_json: bool) -> None:
-    """Show the evidence that made a revision what it is; of a major, its incumbent's."""
+    """Show the evidence that made a revision what it is; of a major, its incumbent's.
+
+    Of a prediction (the x-request-id of its answer): who made it, from which code, data and artifacts.
+    """
     control = Control()
+    if _is_prediction(name):
+        _print_prediction(control.get(f"/predictions/{name}"), as_json=as_json)
+        return
     if ".m" in name:
         shown = control.get(f"/revisions/{name}/why")
     else:
@@ -34,6 +41,26 @@ def command(name: str, as_json: bool) -> None:
     for event in shown["events"]:
         if event["kind"] not in ("gate", "verdict"):
             print_event(event)
+
+
+def _is_prediction(name: str) -> bool:
+    """Tell ids of predictions, which are UUIDs, from names."""
+    try:
+        uuid.UUID(name)
+    except ValueError:
+        return False
+    return True
+
+
+def _print_prediction(traced: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        print_json(traced)
+        return
+    made_of = traced.pop("made_of")
+    for part in (traced, made_of):
+        for name, value in part.items():
+            if value not in (None, "", [], {}):
+                click.echo(f"{name:<16} {value}")
 
 
 def _print_attempt(attempt: dict[str, Any]) -> None:

@@ -68,6 +68,7 @@ def create_api(platform: Platform, *, token: str, shut_down: Callable[[], None])
 
     router = APIRouter(dependencies=[Depends(authorized)])
     _add_reads(router, platform)
+    _add_reads_of_the_lake(router, platform)
     _add_deeds(router, platform)
 
     @router.post("/shutdown", status_code=202)
@@ -127,6 +128,13 @@ def _add_reads(router: APIRouter, platform: Platform) -> None:
     def history(service: str, major: int | None = None) -> dict[str, Any]:
         """Tell what answered production when."""
         return platform.view.history(service, major)
+
+
+def _add_reads_of_the_lake(router: APIRouter, platform: Platform) -> None:
+    @router.get("/majors/{service}/{major}/metrics")
+    def metrics(service: _Service, major: int) -> dict[str, Any]:
+        """Tell the business metrics of every revision of a major."""
+        return platform.metrics(service, major)
 
     @router.get("/predictions/{identity}")
     def prediction(identity: str) -> dict[str, Any]:

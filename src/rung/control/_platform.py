@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self
 
@@ -17,11 +17,11 @@ from rung.gateway import Gateway
 from rung.lake import Lake
 from rung.lifecycle import State
 from rung.registry import open_registry
+from rung.schema import RevisionName
 
 if TYPE_CHECKING:
     from rung.control.place import Place
     from rung.registry import Registry
-    from rung.schema import RevisionName
 
 _LOG_PART = 1 << 16  # bytes of a log in one answer
 
@@ -148,8 +148,14 @@ class Platform:
             part = file.read(_LOG_PART)
         return {"text": part.decode(errors="replace"), "offset": offset + len(part)}
 
+    def metrics(self, service: str, major: int) -> dict[str, Any]:
+        """Tell the business metrics of every revision of a major, as consumers reported them."""
+        self.promotions.lake.ship()
+        found = self.promotions.lake.business(service, major)
+        return {"name": f"{service}.v{major}", "metrics": [asdict(measured) for measured in found]}
+
     def prediction(self, identity: str) -> dict[str, Any]:
-        """Trace a prediction.
+        """Trace a prediction to its revision, and to the code, data and artifacts that the revision was made of.
 
         Raises:
             NotFoundError: No prediction of that id was logged.
@@ -158,4 +164,10 @@ class Platform:
         row = self.promotions.lake.prediction(identity)
         if row is None:
             raise NotFoundError(f"there is no prediction {identity!r}", hint="it is the x-request-id of an answer")
-        return row
+        revision = self.registry.revision(RevisionName.parse(row["revision"]))
+        run = self.registry.run(revision.run)
+        traced = ("commit", "dirty", "environment", "hyperparameters", "metrics")
+        data = [read for task in run["tasks"] for read in task["data"]]
+        artifacts = {task["name"]: task["digest"] for task in run["tasks"]}
+        made_of = {**{name: run[name] for name in traced}, "data": data, "artifacts": artifacts}
+        return {**row, "run": revision.run, "made_of": made_of}

@@ -184,6 +184,7 @@ def _look_back(demo: Demo, consumers: Consumers) -> None:
     demo.tell("Everything is kept. Why does m2 answer production, and what answered when?")
     demo.run("why", "housing.v1")
     demo.run("history", "housing.v1")
+    demo.run("metrics", "housing.v1")
     demo.tell("The training of m2 again, from its commit, data and environment, with nothing from the cache:")
     demo.run("reproduce", "housing.v1.m2")
     demo.tell("A complaint comes in. The old incumbent was kept warm:")

@@ -13,6 +13,7 @@ from rung.lake.log import OUTCOMES, PREDICTIONS, AppendLog, outcome_line, predic
 
 if TYPE_CHECKING:
     from rung.lake._arms import ArmSums, Comparison, OutcomeCounts
+    from rung.lake._business import Measured
     from rung.lake._lake import Lake
     from rung.lake._ship import Shipped
 
@@ -23,6 +24,7 @@ __all__ = [
     "ArmSums",
     "Comparison",
     "Lake",
+    "Measured",
     "OutcomeCounts",
     "Shipped",
     "outcome_line",
@@ -33,6 +35,7 @@ _HEAVY = {
     "ArmSums": "rung.lake._arms",
     "Comparison": "rung.lake._arms",
     "Lake": "rung.lake._lake",
+    "Measured": "rung.lake._business",
     "OutcomeCounts": "rung.lake._arms",
     "Shipped": "rung.lake._ship",
 }

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import polars as pl
 
 from rung.errors import CallError
-from rung.lake import _arms, _lines, _ship
+from rung.lake import _arms, _business, _lines, _ship
 from rung.lake._tables import Table
 from rung.lake.log import OUTCOMES, PREDICTIONS
 
@@ -95,6 +95,12 @@ class Lake:
             self._tables[PREDICTIONS].parts(),
             self._tables[OUTCOMES].parts(),
             _arms.Question(experiment=experiment, metric=metric, since=since, splits=tuple(splits)),
+        )
+
+    def business(self, service: str, major: int) -> list[_business.Measured]:
+        """Return every business metric of every revision of a major, over all production that was shipped."""
+        return _business.measure(
+            self._tables[PREDICTIONS].scan(), self._tables[OUTCOMES].scan(), service=service, major=major
         )
 
     def predictions(self) -> pl.LazyFrame:

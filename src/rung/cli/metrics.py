@@ -1,0 +1,41 @@
+"""`rung metrics`."""
+
+from __future__ import annotations
+
+import click
+
+from rung.cli._control import Control
+from rung.cli._terminal import json_option, print_json, table, time_of_day
+from rung.cli.history import split_major
+
+
+@click.command(epilog="Example: rung metrics housing.v1")
+@click.argument("name", metavar="SERVICE.vN")
+@json_option
+def command(name: str, as_json: bool) -> None:
+    """Show the business metrics of every revision, from what consumers reported of its production predictions.
+
+    Revisions answered at different times: only an A/B test compares them fairly.
+    """
+    service, major = split_major(name)
+    shown = Control().get(f"/majors/{service}/{major or 1}/metrics")
+    if as_json:
+        print_json(shown)
+        return
+    if not shown["metrics"]:
+        click.echo(f"no outcome of {name} was reported yet; consumers POST them to /outcomes at the gateway")
+        return
+    table(
+        [
+            [
+                found["revision"],
+                found["metric"],
+                f"{found['mean']:.4g}" + (f" ± {found['standard_error']:.2g}" if found["standard_error"] else ""),
+                f"{found['units']:,}",
+                f"{found['outcomes']:,}",
+                time_of_day(found["latest"]),
+            ]
+            for found in shown["metrics"]
+        ],
+        ["REVISION", "METRIC", "MEAN ± STANDARD ERROR", "UNITS", "OUTCOMES", "LATEST (UTC)"],
+    )
