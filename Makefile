@@ -30,7 +30,7 @@ demo: $(VENV)/.demo ## take the housing service through its whole life, in demo/
 	$(BIN)/python -m rung.demo demo
 
 test: $(VENV)/.dev ## run all tests
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: format lint types imports test ## all that CI runs
 

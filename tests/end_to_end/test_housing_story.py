@@ -24,8 +24,6 @@ from rung.errors import CallError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = pytest.mark.xdist_group("housing story")
-
 HOUSING = Path("experiments/housing")
 RATE = 60.0  # production requests per second
 HOUSE = {

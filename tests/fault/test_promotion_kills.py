@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import subprocess
     from collections.abc import Iterator
 
-pytestmark = [pytest.mark.fault, pytest.mark.xdist_group("promotion kills")]
+pytestmark = pytest.mark.fault
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -50,7 +50,7 @@ class LivePlatform:
         """Make an empty workspace in git; nothing is started."""
         folder = Path(tempfile.mkdtemp(prefix="rung-live-"))
         platform = cls(folder=folder, root=folder / "w")
-        (folder / "s").mkdir(mode=0o700)
+        platform.sockets.mkdir(mode=0o700)
         platform.root.mkdir()
         platform.rung("init", ".")
         (platform.root / "rung.toml").write_text(_ANY_PORTS)
@@ -64,7 +64,7 @@ class LivePlatform:
         kept = {
             name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "PYTHON", "RUNG_"))
         }
-        return {**kept, "XDG_RUNTIME_DIR": str(self.folder / "s")}
+        return {**kept, "XDG_RUNTIME_DIR": str(self.sockets)}
 
     def rung(self, *words: str, expect: int | None = 0, timeout_s: float = 400) -> subprocess.CompletedProcess[str]:
         """Type a command and wait for its end."""
@@ -131,9 +131,8 @@ class LivePlatform:
 
     @property
     def sockets(self) -> Path:
-        """Folder of its sockets."""
-        (found,) = (self.folder / "s").glob("rung-*")
-        return found
+        """Where its sockets lie, in a folder that `rung down` removes."""
+        return self.folder / "s"
 
     def api(self, path: str, *, method: str = "GET", **more: Any) -> httpx2.Response:
         """Call the control plane."""

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from live_platform import LivePlatform
 
-pytestmark = pytest.mark.xdist_group("control refusals")
-
 
 @contextlib.contextmanager
 def changed(platform: LivePlatform, before: str, after: str, *, file: str) -> Iterator[None]:
