@@ -200,7 +200,7 @@ def test_worse_candidate_meets_no_customer(story: Story):
     assert attempt["verdicts"][-1]["gate"] == "data"
     torn_down = story.major()["revisions"][3]
     assert torn_down["state"] == "torn_down"
-    assert "significantly worse than the reference's" in torn_down["reason"]
+    assert "significantly worse than housing.v1.m2's" in torn_down["reason"]
     assert story.consumers is not None
     assert "housing.v1.m3" not in story.consumers.answered
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import secrets
 import threading
 import time
 from collections import Counter
@@ -33,10 +34,14 @@ class CountingConsumers:
     failures: list[str] = field(default_factory=list)
     outcomes: set[str] = field(default_factory=set)
     """Ids of the outcomes that were acknowledged with a 202."""
+    resent: dict[str, str] = field(default_factory=dict)
+    """Why outcomes were sent again, by id: those may be in the lake more than once, and count once."""
     _workers: list[threading.Thread] = field(default_factory=list)
     _end: threading.Event = field(default_factory=threading.Event)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _units: int = 0
+    _crowd: str = field(default_factory=lambda: secrets.token_hex(4))
+    """Tells these consumers' units from those of others on the same platform."""
 
     def __enter__(self) -> Self:
         self._workers = [threading.Thread(target=self._consume, args=(seed,)) for seed in range(self.threads)]
@@ -81,7 +86,7 @@ class CountingConsumers:
     def _next_unit(self) -> str:
         with self._lock:
             self._units += 1
-            return f"unit-{id(self)}-{self._units}"
+            return f"{self._crowd}-{self._units}"
 
     def _predict(self, http: httpx2.Client, unit: str) -> str | None:
         try:
@@ -105,7 +110,9 @@ class CountingConsumers:
         try:
             answer = http.post("/outcomes", json=outcomes)
             answer.raise_for_status()
-        except httpx2.HTTPError:
+        except httpx2.HTTPError as error:
+            with self._lock:
+                self.resent |= {outcome["id"]: f"{type(error).__name__}: {error}" for outcome in outcomes}
             time.sleep(0.1)
             return outcomes
         with self._lock:
