@@ -20,7 +20,8 @@ def command(service: str | None, as_json: bool) -> None:
         print_json(shown)
         return
     if not shown["services"]:
-        click.echo("nothing is deployed yet; next: rung deploy training SERVICE")
+        what, example = (f"nothing of {service}", service) if service else ("nothing", "SERVICE")
+        click.echo(f"{what} is deployed yet; next: rung deploy training {example}")
     for one in shown["services"]:
         for major in one["majors"]:
             _print_major(one["name"], major, shown["gateway"])

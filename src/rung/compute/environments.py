@@ -76,7 +76,7 @@ class Environments:
 
     def path_if_ready(self, lock: Lock) -> Environment | None:
         """Give the environment when it is whole; looks at two files."""
-        return self._find(self.key(lock))
+        return self.find(self.key(lock))
 
     def ensure(self, lock: Lock) -> Environment:
         """Build the environment unless it is whole; waits for another builder of the same one. Blocks for seconds.
@@ -85,13 +85,13 @@ class Environments:
             EnvironmentBuildError: with uv's last lines and what to do about them.
         """
         key = self.key(lock)
-        if ready := self._find(key):
+        if ready := self.find(key):
             return ready
         with _files.locked(self.folder / "locks" / key) as held:
-            if ready := self._find(key):
+            if ready := self.find(key):
                 return ready
             self._build(lock, key, held)
-        if ready := self._find(key):
+        if ready := self.find(key):
             return ready
         raise EnvironmentBuildError(
             f"{self.folder / key} has no working python", hint="look whether uv's Python is there"
@@ -132,7 +132,8 @@ class Environments:
                     shutil.rmtree(marker.parent)
         return freed
 
-    def _find(self, key: str) -> Environment | None:
+    def find(self, key: str) -> Environment | None:
+        """Give the environment of that key when it is whole, whichever Rung made it."""
         folder = self.folder / key
         python = folder / "bin" / "python"
         whole = (folder / _MARKER).exists() and python.exists()  # a link: false when its Python was removed

@@ -85,15 +85,26 @@ class Deployments:
         return Lock(text=(self.place.revision(name) / "requirements.lock").read_text())
 
     def environment(self, name: RevisionName) -> Environment:
-        """Give the environment of a revision that has been trained.
+        """Give the environment that a revision was trained in: an upgrade of Rung does not change what is deployed.
+
+        When it has been removed, one of the same lock is built again, in the background.
 
         Raises:
-            NotFoundError: It is not built.
+            NotFoundError: It is being built, or cannot be.
         """
-        environment = self.environments.path_if_ready(self.lock(name))
-        if environment is None:
-            raise NotFoundError(f"the environment of {name} is not built", hint="it is built with the next deployment")
-        return environment
+        key = self.registry.revision(name).environment
+        environment = self.environments.find(key) if key else None
+        environment = environment or self.environments.path_if_ready(self.lock(name))
+        if environment is not None:
+            return environment
+        job = self.job(name, "environment")
+        state = job.state()
+        if isinstance(state, Ended):
+            job.clear()
+            state = "absent"
+        if state == "absent":
+            job.start(self.environments.command(self.lock(name), result=job.result_file))
+        raise NotFoundError(f"the environment of {name} is being built", hint=f"`rung logs {name} --environment`")
 
     def job(self, name: RevisionName, kind: str) -> Job:
         """Give a job of a revision, as `training`."""

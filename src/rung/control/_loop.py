@@ -131,7 +131,7 @@ class Loop:
             lambda: deployments.servers.server_command(
                 name,
                 read_bundle(deployments.place.workspace.state, str(name)),
-                deployments.environments.ensure(deployments.lock(name)).python,
+                deployments.environment(name).python,
             ),
         )
 
