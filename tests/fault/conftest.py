@@ -1,26 +1,7 @@
-"""One platform for the faults of a control plane: a tiny service with an incumbent."""
+"""The platform that these tests share."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from tiny_platform import platform
 
-import pytest
-import tiny_service
-from live_platform import LivePlatform, live_platform
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-
-@pytest.fixture(scope="module")
-def incumbent() -> Iterator[LivePlatform]:
-    """A platform whose tiny.v1.m1 answers production, against the benchmark m0."""
-    with live_platform() as platform:
-        tiny_service.write(platform.root)
-        platform.rung("up", "--detach")
-        platform.deploy("tiny")
-        tiny_service.change(platform.root, "slope: float = 0.0", "slope: float = 1.0")
-        tiny_service.document(platform.root, 1)
-        platform.deploy("tiny")
-        platform.rung("promote", "tiny.v1.m1")
-        yield platform
+__all__ = ["platform"]

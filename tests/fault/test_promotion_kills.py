@@ -49,8 +49,7 @@ class Running:
 
 
 @pytest.fixture
-def running(incumbent: LivePlatform) -> Iterator[Running]:
-    platform = incumbent
+def running(platform: LivePlatform) -> Iterator[Running]:
     now = next(name for name, state in platform.states().items() if state == "incumbent")
     challenger = next_candidate(platform)
     right = {now: 0.4, challenger: 0.8}
@@ -120,23 +119,23 @@ def test_interrupted_promote_command_stops_nothing(running: Running):
     hold_that_nothing_was_lost(running, failed=0)
 
 
-def test_one_of_two_promotions_wins(incumbent: LivePlatform):
-    rivals = [next_candidate(incumbent), next_candidate(incumbent)]
-    watchers = {name: incumbent.begin_command("promote", name) for name in rivals}
-    incumbent.wait(lambda: any(watcher.poll() is not None for watcher in watchers.values()))
+def test_one_of_two_promotions_wins(platform: LivePlatform):
+    rivals = [next_candidate(platform), next_candidate(platform)]
+    watchers = {name: platform.begin_command("promote", name) for name in rivals}
+    platform.wait(lambda: any(watcher.poll() is not None for watcher in watchers.values()))
     (loser,) = [name for name, watcher in watchers.items() if watcher.poll() is not None]
     (winner,) = set(rivals) - {loser}
 
     told, _ = watchers[loser].communicate()
     assert watchers[loser].returncode == 2
     assert "another promotion of tiny.v1 is under way" in told
-    assert incumbent.revision(loser)["state"] == "candidate"
-    assert incumbent.revision(winner)["state"] == "testing"
+    assert platform.revision(loser)["state"] == "candidate"
+    assert platform.revision(winner)["state"] == "testing"
 
-    incumbent.rung("teardown", winner, "--because", "enough was seen")
+    platform.rung("teardown", winner, "--because", "enough was seen")
     assert watchers[winner].wait(30) == 1
-    assert incumbent.revision(winner)["state"] == "torn_down"
-    assert "enough was seen" in incumbent.revision(winner)["reason"]
+    assert platform.revision(winner)["state"] == "torn_down"
+    assert "enough was seen" in platform.revision(winner)["reason"]
 
 
 def next_candidate(platform: LivePlatform) -> str:
