@@ -74,10 +74,17 @@ class ServingHardware(_Declared):
     """A request that takes longer gets a 504, seconds."""
     gunicorn_workers: Annotated[int, Field(ge=1, le=256)] = 1
     """Processes per machine; each loads all artifacts."""
+    max_waiting: Annotated[int, Field(ge=1, le=100_000)] = 256
+    """Requests per process and route that may wait for the handler; the next one gets a 503 with Retry-After."""
     autoscaling: Autoscaling = Autoscaling()
     """How many machines."""
-    batching: Batching | None = None
-    """Coalescing of requests; None when the handler looks across rows."""
+    batching: Batching | dict[str, Batching | None] | None = None
+    """Coalescing of requests, for all routes or by route; None when the handler looks across rows, or when calling it
+    twice for a row would do harm."""
+
+    def batching_of(self, route: str) -> Batching | None:
+        """Tell how the requests of a route are coalesced."""
+        return self.batching.get(route) if isinstance(self.batching, dict) else self.batching
 
 
 class Infrastructure(_Declared):

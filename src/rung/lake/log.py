@@ -23,9 +23,12 @@ import threading
 import time as clock
 from json.encoder import encode_basestring
 from pathlib import Path
-from typing import Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from rung.errors import CallError, UnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = ["OUTCOMES", "PREDICTIONS", "AppendLog", "Arm", "Kind", "outcome_line", "prediction_line"]
 
@@ -70,6 +73,18 @@ class AppendLog:
         """
         _check(line)
         self._writer().write(line)
+
+    def append_lines(self, lines: Sequence[bytes]) -> None:
+        """As `append`, of several lines in one write: the kernel takes all of them or none.
+
+        Raises:
+            CallError: One of them is not a line that ends with a line feed.
+            UnavailableError: The disk did not take them.
+        """
+        for line in lines:
+            _check(line)
+        if lines:
+            self._writer().write(b"".join(lines))
 
     def append_durable(self, line: bytes) -> None:
         """Append, and return when it is on the disk (milliseconds). Threads that wait together share one fsync.

@@ -11,6 +11,7 @@ import importlib.util
 import inspect
 import logging
 import os
+import signal
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,27 +19,25 @@ from typing import TYPE_CHECKING, Any
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 
 from rung.errors import RungError, SchemaError
+from rung.infrastructure import Infrastructure
 from rung.serving._artifact import Artifact, Artifacts, artifacts_of
+from rung.serving._asgi import ServingApp
 from rung.serving._bundle import read_bundle
+from rung.serving._endpoint import Endpoint, Intake, limits_of
 from rung.serving._handler import Handler, read_handler
-from rung.serving._identity import ServingApp, request_id
-from rung.serving._metrics import Metrics
+from rung.serving._identity import named_before
+from rung.serving._metrics import exposition
 from rung.serving._observe import Observer
 from rung.serving._openapi import describe_routes
-from rung.serving._predict import call, read_request, write_answer
 from rung.serving._problems import ProblemError, pointer
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Mapping
 
     from fastapi import FastAPI
-
-MAX_BODY_BYTES = 10 * 1024 * 1024
-"""Bytes of one request; a larger one gets a 413."""
 
 _logger = logging.getLogger("rung.serving")
 
@@ -59,12 +58,17 @@ def create_serving_app(**handlers: Callable[..., Any]) -> FastAPI:
     _agree_with_routes(handlers)
     read = {route: read_handler(route, function) for route, function in handlers.items()}
     app = ServingApp(title=_title(handlers), lifespan=_lifespan)
-    app.state.rung_handlers = read
     app.state.rung_artifacts = Artifacts()
     app.state.rung_observer = Observer.from_environment(os.environ)
+    intake = Intake()
+    app.state.rung_endpoints = {
+        route: Endpoint(handler, app.state.rung_artifacts, app.state.rung_observer, intake)
+        for route, handler in read.items()
+    }
     app.state.rung_ready = "the application has not started"
-    for handler in read.values():
-        _add_route(app, handler)
+    app.state.rung_draining = False
+    for endpoint in endpoints_of(app).values():
+        _add_route(app, endpoint)
     _add_health(app)
     _add_problems(app)
     describe_routes(app, read.values())
@@ -77,7 +81,16 @@ def handlers_of(app: FastAPI) -> dict[str, Handler]:
     Raises:
         SchemaError: The application was made in another way.
     """
-    found: dict[str, Handler] | None = getattr(app.state, "rung_handlers", None)
+    return {route: endpoint.handler for route, endpoint in endpoints_of(app).items()}
+
+
+def endpoints_of(app: FastAPI) -> dict[str, Endpoint]:
+    """Give the endpoints of an application made by `create_serving_app`, by route.
+
+    Raises:
+        SchemaError: The application was made in another way.
+    """
+    found: dict[str, Endpoint] | None = getattr(app.state, "rung_endpoints", None)
     if found is None:
         raise SchemaError("this application has no handlers", hint="make it with create_serving_app(...)")
     return found
@@ -129,55 +142,26 @@ def _title(handlers: dict[str, Callable[..., Any]]) -> str:
     return package.rpartition(".")[2] if package else "rung service"
 
 
-def _add_route(app: FastAPI, handler: Handler) -> None:
-    observer: Observer = app.state.rung_observer
+def _add_route(app: FastAPI, endpoint: Endpoint) -> None:
+    """Let FastAPI know the route: for its document, and to resolve what is neither body nor artifact."""
+    handler = endpoint.handler
 
-    async def endpoint(http_request: Request, **others: Any) -> Response:
-        observation = observer.begin(http_request.headers, id=request_id(http_request), route=handler.route)
-        try:
-            request = read_request(handler, await _body(http_request))
-            observation.received(request)
-            written = write_answer(handler, await call(handler, request, artifacts_of(app), others))
-        except (ProblemError, HTTPException) as problem:
-            observer.end(observation, status=_status(problem), error=str(problem.detail))
-            raise
-        observer.end(observation, status=200, predictions=written)
-        return Response(b'{"predictions":' + written + b"}", media_type="application/json")
+    async def answer(http_request: Request, **others: Any) -> Response:
+        scope = http_request.scope
+        observation = endpoint.observer.begin(scope["headers"], route=handler.route, id=named_before(scope))
+        body = await endpoint.answer(observation, http_request.receive, others)
+        return Response(body, media_type="application/json")
 
-    # FastAPI reads the signature: it resolves what is not the body and not an artifact.
     http_parameter = inspect.Parameter("http_request", inspect.Parameter.KEYWORD_ONLY, annotation=Request)
-    endpoint.__signature__ = inspect.Signature([http_parameter, *handler.others])  # type: ignore[attr-defined]
+    answer.__signature__ = inspect.Signature([http_parameter, *handler.others])  # type: ignore[attr-defined]
     app.add_api_route(
         f"/{handler.route}",
-        endpoint,
+        answer,
         methods=["POST"],
         name=handler.route,
         description=inspect.getdoc(handler.function),
         response_model=None,
     )
-
-
-def _status(problem: ProblemError | HTTPException) -> int:
-    return problem.status if isinstance(problem, ProblemError) else problem.status_code
-
-
-async def _body(request: Request) -> bytes:
-    declared = request.headers.get("content-length", "")
-    parts: list[bytes] = []
-    size = int(declared) if declared.isdigit() else 0
-    received = 0
-    if size <= MAX_BODY_BYTES:
-        try:
-            async for part in request.stream():
-                parts.append(part)
-                received += len(part)
-                if received > MAX_BODY_BYTES:
-                    break
-        except ClientDisconnect:
-            raise ProblemError(status=400, detail="the body is not complete: the caller went away") from None
-    if max(size, received) > MAX_BODY_BYTES:
-        raise ProblemError(status=413, detail=f"the body has more than {MAX_BODY_BYTES:,} bytes")
-    return b"".join(parts)
 
 
 def _add_health(app: FastAPI) -> None:
@@ -194,7 +178,7 @@ def _add_health(app: FastAPI) -> None:
 
     async def metrics() -> Response:
         """Give the metrics of all workers in the Prometheus text format."""
-        return Response(Metrics.exposition(), media_type="text/plain; version=0.0.4; charset=utf-8")
+        return Response(exposition(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
     for path, function in (("/livez", livez), ("/readyz", readyz), ("/metrics", metrics)):
         app.add_api_route(path, function, methods=["GET"], include_in_schema=False, response_model=None)
@@ -230,6 +214,8 @@ def _add_problems(app: FastAPI) -> None:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.rung_ready = await _make_ready(app)
     yield
+    for endpoint in endpoints_of(app).values():
+        endpoint.close()
 
 
 async def _make_ready(app: FastAPI) -> str:
@@ -239,8 +225,12 @@ async def _make_ready(app: FastAPI) -> str:
     needed = needed_artifacts(app)
     if state and revision:
         try:
+            bundle = read_bundle(Path(state), revision)
             artifacts.load(needed, state=Path(state), revision=revision)
-            await _answer_example(app, Path(state), revision)
+            serving = Infrastructure.model_validate(bundle.infrastructure).serving
+            for endpoint in endpoints_of(app).values():
+                endpoint.open(limits_of(serving, endpoint.handler), replace=_replace_this_process)
+            await _answer_example(app, bundle.example)
         except (RungError, ProblemError) as error:
             _logger.exception("not_ready")
             return str(error)
@@ -251,9 +241,13 @@ async def _make_ready(app: FastAPI) -> str:
     return f"the artifacts {', '.join(missing)} are not there" if missing else ""
 
 
-async def _answer_example(app: FastAPI, state: Path, revision: str) -> None:
-    example = read_bundle(state, revision).example
-    for route, handler in handlers_of(app).items():
-        if route in example and not handler.others:
-            request = handler.body.validate_python(example[route])
-            await call(handler, request, artifacts_of(app), {})
+async def _answer_example(app: FastAPI, example: Mapping[str, Any]) -> None:
+    for route, endpoint in endpoints_of(app).items():
+        if route in example and endpoint.is_plain:
+            await endpoint.rehearse(endpoint.handler.body.validate_python(example[route]))
+
+
+def _replace_this_process() -> None:
+    """End this worker, after what it still can answer: gunicorn starts another."""
+    _logger.error("calls_hang: this worker is replaced")
+    os.kill(os.getpid(), signal.SIGTERM)

@@ -5,57 +5,55 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING
 
-from fastapi import FastAPI
-
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from starlette.requests import Request
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-_ID = b"x-request-id"
-_REVISION = b"x-revision"
+REQUEST_ID = b"x-request-id"
+REVISION = b"x-revision"
 _LONGEST = 128  # letters of an id that is taken over; outcomes name predictions by it
 _STATE = "rung_request_id"
 
 
-class ServingApp(FastAPI):
-    """A FastAPI application whose answers are named, also those of middleware and of errors nobody handled."""
+class Named:
+    """Names the answers of an application, also those of middleware and of errors nobody handled."""
 
-    def build_middleware_stack(self) -> ASGIApp:
-        """Put the names around everything."""
-        return _Named(super().build_middleware_stack(), revision=self.state.rung_observer.revision)
-
-
-def request_id(request: Request) -> str:
-    """Give the id of a request, which is the id of its prediction."""
-    found: str = request.scope["state"][_STATE]
-    return found
-
-
-class _Named:
-    def __init__(self, app: ASGIApp, *, revision: str) -> None:
+    def __init__(self, app: ASGIApp, *, revision: bytes) -> None:
         self._app = app
-        self._revision = revision.encode("latin-1", errors="replace")
+        self._revision = revision
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        identity = _identity(scope["headers"])
-        scope.setdefault("state", {})[_STATE] = identity.decode("latin-1")
+        request_id = identity(_given(scope["headers"]))
+        scope.setdefault("state", {})[_STATE] = request_id
 
         async def send_named(message: Message) -> None:
             if message["type"] == "http.response.start":
-                others = [header for header in message.get("headers", ()) if header[0] not in (_ID, _REVISION)]
-                message["headers"] = [*others, (_ID, identity), (_REVISION, self._revision)]
+                others = [header for header in message.get("headers", ()) if header[0] not in (REQUEST_ID, REVISION)]
+                names = ((REQUEST_ID, request_id.encode("latin-1")), (REVISION, self._revision))
+                message["headers"] = [*others, *names]
             await send(message)
 
         await self._app(scope, receive, send_named)
 
 
-def _identity(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
-    """Take over the id that the request came with; make one when it has none, or one that nobody could log."""
-    given = next((value for name, value in headers if name == _ID), b"")
-    usable = 0 < len(given) <= _LONGEST and given.isascii() and given.decode("ascii").isprintable()
-    return given if usable else str(uuid.uuid4()).encode()
+def named_before(scope: Scope) -> str | None:
+    """Give the id that a request was given further out."""
+    found: str | None = scope.get("state", {}).get(_STATE)
+    return found
+
+
+def identity(given: bytes) -> str:
+    """Take over the id that a request came with; make one when it has none, or one that nobody could log."""
+    if 0 < len(given) <= _LONGEST and given.isascii():
+        taken = given.decode("ascii")
+        if taken.isprintable():
+            return taken
+    return str(uuid.uuid4())
+
+
+def _given(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    return next((value for name, value in headers if name == REQUEST_ID), b"")

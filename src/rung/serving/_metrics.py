@@ -14,22 +14,32 @@ _INSTANCES = Counter("rung_instances", "Instances predicted", ["route"])
 _SECONDS = Histogram("rung_request_seconds", "Time from request to answer", ["route"], buckets=_BUCKETS)
 
 
-class Metrics:
-    """The counters of one process; labels are routes and status codes, so they are bounded."""
+class RouteMetrics:
+    """The counters of one route in one process; labels are routes and status codes, so they are bounded."""
 
-    @staticmethod
-    def observe(*, route: str, status: int, seconds: float, instances: int) -> None:
+    __slots__ = ("_instances", "_requests", "_route", "_seconds")
+
+    def __init__(self, route: str) -> None:
+        self._route = route
+        self._requests: dict[int, Counter] = {}
+        self._instances = _INSTANCES.labels(route)
+        self._seconds = _SECONDS.labels(route)
+
+    def observe(self, *, status: int, seconds: float, instances: int) -> None:
         """Count one request."""
-        _REQUESTS.labels(route, str(status)).inc()
-        _SECONDS.labels(route).observe(seconds)
+        requests = self._requests.get(status)
+        if requests is None:
+            requests = self._requests[status] = _REQUESTS.labels(self._route, str(status))
+        requests.inc()
+        self._seconds.observe(seconds)
         if instances:
-            _INSTANCES.labels(route).inc(instances)
+            self._instances.inc(instances)
 
-    @staticmethod
-    def exposition() -> bytes:
-        """Give all metrics in the text format."""
-        if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
-            return generate_latest(REGISTRY)
-        registry = CollectorRegistry()
-        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-        return generate_latest(registry)
+
+def exposition() -> bytes:
+    """Give all metrics in the text format."""
+    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+        return generate_latest(REGISTRY)
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return generate_latest(registry)

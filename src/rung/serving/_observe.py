@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,22 +12,25 @@ from pydantic_core import to_json
 
 from rung.errors import UnavailableError
 from rung.lake.log import AppendLog, prediction_line
-from rung.serving._metrics import Metrics
+from rung.serving._identity import identity
+from rung.serving._metrics import RouteMetrics
 from rung.serving._problems import ProblemError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from starlette.exceptions import HTTPException
 
     from rung.lake.log import Arm, Kind
 
-_KINDS: dict[str, Kind] = {
-    "production": "production",
-    "exact": "exact",
-    "shadow": "shadow",
-    "replay": "replay",
-    "test": "test",
+_KINDS: dict[bytes, Kind] = {
+    b"production": "production",
+    b"exact": "exact",
+    b"shadow": "shadow",
+    b"replay": "replay",
+    b"test": "test",
 }
-_ARMS: dict[str, Arm] = {"incumbent": "incumbent", "challenger": "challenger", "none": "none"}
+_ARMS: dict[bytes, Arm] = {b"incumbent": "incumbent", b"challenger": "challenger", b"none": "none"}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -36,6 +40,7 @@ class Observation:
     id: str
     """The request id, which is the prediction id."""
     route: str
+    content_length: bytes | None
     unit: str | None
     experiment: str | None
     arm: Arm | None
@@ -55,14 +60,25 @@ class Observation:
         self.count = len(request.instances)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Observer:
     """Writes log and metrics of one application."""
 
-    revision: str
-    unit_header: str
-    log: AppendLog | None
-    """None outside a deployment: tests and evaluations keep no log."""
+    def __init__(self, *, revision: str, unit_header: str = "x-unit-id", log: AppendLog | None = None) -> None:
+        self.revision = revision
+        self.log = log
+        """None outside a deployment: tests and evaluations keep no log."""
+        self._unit_header = unit_header.lower().encode("latin-1")
+        self._read = frozenset(
+            (
+                self._unit_header,
+                b"x-request-id",
+                b"x-rung-experiment",
+                b"x-rung-arm",
+                b"x-rung-route",
+                b"content-length",
+            )
+        )
+        self._metrics: dict[str, RouteMetrics] = {}
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Observer:
@@ -74,57 +90,82 @@ class Observer:
             log=AppendLog(folder) if folder else None,
         )
 
-    def begin(self, headers: Mapping[str, str], *, id: str, route: str) -> Observation:  # noqa: A002  its name
-        """Begin to observe a request; `x-rung-*` headers come from the gateway, which strips a consumer's own."""
+    def begin(self, headers: Iterable[tuple[bytes, bytes]], *, route: str, id: str | None = None) -> Observation:  # noqa: A002  its name
+        """Begin to observe a request.
+
+        Args:
+            headers: As ASGI gives them; `x-rung-*` come from the gateway, which strips a consumer's own.
+            route: The handler's route.
+            id: The request's id, when it has been given one already.
+        """
+        wanted = self._read
+        found = {name: value for name, value in headers if name in wanted}
         return Observation(
-            id=id,
+            id=id or identity(found.get(b"x-request-id", b"")),
             route=route,
-            unit=headers.get(self.unit_header),
-            experiment=headers.get("x-rung-experiment"),
-            arm=_ARMS.get(headers.get("x-rung-arm", "")),
-            kind=_KINDS.get(headers.get("x-rung-route", ""), "exact"),
+            content_length=found.get(b"content-length"),
+            unit=_text(found.get(self._unit_header)),
+            experiment=_text(found.get(b"x-rung-experiment")),
+            arm=_ARMS.get(found.get(b"x-rung-arm", b"")),
+            kind=_KINDS.get(found.get(b"x-rung-route", b""), "exact"),
             time_us=time.time_ns() // 1_000,
-            started=time.perf_counter(),
+            started=time.monotonic(),
         )
 
-    def end(
-        self, observation: Observation, *, status: int, predictions: bytes | None = None, error: str | None = None
-    ) -> None:
-        """Log and count a request, before its answer leaves.
+    def answered(self, served: Sequence[tuple[Observation, bytes]]) -> None:
+        """Log and count requests before their answers leave: each with its predictions, a JSON array.
 
         Raises:
-            ProblemError: 503 when the log cannot be written: an answer that would be lost is not given.
+            UnavailableError: The log cannot be written: answers that would be lost are not to be given.
         """
-        seconds = time.perf_counter() - observation.started
-        answered = observation.count if predictions is not None else 0
-        try:
-            self._keep(observation, status=status, seconds=seconds, predictions=predictions, error=error)
-        except UnavailableError as refused:
-            Metrics.observe(route=observation.route, status=503, seconds=seconds, instances=0)
-            raise ProblemError(
-                status=503, detail="the prediction cannot be logged", headers={"retry-after": "5"}
-            ) from refused
-        Metrics.observe(route=observation.route, status=status, seconds=seconds, instances=answered)
+        now = time.monotonic()
+        if self.log is not None:
+            self.log.append_lines([self._line(seen, now, 200, predictions=predictions) for seen, predictions in served])
+        for seen, _ in served:
+            self._metrics_of(seen.route).observe(status=200, seconds=now - seen.started, instances=seen.count)
 
-    def _keep(
-        self, observation: Observation, *, status: int, seconds: float, predictions: bytes | None, error: str | None
-    ) -> None:
-        if self.log is None:
-            return
-        line = prediction_line(
-            id=observation.id,
+    def failed(self, observation: Observation, problem: ProblemError | HTTPException) -> None:
+        """Log and count a request that gets a problem for an answer."""
+        now = time.monotonic()
+        status = problem.status if isinstance(problem, ProblemError) else problem.status_code
+        if self.log is not None:
+            error = json.dumps(str(problem.detail)).encode()
+            with suppress(UnavailableError):  # no prediction is lost with this line
+                self.log.append(self._line(observation, now, status, error=error))
+        self._metrics_of(observation.route).observe(status=status, seconds=now - observation.started, instances=0)
+
+    def _metrics_of(self, route: str) -> RouteMetrics:
+        found = self._metrics.get(route)
+        if found is None:
+            found = self._metrics[route] = RouteMetrics(route)
+        return found
+
+    def _line(
+        self,
+        seen: Observation,
+        now: float,
+        status: int,
+        *,
+        predictions: bytes | None = None,
+        error: bytes | None = None,
+    ) -> bytes:
+        return prediction_line(
+            id=seen.id,
             revision=self.revision,
-            time=observation.time_us,
+            time=seen.time_us,
             status=status,
-            duration_ms=seconds * 1e3,
-            kind=observation.kind,
-            instances=observation.instances,
-            route=observation.route,
-            unit=observation.unit,
-            experiment=observation.experiment,
-            arm=observation.arm,
-            parameters=observation.parameters,
+            duration_ms=(now - seen.started) * 1e3,
+            kind=seen.kind,
+            instances=seen.instances,
+            route=seen.route,
+            unit=seen.unit,
+            experiment=seen.experiment,
+            arm=seen.arm,
+            parameters=seen.parameters,
             predictions=predictions,
-            error=None if error is None else json.dumps(error).encode(),
+            error=error,
         )
-        self.log.append(line)
+
+
+def _text(value: bytes | None) -> str | None:
+    return None if value is None else value.decode("latin-1")

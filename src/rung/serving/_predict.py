@@ -1,4 +1,4 @@
-"""From the bytes of a request to the bytes of an answer: validate, call, check, write."""
+"""The two ends of a prediction: bytes to a valid request, what a handler gave to the bytes of an answer."""
 
 from __future__ import annotations
 
@@ -11,21 +11,19 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticSerializationError
-from starlette.concurrency import run_in_threadpool
-from starlette.exceptions import HTTPException
 
-from rung.errors import NotFoundError
 from rung.serving._problems import SHOWN, ProblemError, invalid_body, pointer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator
 
-    from rung.serving._artifact import Artifacts
     from rung.serving._handler import Handler
 
 
 _MAY_OVERFLOW = re.compile(rb"(?i)nan|inf|\\u|e\+?[0-9]{3}|[0-9]{309}")
 """What a body has somewhere when a number in it is not finite; bodies without it need no second look."""
+_MAY_BE_INFINITE = re.compile(rb"(?i)null|nan|inf")
+"""As above, of an answer: Pydantic writes such a number as null, or as a word where the author's model says so."""
 
 
 def read_request(handler: Handler, body: bytes) -> Any:
@@ -52,44 +50,32 @@ def _refuse_infinite(request: Any) -> None:
         raise ProblemError(status=422, detail="the body holds numbers that are not finite", errors=errors)
 
 
-async def call(handler: Handler, request: Any, artifacts: Artifacts, others: Mapping[str, Any]) -> list[Any]:
-    """Call the author's function and check what it gave: one finite prediction for each instance.
+def write_answer(handler: Handler, predictions: list[Any], *, count: int) -> bytes:
+    """Check what a handler gave, one finite prediction for each instance, and write it as a JSON array.
 
     Raises:
-        ProblemError: 503 when an artifact is not there, 500 when the handler raised or its answer is not valid.
+        ProblemError: 500: their number is not that of the instances, one does not fit the schema, holds a number that
+            is not finite, or what JSON cannot say.
     """
     try:
-        values = {name: artifacts.get(artifact.name) for name, artifact in handler.artifacts.items()}
-    except NotFoundError as error:
-        raise ProblemError(status=503, detail=str(error)) from None
-    arguments = {handler.body_name: request, **values, **others}
-    try:
-        if handler.is_async:
-            predictions = await handler.function(**arguments)
-        else:
-            predictions = await run_in_threadpool(handler.function, **arguments)
-    except (ProblemError, HTTPException):
-        raise
-    except (Exception, SystemExit) as error:
-        raise ProblemError(status=500, detail=f"the handler raised {type(error).__name__}") from error
-    return checked(handler, predictions, count=len(request.instances))
-
-
-def checked(handler: Handler, predictions: Sequence[Any], *, count: int) -> list[Any]:
-    """Give the predictions back as models when they are an answer.
-
-    Raises:
-        ProblemError: 500: their number is not that of the instances, one does not fit the schema, or one holds a number
-            that is not finite.
-    """
-    try:
-        answer: list[Any] = handler.answer.validate_python(list(predictions))
-    except Exception as error:  # a generator of the author's may raise anything
+        answer: list[Any] = handler.answer.validate_python(predictions)
+    except Exception as error:  # the author's validators may raise anything
         raise ProblemError(status=500, detail=f"the prediction does not fit the schema: {_brief(error)}") from error
     if len(answer) != count:
         raise ProblemError(
             status=500, detail=f"the handler gave {len(answer)} predictions for {count} instances: one each is owed"
         )
+    try:
+        written = handler.answer.dump_json(answer)
+    except PydanticSerializationError as error:
+        _refuse_infinite_answer(answer)
+        raise ProblemError(status=500, detail="the prediction cannot be written as JSON") from error
+    if _MAY_BE_INFINITE.search(written):
+        _refuse_infinite_answer(answer)
+    return written
+
+
+def _refuse_infinite_answer(answer: list[Any]) -> None:
     errors = [
         {"pointer": pointer(["predictions", index, *path]), "detail": "is not finite"}
         for index, prediction in enumerate(answer)
@@ -97,19 +83,6 @@ def checked(handler: Handler, predictions: Sequence[Any], *, count: int) -> list
     ]
     if errors:
         raise ProblemError(status=500, detail="the prediction holds numbers that are not finite", errors=errors)
-    return answer
-
-
-def write_answer(handler: Handler, predictions: list[Any]) -> bytes:
-    """Write checked predictions as a JSON array.
-
-    Raises:
-        ProblemError: 500 when one holds what JSON cannot say.
-    """
-    try:
-        return handler.answer.dump_json(predictions)
-    except PydanticSerializationError as error:
-        raise ProblemError(status=500, detail="the prediction cannot be written as JSON") from error
 
 
 def _not_finite(value: Any) -> Iterator[tuple[str | int, ...]]:

@@ -10,7 +10,7 @@ import argparse
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from gunicorn.app.base import BaseApplication
 from prometheus_client.multiprocess import mark_process_dead
@@ -25,7 +25,14 @@ _KEEP_ALIVE_S = 75  # longer than the gateway keeps an idle connection, so that 
 class Worker(UvicornWorker):  # type: ignore[misc]
     """A uvicorn worker on uvloop and httptools that runs the application's start-up."""
 
-    CONFIG_KWARGS = {"loop": "uvloop", "http": "httptools", "lifespan": "on", "access_log": False}  # noqa: RUF012
+    CONFIG_KWARGS: ClassVar[dict[str, Any]] = {
+        "loop": "uvloop",
+        "http": "httptools",
+        "lifespan": "on",
+        "access_log": False,
+        "proxy_headers": False,
+        "server_header": False,
+    }
 
 
 class _Server(BaseApplication):  # type: ignore[misc]

@@ -1,0 +1,303 @@
+"""One route while it serves: from the bytes of a request to the bytes of an answer, through the queue of its handler.
+
+Everything that can be known before the first request is found out when the application is made.
+"""
+
+from __future__ import annotations
+
+from contextvars import copy_context
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from starlette.exceptions import HTTPException
+
+from rung.errors import NotFoundError, UnavailableError
+from rung.serving._batching import Batcher, Call, CountError, LateError, Limits, OverloadError
+from rung.serving._predict import read_request, write_answer
+from rung.serving._problems import ProblemError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from starlette.types import Receive
+
+    from rung.infrastructure import ServingHardware
+    from rung.serving._artifact import Artifacts
+    from rung.serving._batching import Outcome
+    from rung.serving._handler import Handler
+    from rung.serving._observe import Observation, Observer
+
+MAX_BODY_BYTES = 10 * 1024 * 1024
+"""Bytes of one request; a larger one gets a 413."""
+MAX_BYTES_IN_FLIGHT = 64 * 1024 * 1024
+"""Bytes of all bodies that one process holds; a request that would go beyond gets a 503."""
+THREADS = 40
+"""Calls at a time of an ordinary handler that takes one request a call."""
+TASKS = 1_000
+"""As above, of an asynchronous one."""
+_RETRY_AFTER = {"retry-after": "1"}
+_NOTHING: Mapping[str, Any] = {}
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class _Asked(Call[Any]):
+    """A valid request while it waits."""
+
+    request: Any
+    others: Mapping[str, Any]
+    observation: Observation | None
+    """None: the server asks itself, and keeps no log of it."""
+
+
+@dataclass(slots=True)
+class Intake:
+    """Bounds the memory that bodies take while they are read and answered."""
+
+    held: int = 0
+    """Bytes."""
+
+    async def read(self, receive: Receive, *, declared: bytes | None) -> bytes:
+        """Read a body; its bytes are held until `release`.
+
+        Args:
+            receive: Gives the parts.
+            declared: The header `content-length`.
+
+        Raises:
+            ProblemError: 413 when it is too large, 503 when too much is held already, 400 when it breaks off.
+        """
+        size = int(declared) if declared is not None and declared.isdigit() else 0
+        if size > MAX_BODY_BYTES:
+            raise _too_large()
+        if self.held + size > MAX_BYTES_IN_FLIGHT:
+            raise _overloaded("the requests in flight fill the memory that is set aside for them")
+        message = await receive()
+        body: bytes = message.get("body", b"")
+        if message.get("more_body", False):
+            body = await self._read_on(receive, body)
+        elif message["type"] == "http.disconnect":
+            raise _broken_off()
+        if len(body) > MAX_BODY_BYTES:
+            raise _too_large()
+        self.held += len(body)
+        return body
+
+    def release(self, body: bytes) -> None:
+        """Let go of a body that was read."""
+        self.held -= len(body)
+
+    async def _read_on(self, receive: Receive, begun: bytes) -> bytes:
+        parts = [begun]
+        size = len(begun)
+        self.held += size
+        try:
+            more = True
+            while more:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise _broken_off()
+                part: bytes = message.get("body", b"")
+                more = message.get("more_body", False)
+                parts.append(part)
+                size += len(part)
+                self.held += len(part)
+                if size > MAX_BODY_BYTES:
+                    raise _too_large()
+                if self.held > MAX_BYTES_IN_FLIGHT:
+                    raise _overloaded("the requests in flight fill the memory that is set aside for them")
+        finally:
+            self.held -= size
+        return b"".join(parts)
+
+
+@dataclass(slots=True, eq=False)
+class Endpoint:
+    """One route: its handler, what the handler takes, and the queue in front of it."""
+
+    handler: Handler
+    artifacts: Artifacts
+    observer: Observer
+    intake: Intake
+    _batcher: Batcher[Any] = field(init=False)
+    _shares: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.open(Limits(concurrency=TASKS if self.handler.is_async else THREADS))
+
+    @property
+    def is_plain(self) -> bool:
+        """The handler takes its request and artifacts, and nothing that FastAPI resolves."""
+        return not self.handler.others
+
+    def open(self, limits: Limits, *, replace: Callable[[], None] | None = None) -> None:
+        """Begin anew with these limits."""
+        self._shares = limits.max_items > 1
+        self._batcher = Batcher(
+            self._function, limits=limits, is_async=self.handler.is_async, settle=self._settle, replace=replace
+        )
+
+    def close(self) -> None:
+        """Let go of what the queue holds."""
+        self._batcher.close()
+
+    async def answer(self, observation: Observation, receive: Receive, others: Mapping[str, Any] = _NOTHING) -> bytes:
+        """Answer a request: the body of the answer, once it is in the log.
+
+        Args:
+            observation: Of this request.
+            receive: Gives the body.
+            others: What FastAPI resolved for the handler's other parameters.
+
+        Raises:
+            ProblemError: There is no prediction; it has been logged too.
+            HTTPException: As above, raised by the handler.
+        """
+        try:
+            body = await self.intake.read(receive, declared=observation.content_length)
+            try:
+                predictions = await self._ask(observation, read_request(self.handler, body), others)
+            finally:
+                self.intake.release(body)
+        except (ProblemError, HTTPException) as problem:
+            self.observer.failed(observation, problem)
+            raise
+        return b'{"predictions":' + predictions + b"}"
+
+    async def predict(self, observation: Observation, request: Any) -> bytes:
+        """Answer a valid request of another protocol: the predictions as a JSON array, once they are in the log.
+
+        Raises:
+            ProblemError: As `answer`.
+            HTTPException: As `answer`.
+        """
+        try:
+            return await self._ask(observation, request, _NOTHING)
+        except (ProblemError, HTTPException) as problem:
+            self.observer.failed(observation, problem)
+            raise
+
+    async def rehearse(self, request: Any) -> None:
+        """Answer a request of the server's own, without a log.
+
+        Raises:
+            ProblemError: There is no prediction.
+            HTTPException: As above, raised by the handler.
+        """
+        await self._wait(_Asked(items=request.instances, key=None, request=request, others=_NOTHING, observation=None))
+
+    async def _ask(self, observation: Observation, request: Any, others: Mapping[str, Any]) -> bytes:
+        observation.received(request)
+        return await self._wait(
+            _Asked(
+                items=request.instances,
+                key=observation.parameters if self._shares and not others else None,
+                started=observation.started,
+                context=None if self._shares else copy_context(),
+                request=request,
+                others=others,
+                observation=observation,
+            )
+        )
+
+    async def _wait(self, call: _Asked) -> bytes:
+        try:
+            future = self._batcher.submit(call)
+        except OverloadError:
+            raise _overloaded("as many requests wait as may wait") from None
+        answer: bytes = await future
+        return answer
+
+    def _function(self, calls: Sequence[Any]) -> Any:
+        """Call the author's function for these requests, which have equal parameters."""
+        first: _Asked = calls[0]
+        request = first.request
+        if len(calls) > 1:
+            together = [instance for call in calls for instance in call.items]
+            request = type(request).model_construct(instances=together, parameters=request.parameters)
+        handler = self.handler
+        try:
+            values = {name: self.artifacts.get(artifact.name) for name, artifact in handler.artifacts.items()}
+        except NotFoundError as error:
+            raise ProblemError(status=503, detail=str(error)) from None
+        arguments = {handler.body_name: request, **values, **first.others}
+        return self._awaited(arguments) if handler.is_async else self._called(arguments)
+
+    def _called(self, arguments: dict[str, Any]) -> Any:
+        try:
+            return self.handler.function(**arguments)
+        except SystemExit as error:
+            raise _raised(error) from error
+
+    async def _awaited(self, arguments: dict[str, Any]) -> Any:
+        try:
+            return await self.handler.function(**arguments)
+        except SystemExit as error:
+            raise _raised(error) from error
+
+    def _settle(self, settled: Sequence[tuple[Any, Outcome]]) -> None:
+        """Check, log and hand out what a call of the handler gave, one write for all."""
+        answers: list[tuple[_Asked, bytes]] = []
+        for call, outcome in settled:
+            try:
+                answers.append((call, self._written(call, outcome)))
+            except Exception as error:  # noqa: BLE001  whatever it is, its caller is told and nobody else
+                call.done.set_exception(_problem(error))
+        try:
+            self.observer.answered([(call.observation, answer) for call, answer in answers if call.observation])
+        except UnavailableError as refused:
+            for call, _ in answers:
+                call.done.set_exception(_unlogged(refused))
+            return
+        for call, answer in answers:
+            call.done.set_result(answer)
+
+    def _written(self, call: _Asked, outcome: Outcome) -> bytes:
+        if isinstance(outcome, Exception):
+            raise outcome
+        return write_answer(self.handler, outcome, count=len(call.items))
+
+
+def limits_of(serving: ServingHardware, handler: Handler) -> Limits:
+    """Tell the limits of a route from what was declared of its machine."""
+    batching = serving.batching_of(handler.route)
+    apart = TASKS if handler.is_async else THREADS
+    return Limits(
+        max_items=1 if batching is None else batching.max_instances,
+        max_waiting=serving.max_waiting,
+        timeout_s=serving.request_timeout_s,
+        concurrency=apart if batching is None else 1,
+    )
+
+
+def _problem(error: Exception) -> Exception:
+    if isinstance(error, ProblemError | HTTPException):
+        return error
+    if isinstance(error, LateError):
+        return ProblemError(status=504, detail="the prediction took longer than request_timeout_s allows")
+    if isinstance(error, CountError):
+        return ProblemError(status=500, detail=f"the handler {error}")
+    return _raised(error)
+
+
+def _raised(error: BaseException) -> ProblemError:
+    problem = ProblemError(status=500, detail=f"the handler raised {type(error).__name__}")
+    problem.__cause__ = error
+    return problem
+
+
+def _unlogged(refused: UnavailableError) -> ProblemError:
+    problem = ProblemError(status=503, detail="the prediction cannot be logged", headers={"retry-after": "5"})
+    problem.__cause__ = refused
+    return problem
+
+
+def _overloaded(why: str) -> ProblemError:
+    return ProblemError(status=503, detail=f"overloaded: {why}", headers=_RETRY_AFTER)
+
+
+def _too_large() -> ProblemError:
+    return ProblemError(status=413, detail=f"the body has more than {MAX_BODY_BYTES:,} bytes")
+
+
+def _broken_off() -> ProblemError:
+    return ProblemError(status=400, detail="the body is not complete: the caller went away")
