@@ -7,6 +7,8 @@ import click
 from rung import templates
 from rung.workspace import find
 
+_OFFERED = ", ".join(f"{name} ({templates.template(name).summary})" for name in templates.names())
+
 
 @click.command(epilog="Example: rung new housing --template housing")
 @click.argument("service")
@@ -15,7 +17,7 @@ from rung.workspace import find
     type=click.Choice(templates.names()),
     default="housing",
     show_default=True,
-    help="What the service begins as.",
+    help=f"What the service begins as: {_OFFERED}.",
 )
 def command(service: str, template: str) -> None:
     """Lay down a service that trains and serves at once: its benchmark, revision m0."""

@@ -3,47 +3,83 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rung.errors import ConflictError
+from rung.errors import ConflictError, NotFoundError
 from rung.schema._name import check_service_name
 
 if TYPE_CHECKING:
     from rung.workspace import Workspace
 
-__all__ = ["lay_down", "names"]
+__all__ = ["Template", "lay_down", "names", "template"]
 
 _PLACEHOLDER = "{{service}}"
 _TEXT = frozenset({".py", ".md", ".ipynb", ".txt", ".toml"})
-_DATA = {"housing": ("houses.parquet", "README.md")}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Template:
+    """What a service can begin as."""
+
+    summary: str
+    """What it does, for the help."""
+    data: tuple[str, ...]
+    """Files that it trains on, each with a page that tells source and licence."""
+
+
+_TEMPLATES = {
+    "housing": Template(summary="prices of houses from a table", data=("houses.parquet", "houses.md")),
+    "sentiment": Template(
+        summary="classes of sentences, two routes", data=("sentences.parquet", "sentences.md")
+    ),
+}
 
 
 def names() -> list[str]:
     """Name the templates."""
-    return sorted(_DATA)
+    return sorted(_TEMPLATES)
 
 
-def lay_down(template: str, service: str, workspace: Workspace) -> Path:
+def template(name: str) -> Template:
+    """Give a template.
+
+    Raises:
+        NotFoundError: There is none of this name.
+    """
+    if name not in _TEMPLATES:
+        raise NotFoundError(f"there is no template {name!r}", hint=f"the templates are {', '.join(names())}")
+    return _TEMPLATES[name]
+
+
+def lay_down(name: str, service: str, workspace: Workspace) -> Path:
     """Write a service's package into the workspace, and the data that it trains on.
+
+    Args:
+        name: The template's.
+        service: The name of the new service.
+        workspace: Where it goes.
 
     Raises:
         CallError: The name cannot name a service.
+        NotFoundError: There is no such template.
         ConflictError: A service of that name is there.
     """
     check_service_name(service)
+    chosen = template(name)
     target = workspace.experiments / service
     if target.exists():
         raise ConflictError(f"{target} is there already", hint="choose another name, or work on that service")
     source = Path(str(files("rung.templates")))
     partial = target.with_name(f".{service}.partial")
     shutil.rmtree(partial, ignore_errors=True)
-    for path in sorted((source / template).rglob("*")):
+    for path in sorted((source / name).rglob("*")):
         if path.is_file() and "__pycache__" not in path.parts:
-            _copy(path, partial / path.relative_to(source / template), service)
+            _copy(path, partial / path.relative_to(source / name), service)
     _make_packages(partial)
-    _copy_data(source / "data", workspace.root / "data", _DATA[template])
+    _copy_data(source / "data", workspace.root / "data", chosen.data)
     workspace.experiments.mkdir(exist_ok=True)
     (workspace.experiments / "__init__.py").touch()
     partial.rename(target)
