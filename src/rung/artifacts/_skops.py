@@ -3,7 +3,7 @@
 skops writes the address of every object into its schema and its file names, and the time into its archive. Here
 addresses become numbers in order of appearance, kept only where two places share one object that can change; sets are
 sorted; the archive is Rung's own container. What comes out is a skops file that skops reads.
-Called by the formats.
+Called by the formats. Reading is skops' alone: what may be loaded is its decision.
 """
 
 from __future__ import annotations
@@ -31,7 +31,10 @@ _ADDRESSES = frozenset(("_stop_words_id",))  # scikit-learn's text vectorizers k
 
 
 class Written(NamedTuple):
-    """An archive, in pieces, and the classes in it that skops does not trust by itself."""
+    """An archive, in pieces, and what of it may be loaded when its digest fits.
+
+    That is everything of scikit-learn, and what else skops does not trust by itself.
+    """
 
     data: tuple[_container.Bytes, ...]
     trusted: tuple[str, ...]
@@ -43,11 +46,17 @@ def dump(estimator: Any) -> Written | None:
     An estimator of the author's own classes or functions is read back and written again: equal bytes are the proof.
     scikit-learn's own need none; skops tests them.
     """
+    from rung.artifacts import _skops_schema  # noqa: PLC0415  # start-up time: imports NumPy
+
+    described = _skops_schema.describe(estimator)
+    if described is not None:
+        schema, files = described
+        return Written(_write(schema, files), tuple(sorted(_of_scikit_learn(schema))))
     import skops.io  # noqa: PLC0415  # start-up time: loads all of scikit-learn
 
     schema, files = _read(skops.io.dumps(estimator))
     data = _write(schema, files)
-    trusted = tuple(skops.io.get_untrusted_types(data=_without_arrays(schema)))
+    trusted = tuple(sorted({*skops.io.get_untrusted_types(data=_without_arrays(schema)), *_of_scikit_learn(schema)}))
     if not _is_familiar(schema) and _write(*_read(skops.io.dumps(load(b"".join(data), trusted)))) != data:
         return None
     return Written(data, trusted)
@@ -146,6 +155,12 @@ def _collect(value: Any, found: list[Node]) -> None:
     for child in children:
         if isinstance(child, dict | list):
             _collect(child, found)
+
+
+def _of_scikit_learn(schema: Node) -> set[str]:
+    """Name what is of scikit-learn, all of it: how much of that skops trusts depends on what else is imported."""
+    names = {f"{node['__module__']}.{node['__class__']}" for node in _nodes(schema)}
+    return {name for name in names if name.startswith("sklearn.") or name == "numpy.dtype"}
 
 
 def _is_familiar(schema: Node) -> bool:
