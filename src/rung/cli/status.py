@@ -45,5 +45,8 @@ def _print_major(service: str, major: dict[str, Any], gateway: str) -> None:
         ],
         ["REVISION", "STATE", "SINCE (UTC)", "COMMIT", "BECAUSE", "NEXT"],
     )
+    for revision in major["revisions"]:
+        for trouble in revision["troubles"]:
+            click.echo(f"{revision['id']}: {click.style(trouble, fg='red')}")
     if "experiment" in major and major["experiment"]["look"]:
         click.echo(f"A/B test: {major['experiment']['look']['progress']}")

@@ -11,11 +11,12 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from rung.compute import local
-from rung.compute.environments import Environment, Environments, Lock, resolve
+from rung.compute.environments import Environment, resolve
 from rung.compute.jobs import Ended, Job
+from rung.control._builds import Builds, last_words
 from rung.control._source import check_source, read_major, take_snapshot
 from rung.control.servers import Servers, revision_environment, thread_limits
-from rung.errors import NotFoundError, RungError
+from rung.errors import NotFoundError, RungError, UnavailableError
 from rung.lifecycle import State
 from rung.schema import Contract, RevisionName, breaking_changes
 from rung.serving import Bundle, read_bundle
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
 _READY_WITHIN = timedelta(minutes=3)  # from the start of a server to its first answer, with cold caches
 _TRAINING_WITHIN = timedelta(days=1)
-_LOG_LINES = 5
 
 
 @dataclass(slots=True)
@@ -40,7 +40,7 @@ class Deployments:
     place: Place
     registry: Registry
     servers: Servers
-    environments: Environments
+    builds: Builds
 
     def begin(self, service: str, *, allow_dirty: bool, actor: str) -> RevisionName:
         """Begin the training of the next revision of a service: no overrides, from a snapshot of its source.
@@ -80,31 +80,18 @@ class Deployments:
         except RungError as error:
             self._fail(revision.name, str(error))
 
-    def lock(self, name: RevisionName) -> Lock:
-        """Read the locked requirements of a revision."""
-        return Lock(text=(self.place.revision(name) / "requirements.lock").read_text())
-
     def environment(self, name: RevisionName) -> Environment:
         """Give the environment that a revision was trained in: an upgrade of Rung does not change what is deployed.
 
         When it has been removed, one of the same lock is built again, in the background.
 
         Raises:
-            NotFoundError: It is being built, or cannot be.
+            UnavailableError: It is being built, or cannot be; then it is tried again, ever more slowly.
         """
-        key = self.registry.revision(name).environment
-        environment = self.environments.find(key) if key else None
-        environment = environment or self.environments.path_if_ready(self.lock(name))
-        if environment is not None:
-            return environment
-        job = self.job(name, "environment")
-        state = job.state()
-        if isinstance(state, Ended):
-            job.clear()
-            state = "absent"
-        if state == "absent":
-            job.start(self.environments.command(self.lock(name), result=job.result_file))
-        raise NotFoundError(f"the environment of {name} is being built", hint=f"`rung logs {name} --environment`")
+        found = self.builds.look(name, retries=True)
+        if isinstance(found, Environment):
+            return found
+        raise UnavailableError(f"the environment of {name} {found.because}", hint=f"`rung logs {name} --environment`")
 
     def job(self, name: RevisionName, kind: str) -> Job:
         """Give a job of a revision, as `training`."""
@@ -117,8 +104,10 @@ class Deployments:
             if age > timedelta(minutes=1):
                 self._fail(name, "its source snapshot was not finished: the deployment was interrupted")
             return
-        environment = self._built(name)
-        if environment is None:
+        environment = self.builds.look(name, retries=False)
+        if not isinstance(environment, Environment):
+            if environment.has_failed:
+                self._fail(name, f"its environment {environment.because}")
             return
         job = self.job(name, "training")
         state = job.state()
@@ -129,24 +118,6 @@ class Deployments:
         elif age > _TRAINING_WITHIN:
             job.stop()
             self._fail(name, f"its training did not end within {_TRAINING_WITHIN}")
-
-    def _built(self, name: RevisionName) -> Environment | None:
-        """Give the environment, or see to it that it is being built."""
-        lock = self.lock(name)
-        environment = self.environments.path_if_ready(lock)
-        if environment is not None:
-            return environment
-        job = self.job(name, "environment")
-        state = job.state()
-        if isinstance(state, Ended) and state.exit_code == 0:
-            job.clear()  # it was there and has been removed since
-        elif isinstance(state, Ended):
-            self._fail(name, f"its environment cannot be made: {_last_words(job)}")
-            return None
-        if job.state() == "absent":
-            self.registry.record_event("environment", str(name), because="its environment is being built", actor="rung")
-            job.start(self.environments.command(lock, result=job.result_file))
-        return None
 
     def _start_training(self, revision: Revision, environment: Environment, job: Job) -> None:
         name = revision.name
@@ -172,7 +143,7 @@ class Deployments:
             record = None
         if exit_code != 0 or record is None or record.status != "succeeded":
             told = "was killed" if exit_code is None else f"ended with exit code {exit_code}"
-            self._fail(name, f"its training {told}: {_last_words(job)}")
+            self._fail(name, f"its training {told}: {last_words(job)}")
             return
         bundle = read_bundle(self.place.workspace.state, str(name))
         broken = self._broken_promises(name, bundle)
@@ -211,11 +182,6 @@ class Deployments:
 
     def _fail(self, name: RevisionName, because: str) -> None:
         self.registry.move(name, State.FAILED, because=because, actor="rung")
-
-
-def _last_words(job: Job) -> str:
-    lines = [line.strip() for line in job.log_tail(_LOG_LINES) if line.strip()]
-    return lines[-1] if lines else "it wrote nothing"
 
 
 def write_plan(path: Path, value: object) -> None:

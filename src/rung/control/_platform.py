@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self
 
 from rung.compute.environments import Environments
+from rung.control._builds import Builds
 from rung.control._deploy import Deployments
 from rung.control._loop import Loop
 from rung.control._promote import Promotions
@@ -49,7 +50,7 @@ class Platform:
             place=place,
             registry=registry,
             servers=Servers(place=place, registry=registry),
-            environments=Environments(place.environments),
+            builds=Builds(place, registry, Environments(place.environments)),
         )
         promotions = Promotions(
             deployments=deployments,

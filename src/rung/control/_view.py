@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from rung.control._builds import ENVIRONMENT, failures_of
 from rung.errors import NotFoundError
-from rung.lifecycle import State
+from rung.lifecycle import SERVED, State
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from rung.registry import Event, Experiment, Promotion, Registry, Revision
     from rung.schema import RevisionName
 
@@ -26,6 +29,20 @@ _NEXT = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class _Seen:
+    """What was last seen of revisions' servers, by name."""
+
+    environments: Mapping[str, Event]
+
+    def troubles(self, revision: Revision) -> list[str]:
+        """Say in sentences what is not as it should be with a revision that has a server."""
+        if revision.state not in (*SERVED, State.RETIRED):
+            return []
+        environment = self.environments.get(str(revision.name))
+        return [environment.because] if environment is not None and failures_of(environment) else []
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class View:
     """Reads for one registry."""
 
@@ -38,13 +55,22 @@ class View:
         for revision in self.registry.revisions(service):
             majors.setdefault(revision.name.service, {}).setdefault(revision.name.major, []).append(revision)
         looks = {str(found.challenger): found for found in self.registry.experiments(active_only=True)}
+        seen = self._look(service)
         services = [
-            {"name": name, "majors": [self._major(number, revisions, looks) for number, revisions in found.items()]}
+            {
+                "name": name,
+                "majors": [self._major(number, revisions, looks, seen) for number, revisions in found.items()],
+            }
             for name, found in majors.items()
         ]
         return {"gateway": self.gateway_url, "services": services}
 
-    def _major(self, number: int, revisions: list[Revision], looks: dict[str, Experiment]) -> dict[str, Any]:
+    def _look(self, service: str | None) -> _Seen:
+        return _Seen(environments=self.registry.latest(ENVIRONMENT, service))
+
+    def _major(
+        self, number: int, revisions: list[Revision], looks: dict[str, Experiment], seen: _Seen
+    ) -> dict[str, Any]:
         def holder(state: State) -> str | None:
             return next((str(revision.name) for revision in revisions if revision.state is state), None)
 
@@ -54,7 +80,7 @@ class View:
             "major": number,
             "incumbent": holder(State.INCUMBENT),
             "challenger": challenger,
-            "revisions": [self.revision(revision) for revision in revisions],
+            "revisions": [self.revision(revision, seen) for revision in revisions],
         }
         if running is not None:
             shown["experiment"] = {
@@ -65,9 +91,10 @@ class View:
             }
         return shown
 
-    def revision(self, revision: Revision) -> dict[str, Any]:
-        """Tell of one revision."""
+    def revision(self, revision: Revision, seen: _Seen | None = None) -> dict[str, Any]:
+        """Tell of one revision; `seen` saves a look when many are told of."""
         name = revision.name
+        seen = seen or self._look(name.service)
         following = _NEXT.get(revision.state, "")
         if revision.state is State.CANDIDATE:
             following = "it is what others are compared with" if name.is_benchmark else f"`rung promote {name}`"
@@ -84,6 +111,7 @@ class View:
             "dirty": revision.dirty,
             "url": f"{self.gateway_url}/{name.service}/v{name.major}/m{name.minor}",
             "next": following.format(name=name, service=name.service),
+            "troubles": seen.troubles(revision),
         }
 
     def history(self, service: str, major: int | None = None) -> dict[str, Any]:

@@ -66,8 +66,9 @@ class Servers:
             count = 0
         if now - last < _AGAIN_S[min(count, len(_AGAIN_S) - 1)]:
             return False
+        wanted = command()  # before it counts: what cannot be started yet has not crashed
         self._crashes[name] = (count + 1, now)
-        local.start(command(), record=lambda process: self.registry.keep_process(name, process.to_json()))
+        local.start(wanted, record=lambda process: self.registry.keep_process(name, process.to_json()))
         return True
 
     def stop(self, name: str, *, grace_s: float = 10.0) -> None:

@@ -141,6 +141,17 @@ class Registry:
         with self._engine.connect() as connection:
             return [rows.event_of(row) for row in connection.execute(query)]
 
+    def latest(self, kind: str, service: str | None = None) -> dict[str, Event]:
+        """Give the last event of a kind, by subject."""
+        table = tables.events
+        last = select(func.max(table.c.id)).where(table.c.kind == kind)
+        if service is not None:
+            last = last.where(table.c.service == service)
+        query = select(table).where(table.c.id.in_(last.group_by(table.c.service, table.c.major, table.c.minor)))
+        with self._engine.connect() as connection:
+            found = [rows.event_of(row) for row in connection.execute(query)]
+        return {event.subject: event for event in found}
+
     def record_event(self, kind: str, subject: str, *, because: str, actor: str, **data: Any) -> None:
         """Append to the log something that moves no revision."""
         with self._write() as connection:

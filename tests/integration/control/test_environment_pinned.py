@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+import re
 import shutil
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
 from rung.compute.environments import Environments, Lock, own_wheel
+from rung.control._builds import Builds
 from rung.control._deploy import Deployments
+from rung.control._view import View
 from rung.control.place import Place
 from rung.control.servers import Servers
-from rung.errors import NotFoundError
+from rung.errors import UnavailableError
+from rung.lifecycle import State
 from rung.registry import open_registry
 from rung.workspace import Workspace
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
+    from rung.schema import RevisionName
+
 LOCK = Lock(text="# Python 3.11\n")
+UNBUILDABLE = Lock(text=f"{LOCK.text}gone @ file:///nowhere/gone-1.0-py3-none-any.whl --hash=sha256:{'0' * 64}\n")
 
 
 def deployments_of(place: Place, wheel: Path) -> Deployments:
@@ -27,8 +36,31 @@ def deployments_of(place: Place, wheel: Path) -> Deployments:
         place=place,
         registry=registry,
         servers=Servers(place=place, registry=registry),
-        environments=Environments(place.environments, wheel=wheel),
+        builds=Builds(place, registry, Environments(place.environments, wheel=wheel)),
     )
+
+
+def revision_with(deployments: Deployments, lock: Lock) -> RevisionName:
+    name = deployments.registry.create_revision("housing", 1, actor="anna", commit="abc", dirty=False)
+    deployments.place.revision(name).mkdir(parents=True)
+    (deployments.place.revision(name) / "requirements.lock").write_text(lock.text)
+    return name
+
+
+def refusal(deployments: Deployments, name: RevisionName) -> str:
+    """Say why there is no environment; nothing when there is one."""
+    try:
+        deployments.environment(name)
+    except UnavailableError as error:
+        return error.message
+    return ""
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 @pytest.fixture
@@ -44,16 +76,46 @@ def wheels(tmp_path: Path) -> tuple[Path, Path]:
 def test_upgrade_keeps_the_environment(tmp_path: Path, wheels: tuple[Path, Path]):
     place = Place(workspace=Workspace(root=tmp_path, state=tmp_path / ".rung"))
     before, after = (deployments_of(place, wheel) for wheel in wheels)
-    name = before.registry.create_revision("housing", 1, actor="anna", commit="abc", dirty=False)
-    place.revision(name).mkdir(parents=True)
-    (place.revision(name) / "requirements.lock").write_text(LOCK.text)
-    made = before.environments.ensure(LOCK)
+    name = revision_with(before, LOCK)
+    made = before.builds.environments.ensure(LOCK)
     before.registry.set_environment(name, made.key)
 
-    assert after.environments.key(LOCK) != made.key
+    assert after.builds.environments.key(LOCK) != made.key
     assert after.environment(name) == made
 
     shutil.rmtree(made.folder)
-    with pytest.raises(NotFoundError, match="is being built"):
+    with pytest.raises(UnavailableError, match="is being built"):
         after.environment(name)
     after.job(name, "environment").stop()
+
+
+def test_failed_rebuild_is_told_and_waits(tmp_path: Path, wheels: tuple[Path, Path]):
+    deployments = deployments_of(Place(workspace=Workspace(root=tmp_path, state=tmp_path / ".rung")), wheels[0])
+    name = revision_with(deployments, UNBUILDABLE)
+    job = deployments.job(name, "environment")
+
+    wait_until(lambda: "is being built" not in refusal(deployments, name))
+    assert re.search(r"cannot be made: .*gone-1\.0.*; it is tried again in \d s", refusal(deployments, name))
+
+    deployments.registry.move(name, State.TRAINED, because="its training succeeded", actor="rung")
+    deployments.registry.move(name, State.DEPLOYING, because="serving was deployed", actor="anna")
+    shown = View(registry=deployments.registry, gateway_url="").revision(deployments.registry.revision(name))
+    assert "its environment cannot be made" in shown["troubles"][0]
+
+    ended = job.log.stat().st_size
+    assert all("cannot be made" in refusal(deployments, name) for _ in range(20))
+    assert (job.state(), job.log.stat().st_size) == ("absent", ended)
+    told = [event.because for event in deployments.registry.events() if event.kind == "environment"]
+    assert [one.partition(":")[0] for one in told] == [
+        "its environment is being built",
+        "its environment cannot be made",
+    ]
+
+
+def test_rebuilt_environment_is_told(tmp_path: Path, wheels: tuple[Path, Path]):
+    deployments = deployments_of(Place(workspace=Workspace(root=tmp_path, state=tmp_path / ".rung")), wheels[0])
+    name = revision_with(deployments, LOCK)
+    assert "is being built" in refusal(deployments, name)
+    wait_until(lambda: not refusal(deployments, name))
+    assert deployments.registry.latest("environment")[str(name)].because == "its environment is ready"
+    assert deployments.registry.latest("environment", "other") == {}
