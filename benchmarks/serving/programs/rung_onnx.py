@@ -1,0 +1,26 @@
+"""As `rung_array.py`, with the model converted to ONNX."""
+
+from typing import Annotated, Any
+
+from contract import Instance, Prediction
+from fastapi import Depends
+from features import to_array
+from pydantic import BaseModel
+
+from rung.schema import Request
+from rung.serving import Artifact, create_serving_app
+
+
+class Parameters(BaseModel):
+    """Nothing that a consumer may tune."""
+
+
+def predict(
+    request: Request[Instance, Parameters], model: Annotated[Any, Depends(Artifact("build_model", runtime="onnx"))]
+) -> list[Prediction]:
+    """Value each house."""
+    prices = model.predict(to_array(request.instances))
+    return [Prediction(price=price) for price in prices]
+
+
+app = create_serving_app(predict=predict)
