@@ -6,6 +6,7 @@ handler's own models, once, so that errors name the instance.
 
 from __future__ import annotations
 
+import gc
 import importlib
 import importlib.util
 import inspect
@@ -29,7 +30,6 @@ from rung.serving._bundle import read_bundle
 from rung.serving._endpoint import Endpoint, Intake, limits_of
 from rung.serving._handler import Handler, read_handler
 from rung.serving._identity import named_before
-from rung.serving._metrics import exposition
 from rung.serving._observe import Observer
 from rung.serving._openapi import describe_routes
 from rung.serving._problems import ProblemError, pointer
@@ -66,7 +66,6 @@ def create_serving_app(**handlers: Callable[..., Any]) -> FastAPI:
         for route, handler in read.items()
     }
     app.state.rung_ready = "the application has not started"
-    app.state.rung_draining = False
     for endpoint in endpoints_of(app).values():
         _add_route(app, endpoint)
     _add_health(app)
@@ -178,7 +177,7 @@ def _add_health(app: FastAPI) -> None:
 
     async def metrics() -> Response:
         """Give the metrics of all workers in the Prometheus text format."""
-        return Response(exposition(), media_type="text/plain; version=0.0.4; charset=utf-8")
+        return Response(app.state.rung_observer.exposition(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
     for path, function in (("/livez", livez), ("/readyz", readyz), ("/metrics", metrics)):
         app.add_api_route(path, function, methods=["GET"], include_in_schema=False, response_model=None)
@@ -211,11 +210,13 @@ def _add_problems(app: FastAPI) -> None:
 
 
 @asynccontextmanager
-async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+async def _lifespan(app: ServingApp) -> AsyncIterator[None]:
     app.state.rung_ready = await _make_ready(app)
+    app.begin()
     yield
     for endpoint in endpoints_of(app).values():
         endpoint.close()
+    app.state.rung_observer.close()
 
 
 async def _make_ready(app: FastAPI) -> str:
@@ -231,6 +232,8 @@ async def _make_ready(app: FastAPI) -> str:
             for endpoint in endpoints_of(app).values():
                 endpoint.open(limits_of(serving, endpoint.handler), replace=_replace_this_process)
             await _answer_example(app, bundle.example)
+            gc.collect()
+            gc.freeze()  # what is there now stays: no later collection needs to look at it
         except (RungError, ProblemError) as error:
             _logger.exception("not_ready")
             return str(error)

@@ -30,6 +30,23 @@ _CLOSE = ((b"connection", b"close"),)
 class ServingApp(FastAPI):
     """A FastAPI application that answers its prediction routes itself and names every answer."""
 
+    is_draining = False
+    """It is about to end: callers are asked to open another connection next time."""
+    _is_traced = True
+
+    def begin(self) -> None:
+        """Find out, once for all requests, what FastAPI would ask at each: whether telemetry has been set up."""
+        telemetry = getattr(self, "_native_telemetry", None)
+        self._is_traced = bool(self.root_path) or telemetry is None or telemetry.enabled()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        if self._is_traced or scope["type"] != "http" or self.middleware_stack is None:
+            await super().__call__(scope, receive, send)
+        else:
+            scope["app"] = self
+            await self.middleware_stack(scope, receive, send)
+
     def build_middleware_stack(self) -> ASGIApp:
         """Put the names around everything, and the short way where it is shortest."""
         state = self.state
@@ -65,10 +82,10 @@ class ShortWay:
             body = await endpoint.answer(observation, receive)
         except Exception as error:  # noqa: BLE001  as FastAPI's own outermost layer
             response = await self._explained(error, Request(scope, receive, send))
-            response.raw_headers.extend((*names, *self._closing()))
+            response.raw_headers.extend((*names, *(_CLOSE if self._owner.is_draining else ())))
             await response(scope, receive, send)
             return
-        headers = [_JSON, (b"content-length", b"%d" % len(body)), *names, *self._closing()]
+        headers = [_JSON, (b"content-length", b"%d" % len(body)), *names, *(_CLOSE if self._owner.is_draining else ())]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
@@ -78,7 +95,3 @@ class ShortWay:
         explain = next(handlers[kind] for kind in type(error).__mro__ if kind in handlers)
         response: Response = await explain(request, error)
         return response
-
-    def _closing(self) -> tuple[tuple[bytes, bytes], ...]:
-        """Ask the caller to open another connection next time, when this process is about to end."""
-        return _CLOSE if self._owner.state.rung_draining else ()

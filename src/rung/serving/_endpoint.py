@@ -17,6 +17,7 @@ from rung.serving._predict import read_request, write_answer
 from rung.serving._problems import ProblemError
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable, Mapping, Sequence
 
     from starlette.types import Receive
@@ -155,7 +156,7 @@ class Endpoint:
         try:
             body = await self.intake.read(receive, declared=observation.content_length)
             try:
-                predictions = await self._ask(observation, read_request(self.handler, body), others)
+                predictions: bytes = await self._submit(observation, read_request(self.handler, body), others)
             finally:
                 self.intake.release(body)
         except (ProblemError, HTTPException) as problem:
@@ -171,10 +172,11 @@ class Endpoint:
             HTTPException: As `answer`.
         """
         try:
-            return await self._ask(observation, request, _NOTHING)
+            predictions: bytes = await self._submit(observation, request, _NOTHING)
         except (ProblemError, HTTPException) as problem:
             self.observer.failed(observation, problem)
             raise
+        return predictions
 
     async def rehearse(self, request: Any) -> None:
         """Answer a request of the server's own, without a log.
@@ -183,29 +185,29 @@ class Endpoint:
             ProblemError: There is no prediction.
             HTTPException: As above, raised by the handler.
         """
-        await self._wait(_Asked(items=request.instances, key=None, request=request, others=_NOTHING, observation=None))
+        call = _Asked(items=request.instances, key=None, request=request, others=_NOTHING, observation=None)
+        await self._batcher.submit(call)
 
-    async def _ask(self, observation: Observation, request: Any, others: Mapping[str, Any]) -> bytes:
+    def _submit(self, observation: Observation, request: Any, others: Mapping[str, Any]) -> asyncio.Future[Any]:
+        """Let a valid request wait for its answer: the predictions as a JSON array.
+
+        Raises:
+            ProblemError: 503: too many wait already.
+        """
         observation.received(request)
-        return await self._wait(
-            _Asked(
-                items=request.instances,
-                key=observation.parameters if self._shares and not others else None,
-                started=observation.started,
-                context=None if self._shares else copy_context(),
-                request=request,
-                others=others,
-                observation=observation,
-            )
+        call = _Asked(
+            items=request.instances,
+            key=observation.parameters if self._shares and not others else None,
+            started=observation.started,
+            context=None if self._shares else copy_context(),
+            request=request,
+            others=others,
+            observation=observation,
         )
-
-    async def _wait(self, call: _Asked) -> bytes:
         try:
-            future = self._batcher.submit(call)
+            return self._batcher.submit(call)
         except OverloadError:
             raise _overloaded("as many requests wait as may wait") from None
-        answer: bytes = await future
-        return answer
 
     def _function(self, calls: Sequence[Any]) -> Any:
         """Call the author's function for these requests, which have equal parameters."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import uuid
+import secrets
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def identity(given: bytes) -> str:
         taken = given.decode("ascii")
         if taken.isprintable():
             return taken
-    return str(uuid.uuid4())
+    return secrets.token_hex(16)
 
 
 def _given(headers: Iterable[tuple[bytes, bytes]]) -> bytes:

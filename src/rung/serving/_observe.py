@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from contextlib import suppress
@@ -13,7 +14,7 @@ from pydantic_core import to_json
 from rung.errors import UnavailableError
 from rung.lake.log import AppendLog, prediction_line
 from rung.serving._identity import identity
-from rung.serving._metrics import RouteMetrics
+from rung.serving._metrics import RouteMetrics, exposition
 from rung.serving._problems import ProblemError
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
     from rung.lake.log import Arm, Kind
 
+_FLUSH_S = 0.25
+"""Counts reach the metrics that are shared by all workers after this time, seconds."""
 _KINDS: dict[bytes, Kind] = {
     b"production": "production",
     b"exact": "exact",
@@ -79,6 +82,7 @@ class Observer:
             )
         )
         self._metrics: dict[str, RouteMetrics] = {}
+        self._flushing: asyncio.TimerHandle | None = None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Observer:
@@ -122,7 +126,7 @@ class Observer:
         if self.log is not None:
             self.log.append_lines([self._line(seen, now, 200, predictions=predictions) for seen, predictions in served])
         for seen, _ in served:
-            self._metrics_of(seen.route).observe(status=200, seconds=now - seen.started, instances=seen.count)
+            self._count(seen, 200, now, seen.count)
 
     def failed(self, observation: Observation, problem: ProblemError | HTTPException) -> None:
         """Log and count a request that gets a problem for an answer."""
@@ -132,13 +136,31 @@ class Observer:
             error = json.dumps(str(problem.detail)).encode()
             with suppress(UnavailableError):  # no prediction is lost with this line
                 self.log.append(self._line(observation, now, status, error=error))
-        self._metrics_of(observation.route).observe(status=status, seconds=now - observation.started, instances=0)
+        self._count(observation, status, now, 0)
 
-    def _metrics_of(self, route: str) -> RouteMetrics:
-        found = self._metrics.get(route)
-        if found is None:
-            found = self._metrics[route] = RouteMetrics(route)
-        return found
+    def exposition(self) -> bytes:
+        """Give the metrics of all workers in the Prometheus text format."""
+        self._flush()
+        return exposition()
+
+    def close(self) -> None:
+        """Hand over what has been counted, before the process ends."""
+        self._flush()
+
+    def _count(self, seen: Observation, status: int, now: float, instances: int) -> None:
+        metrics = self._metrics.get(seen.route)
+        if metrics is None:
+            metrics = self._metrics[seen.route] = RouteMetrics(seen.route)
+        metrics.observe(status=status, seconds=now - seen.started, instances=instances)
+        if self._flushing is None:
+            self._flushing = asyncio.get_running_loop().call_later(_FLUSH_S, self._flush)
+
+    def _flush(self) -> None:
+        if self._flushing is not None:
+            self._flushing.cancel()
+            self._flushing = None
+        for metrics in self._metrics.values():
+            metrics.flush()
 
     def _line(
         self,
