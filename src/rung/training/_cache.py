@@ -1,11 +1,15 @@
-"""Which artifacts are the output of which task key: small files, written by rename, one for each set of data read."""
+"""Which artifacts are the output of which task key: one small file for each key, written by rename.
+
+A file operation is most of what a small task costs, so there are few: what tasks ran with last is one file,
+written when the run ends.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from rung.training._provenance import file_digest
@@ -14,6 +18,9 @@ from rung.workspace import write_atomically
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+_MOST_ENTRIES = 50
+"""Of one key: that many versions of the data are told apart, the newest ones."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,21 +41,26 @@ class Entry:
 
 
 class Cache:
-    """Looks entries up by task key; an entry counts only while the data that it read is unchanged."""
+    """Looks entries up by task key; an entry counts only while the data that it read is unchanged.
 
-    def __init__(self, folder: Path, root: Path) -> None:
+    Args:
+        folder: made when something is kept.
+        root: The workspace's, from which data is named.
+        service: Whose tasks these are.
+    """
+
+    def __init__(self, folder: Path, root: Path, service: str) -> None:
         self._folder = folder
         self._root = root
         self._digests: dict[Path, str | None] = {}
+        self._last = folder / "last" / f"{service}.json"
+        self._ran_with: dict[str, Any] = self._read_last()
+        self._runs_with: dict[str, Any] = {}
 
     def find(self, key: str, is_stored: Callable[[str], bool], *, seed: int) -> tuple[Entry | None, str]:
         """Give the entry of a key, or None and why there is none."""
         because = "its cache entry is gone"
-        for path in self._entries(key):
-            try:
-                entry = Entry(**json.loads(path.read_bytes()))
-            except (OSError, ValueError, TypeError):
-                continue  # broken or just deleted: as if it were not there
+        for entry in reversed(self._entries(key)):
             changed = next((read["path"] for read in entry.data if self._digest(read["path"]) != read["digest"]), None)
             if changed is not None:
                 because = f"the data in {changed} changed"
@@ -61,33 +73,44 @@ class Cache:
         return None, because
 
     def add(self, key: str, entry: Entry) -> None:
-        """Remember the output of a key."""
-        _write(self._folder / key[:2] / key / f"{data_key(entry.data, entry.drew_seed)}.json", asdict(entry))
+        """Remember the output of a key; with other data, beside what it was."""
+        read = data_key(entry.data, entry.drew_seed)
+        others = [one for one in self._entries(key) if data_key(one.data, one.drew_seed) != read]
+        _write(self._path(key), [_as_json(one) for one in [*others, entry][-_MOST_ENTRIES:]])
 
     def explain(self, task: str, facts: dict[str, Any], otherwise: str) -> str:
-        """Tell what changed since a task last ran, and keep what it runs with now.
+        """Tell what changed since a task last ran; `close` keeps what it runs with now.
 
         Args:
-            task: Its name, with the service's.
+            task: Its name.
             facts: What its key was made from.
             otherwise: The reason when nothing changed.
         """
-        path = self._folder / "last" / f"{task}.json"
-        try:
-            last = json.loads(path.read_bytes())
-        except (OSError, ValueError):
-            last = None
-        if last != facts:
-            _write(path, facts)
+        self._runs_with[task] = facts
+        last = self._ran_with.get(task)
         if not isinstance(last, dict):
             return "it has not run here before"
         changes = _changes(last, facts)
         return f"since it last ran, {', '.join(changes)}" if changes else otherwise
 
-    def _entries(self, key: str) -> list[Path]:
-        return sorted(
-            (self._folder / key[:2] / key).glob("*.json"), key=lambda path: path.stat().st_mtime, reverse=True
-        )
+    def close(self) -> None:
+        """Keep what the tasks of this run ran with, for the next one to compare."""
+        if self._runs_with:
+            _write(self._last, {**self._read_last(), **self._runs_with})
+
+    def _read_last(self) -> dict[str, Any]:
+        last = _read(self._last)
+        return last if isinstance(last, dict) else {}
+
+    def _entries(self, key: str) -> list[Entry]:
+        """Give the entries of a key, the newest last."""
+        try:
+            return [Entry(**entry) for entry in _read(self._path(key)) or ()]
+        except TypeError:  # not as this version writes it: as if it were not there
+            return []
+
+    def _path(self, key: str) -> Path:
+        return self._folder / "tasks" / f"{key}.json"
 
     def _digest(self, name: str) -> str | None:
         path = self._root / name
@@ -96,10 +119,26 @@ class Cache:
         return self._digests[path]
 
 
-def _write(path: Path, value: dict[str, Any]) -> None:
+def _as_json(entry: Entry) -> dict[str, Any]:
+    return {known.name: getattr(entry, known.name) for known in fields(entry)}
+
+
+def _read(path: Path) -> Any:
+    """Read what `_write` wrote; None when it is missing or broken."""
+    try:
+        return json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return None
+
+
+def _write(path: Path, content: Any) -> None:
+    data = json.dumps(content).encode()
     with suppress(OSError):  # a disk that is full now costs time later, not this training
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, json.dumps(value).encode())
+        try:
+            write_atomically(path, data)
+        except FileNotFoundError:  # the first of its folder
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(path, data)
 
 
 def _changes(last: dict[str, Any], now: dict[str, Any]) -> list[str]:

@@ -253,9 +253,8 @@ class Experiment:
             folder=workspace.runs / record.id,
             use_cache=use_cache,
         )
-        runner = Runner(
-            plan, report.task, artifacts.LocalStore(workspace.artifacts), Cache(workspace.cache, workspace.root)
-        )
+        cache = Cache(workspace.cache, workspace.root, record.service)
+        runner = Runner(plan, report.task, artifacts.LocalStore(workspace.artifacts), cache)
         try:
             runner.run(jobs=jobs)
         finally:

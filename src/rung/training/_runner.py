@@ -65,11 +65,14 @@ class Runner:
         Raises:
             TaskError: A task raised, or its output cannot be kept. Tasks that ended before stay in the cache.
         """
-        if jobs <= 1:
-            for name in self.plan.graph.tasks:
-                self._one(name)
-        else:
-            self._side_by_side(jobs)
+        try:
+            if jobs <= 1:
+                for name in self.plan.graph.tasks:
+                    self._one(name)
+            else:
+                self._side_by_side(jobs)
+        finally:
+            self.cache.close()
 
     def output(self, name: str) -> Any:
         """Give the output of a task that has ended.
@@ -113,7 +116,7 @@ class Runner:
         if entry is not None and self.plan.use_cache:
             record = self._from_cache(task, key, entry, because)
         else:
-            because = self.cache.explain(f"{self.plan.service}.{name}", facts, because)
+            because = self.cache.explain(name, facts, because)
             record = self._attempt(task, key, because if self.plan.use_cache else "the cache was not to be used")
         record.closure = closure.digest
         self.records[name] = record
