@@ -114,12 +114,16 @@ class LocalStore:
             UnavailableError: the disk is full or the folder cannot be written.
         """
         path = self._path(digest)
+        with contextlib.suppress(OSError):  # nearly always nothing is there yet; whatever else is, is dealt with below
+            os.link(path, target)
+            return
         if not path.exists():
             raise self._missing(digest)
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             with _appearing_at(target) as unfinished:
                 _link_or_copy(path, unfinished)
+            unfinished.unlink(missing_ok=True)  # renaming one link of a file to another does nothing
         except OSError as error:
             raise _cannot_write(target, path.stat().st_size, error) from error
 
@@ -150,9 +154,14 @@ class LocalStore:
         return self.folder / digits[:2] / digits[2:]
 
     def _write(self, path: Path, data: bytes) -> None:
-        if not path.parent.exists():
+        try:
+            self._write_into_folder(path, data)
+        except FileNotFoundError:  # its folder is not there yet
             path.parent.mkdir(parents=True, exist_ok=True)
             self._settle(self.folder)
+            self._write_into_folder(path, data)
+
+    def _write_into_folder(self, path: Path, data: bytes) -> None:
         with _appearing_at(path) as unfinished:
             descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _READ_ONLY)
             with os.fdopen(descriptor, "wb") as file:
@@ -175,8 +184,9 @@ def _appearing_at(path: Path) -> Iterator[Path]:
     try:
         yield unfinished
         unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)  # also after success: renaming one link of a file to another does nothing
+    except BaseException:
+        unfinished.unlink(missing_ok=True)
+        raise
 
 
 def _link_or_copy(source: Path, target: Path) -> None:
