@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+_HOLDS_STATEMENTS = (ast.stmt, ast.ExceptHandler, ast.match_case)
 
 
 class File:
@@ -57,13 +58,15 @@ class File:
     def fields_read(self, node: Definition) -> frozenset[str] | None:
         """Name the attributes of `hyperparameters` that a function reads; None when it does more with the model."""
         read: set[str] = set()
-        attributes: set[int] = set()
+        names: set[ast.expr] = set()
+        attributes: set[ast.expr] = set()
         for inner in ast.walk(node):
-            if isinstance(inner, ast.Attribute) and getattr(inner.value, "id", None) == HYPERPARAMETERS:
-                attributes.add(id(inner.value))
+            if isinstance(inner, ast.Name) and inner.id == HYPERPARAMETERS:
+                names.add(inner)
+            elif isinstance(inner, ast.Attribute) and getattr(inner.value, "id", None) == HYPERPARAMETERS:
+                attributes.add(inner.value)
                 read.add(inner.attr)
-        names = (inner for inner in ast.walk(node) if isinstance(inner, ast.Name) and inner.id == HYPERPARAMETERS)
-        return frozenset(read) if all(id(name) in attributes for name in names) else None
+        return frozenset(read) if names <= attributes else None
 
 
 def names_in(node: ast.AST, *, skips_hyperparameters: bool = False) -> set[tuple[str, ...]]:
@@ -108,7 +111,7 @@ def _names(node: ast.AST) -> set[tuple[str, ...]]:
 
 def imported_names(node: ast.AST) -> Iterator[str]:
     """Give the modules that a tree imports, and what may be one; relative names begin with dots."""
-    for inner in ast.walk(node):
+    for inner in _statements(node):
         if isinstance(inner, ast.Import):
             yield from (alias.name for alias in inner.names)
         elif isinstance(inner, ast.ImportFrom):
@@ -117,20 +120,28 @@ def imported_names(node: ast.AST) -> Iterator[str]:
             yield from (f"{base}{'' if base.endswith('.') else '.'}{alias.name}" for alias in inner.names)
 
 
+def _statements(node: ast.AST) -> Iterator[ast.AST]:
+    """Give a tree and the statements in it, also nested ones: most of a tree are expressions, and take time."""
+    yield node
+    for inner in ast.iter_child_nodes(node):
+        if isinstance(inner, _HOLDS_STATEMENTS):
+            yield from _statements(inner)
+
+
 def _definitions(node: ast.AST, prefix: str) -> Iterator[tuple[str, Definition]]:
     for inner in ast.iter_child_nodes(node):
         if isinstance(inner, Definition):
             yield prefix + inner.name, inner
             nested = "." if isinstance(inner, ast.ClassDef) else ".<locals>."
             yield from _definitions(inner, prefix + inner.name + nested)
-        elif isinstance(inner, ast.stmt | ast.ExceptHandler | ast.match_case):
+        elif isinstance(inner, _HOLDS_STATEMENTS):
             yield from _definitions(inner, prefix)
 
 
 def _normal(tree: ast.AST) -> str:
     removed = [
         (inner, inner.body[0])
-        for inner in ast.walk(tree)
+        for inner in _statements(tree)
         if isinstance(inner, Definition | ast.Module) and ast.get_docstring(inner, clean=False) is not None
     ]
     for inner, _ in removed:
