@@ -28,6 +28,8 @@ def command(service: str | None, as_json: bool) -> None:
 
 
 def _print_major(service: str, major: dict[str, Any], gateway: str) -> None:
+    from rung.control._memory import spell_bytes
+
     name = f"{service}.v{major['major']}"
     incumbent = major["incumbent"] or "nobody yet"
     click.echo(f"{click.style(name, bold=True)}  {gateway}/{service}/v{major['major']}/  answered by {incumbent}")
@@ -38,12 +40,13 @@ def _print_major(service: str, major: dict[str, Any], gateway: str) -> None:
                 state(revision["state"]) + (" (benchmark)" if revision["benchmark"] else ""),
                 time_of_day(revision["since"]),
                 (revision["commit"] or "")[:8] + ("+" if revision["dirty"] else ""),
+                spell_bytes(revision["memory"]["total_bytes"]) if revision["memory"] else "",
                 cut(revision["reason"]),
                 revision["next"],
             ]
             for revision in major["revisions"]
         ],
-        ["REVISION", "STATE", "SINCE (UTC)", "COMMIT", "BECAUSE", "NEXT"],
+        ["REVISION", "STATE", "SINCE (UTC)", "COMMIT", "MEMORY", "BECAUSE", "NEXT"],
     )
     for revision in major["revisions"]:
         for trouble in revision["troubles"]:

@@ -6,17 +6,23 @@ The loop calls `advance` with every revision that is under way; a step that has 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
+from rung.artifacts import LocalStore
 from rung.compute import local
 from rung.compute.environments import Environment, resolve
 from rung.compute.jobs import Ended, Job
+from rung.control._agreement import Agreement, compare_with_evaluation, read_evaluated
 from rung.control._builds import Builds, last_words
+from rung.control._memory import MEMORY, Memory, measure
 from rung.control._source import check_source, read_major, take_snapshot
 from rung.control.servers import Servers, revision_environment, thread_limits
 from rung.errors import NotFoundError, RungError, UnavailableError
+from rung.infrastructure import Infrastructure
 from rung.lifecycle import State
 from rung.schema import Contract, RevisionName, breaking_changes
 from rung.serving import Bundle, read_bundle
@@ -24,12 +30,14 @@ from rung.training import read_run
 from rung.workspace import write_atomically
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from rung.control.place import Place
     from rung.registry import Registry, Revision
 
 _READY_WITHIN = timedelta(minutes=3)  # from the start of a server to its first answer, with cold caches
+_CHECK_S = 0.4  # that the loop waits for a comparison at each look
 _TRAINING_WITHIN = timedelta(days=1)
 
 
@@ -41,6 +49,9 @@ class Deployments:
     registry: Registry
     servers: Servers
     builds: Builds
+    _checks: dict[RevisionName, Future[Agreement]] = field(default_factory=dict)
+    """Comparisons with evaluation that are under way."""
+    _pool: ThreadPoolExecutor = field(default_factory=partial(ThreadPoolExecutor, max_workers=2))
 
     def begin(self, service: str, *, allow_dirty: bool, actor: str) -> RevisionName:
         """Begin the training of the next revision of a service: no overrides, from a snapshot of its source.
@@ -170,18 +181,64 @@ class Deployments:
 
     def _advance_serving(self, revision: Revision) -> None:
         name = revision.name
-        ready, because = self.servers.is_ready(str(name))
-        if ready:
-            example = read_bundle(self.place.workspace.state, str(name)).example
-            ready, because = self.servers.has_answered(str(name), example)
-        if ready:
-            because = "its server answered a prediction"
-            self.registry.move(name, State.CANDIDATE, because=because, actor="rung")
+        found = self._check(name)
+        if isinstance(found, Agreement):
+            self._end_serving(name, found)
         elif datetime.now(UTC) - revision.since > _READY_WITHIN:
-            self._fail(name, f"it did not answer within {_READY_WITHIN}: {because}")
+            self._fail(name, f"it did not answer within {_READY_WITHIN}: {found}")
 
-    def _fail(self, name: RevisionName, because: str) -> None:
-        self.registry.move(name, State.FAILED, because=because, actor="rung")
+    def _check(self, name: RevisionName) -> Agreement | str:
+        """Compare a server that answers with its evaluation; the reason while there is nothing to tell.
+
+        The comparison has a thread of its own, since a slow model must not hold up the loop; a quick one is waited for.
+        """
+        check = self._checks.get(name)
+        if check is None:
+            bundle = read_bundle(self.place.workspace.state, str(name))
+            ready, because = self.servers.is_ready(str(name))
+            if ready:
+                ready, because = self.servers.has_answered(str(name), bundle.example)
+            if not ready:
+                return because
+            check = self._checks[name] = self._pool.submit(self._compare, name, bundle)
+        wait([check], timeout=_CHECK_S)
+        if not check.done():
+            return "its answers are being compared with those of its evaluation"
+        del self._checks[name]
+        try:
+            return check.result()
+        except UnavailableError as error:
+            return str(error)
+
+    def _compare(self, name: RevisionName, bundle: Bundle) -> Agreement:
+        evaluated = read_evaluated(LocalStore(self.place.workspace.artifacts), bundle)
+        timeout_s = Infrastructure.model_validate(bundle.infrastructure).serving.request_timeout_s
+        return compare_with_evaluation(evaluated, lambda: self.servers.connect(str(name), timeout_s=timeout_s))
+
+    def _end_serving(self, name: RevisionName, agreement: Agreement) -> None:
+        """Judge a server that answers: what was measured and compared is kept as evidence."""
+        evidence: dict[str, Any] = {"agreement": agreement.to_json()}
+        if agreement.first is not None:
+            self._fail(name, agreement.told, data=evidence)
+            return
+        memory = self._measure(name)
+        if memory is not None:
+            evidence["memory"] = memory.to_json()
+            self.registry.record_event(MEMORY, str(name), because=memory.told, actor="rung", **memory.to_json())
+        because = f"its server answered a prediction; {agreement.told}"
+        self.registry.move(name, State.CANDIDATE, because=because, actor="rung", data=evidence)
+
+    def _measure(self, name: RevisionName) -> Memory | None:
+        server = self.servers.running(str(name))
+        if server is None:
+            return None
+        bundle = read_bundle(self.place.workspace.state, str(name))
+        serving = Infrastructure.model_validate(bundle.infrastructure).serving
+        return measure(server.pid, workers=serving.gunicorn_workers, declared_gib=serving.memory_gib)
+
+    def _fail(self, name: RevisionName, because: str, *, data: Mapping[str, Any] | None = None) -> None:
+        self._checks.pop(name, None)
+        self.registry.move(name, State.FAILED, because=because, actor="rung", data=data or {})
 
 
 def write_plan(path: Path, value: object) -> None:

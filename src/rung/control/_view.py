@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rung.control._builds import ENVIRONMENT, failures_of
+from rung.control._memory import MEMORY
 from rung.errors import NotFoundError
 from rung.lifecycle import SERVED, State
 
@@ -33,13 +34,22 @@ class _Seen:
     """What was last seen of revisions' servers, by name."""
 
     environments: Mapping[str, Event]
+    memory: Mapping[str, Event]
+
+    def memory_of(self, revision: Revision) -> dict[str, Any] | None:
+        """Tell what a revision's server took when it was deployed, in bytes and a sentence; None without a server."""
+        event = self.memory.get(str(revision.name)) if _may_have_server(revision) else None
+        return None if event is None else {**event.data, "told": event.because}
 
     def troubles(self, revision: Revision) -> list[str]:
         """Say in sentences what is not as it should be with a revision that has a server."""
-        if revision.state not in (*SERVED, State.RETIRED):
+        if not _may_have_server(revision):
             return []
-        environment = self.environments.get(str(revision.name))
-        return [environment.because] if environment is not None and failures_of(environment) else []
+        environment, memory = self.environments.get(str(revision.name)), self.memory_of(revision)
+        found = [environment.because] if environment is not None and failures_of(environment) else []
+        if memory is not None and memory["is_above"]:
+            found.append(f"its server takes {memory['told']}")
+        return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +76,9 @@ class View:
         return {"gateway": self.gateway_url, "services": services}
 
     def _look(self, service: str | None) -> _Seen:
-        return _Seen(environments=self.registry.latest(ENVIRONMENT, service))
+        return _Seen(
+            environments=self.registry.latest(ENVIRONMENT, service), memory=self.registry.latest(MEMORY, service)
+        )
 
     def _major(
         self, number: int, revisions: list[Revision], looks: dict[str, Experiment], seen: _Seen
@@ -111,6 +123,7 @@ class View:
             "dirty": revision.dirty,
             "url": f"{self.gateway_url}/{name.service}/v{name.major}/m{name.minor}",
             "next": following.format(name=name, service=name.service),
+            "memory": seen.memory_of(revision),
             "troubles": seen.troubles(revision),
         }
 
@@ -211,6 +224,10 @@ def _attempt(promotion: Promotion, experiment: Experiment | None) -> dict[str, A
             "look": experiment.look,
         }
     return shown
+
+
+def _may_have_server(revision: Revision) -> bool:
+    return revision.state in SERVED or revision.state is State.RETIRED
 
 
 def _concerns(event: Event, name: str) -> bool:

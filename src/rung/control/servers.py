@@ -32,6 +32,7 @@ COLLECTOR = "collector"
 GATEWAY = "gateway"
 _AGAIN_S = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0)  # before the n-th restart in a row
 _STEADY_S = 30.0  # a process that ran so long has not crashed at its start
+_TEST = {"x-rung-route": "test"}  # logged as a test, so that no A/B test and no sum counts it
 _LOOK_S = 2.0  # for an answer of a health check
 
 
@@ -148,15 +149,21 @@ class Servers:
     def has_answered(self, name: str, example: Mapping[str, Any]) -> tuple[bool, str]:
         """Have a server make real predictions, one on each route of the example; the reason when one failed."""
         for route, body in example.items():
-            answered, because = self._ask(name, "POST", f"/{route}", json=body, headers={"x-rung-route": "test"})
+            answered, because = self._ask(name, "POST", f"/{route}", json=body)
             if not answered:
                 return False, f"{route}: {because}"
         return True, ""
 
+    def connect(self, name: str, *, timeout_s: float = _LOOK_S) -> httpx2.Client:
+        """Give a client of a server; each request has a connection of its own, so that they reach all workers."""
+        transport = httpx2.HTTPTransport(
+            uds=str(self.place.socket(name)), limits=httpx2.Limits(max_keepalive_connections=0)
+        )
+        return httpx2.Client(transport=transport, base_url="http://server", headers=_TEST, timeout=timeout_s)
+
     def _ask(self, name: str, method: str, path: str, **more: Any) -> tuple[bool, str]:
-        transport = httpx2.HTTPTransport(uds=str(self.place.socket(name)))
         try:
-            with httpx2.Client(transport=transport, base_url="http://server", timeout=_LOOK_S) as client:
+            with self.connect(name) as client:
                 answer = client.request(method, path, **more)
         except httpx2.HTTPError as error:
             return False, f"its server does not answer ({type(error).__name__})"

@@ -12,6 +12,7 @@ from rung._lazy import exports
 if TYPE_CHECKING:
     from rung.testing._acceptance import AcceptanceTest, Limits, Stage
     from rung.testing._client import Client, PredictionError, RecordingClient
+    from rung.testing._evaluated import EVALUATED, MAX_DIFFERENCE, Evaluated, Exchange, keep_answers
     from rung.testing._goal import goal, goal_of
     from rung.testing._import import import_part
     from rung.testing._in_process import fake_artifacts, serve_in_process
@@ -20,9 +21,13 @@ if TYPE_CHECKING:
     from rung.testing._tests import Scores, run_data_tests, run_regression_tests, score_groups
 
 __all__ = [
+    "EVALUATED",
+    "MAX_DIFFERENCE",
     "AcceptanceTest",
     "Client",
     "DataResult",
+    "Evaluated",
+    "Exchange",
     "Limits",
     "PredictionError",
     "RecordingClient",
@@ -35,6 +40,7 @@ __all__ = [
     "goal",
     "goal_of",
     "import_part",
+    "keep_answers",
     "load_service_tests",
     "run_data_tests",
     "run_regression_tests",
@@ -45,9 +51,13 @@ __all__ = [
 __getattr__ = exports(
     __name__,
     {
+        "EVALUATED": "_evaluated",
+        "MAX_DIFFERENCE": "_evaluated",
         "AcceptanceTest": "_acceptance",
         "Client": "_client",
         "DataResult": "_results",
+        "Evaluated": "_evaluated",
+        "Exchange": "_evaluated",
         "Limits": "_acceptance",
         "PredictionError": "_client",
         "RecordingClient": "_client",
@@ -60,6 +70,7 @@ __getattr__ = exports(
         "goal": "_goal",
         "goal_of": "_goal",
         "import_part": "_import",
+        "keep_answers": "_evaluated",
         "load_service_tests": "_service",
         "run_data_tests": "_tests",
         "run_regression_tests": "_tests",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from rung.errors import ConflictError, NotFoundError, TaskError
+from rung.testing._evaluated import EVALUATED, MAX_DIFFERENCE
 from rung.testing._results import TestResults
 from rung.training._context import current
 
@@ -20,18 +22,23 @@ HELD_OUT = "held_out"
 __all__ = ["HELD_OUT", "TestResults", "evaluate_models"]
 
 
-def evaluate_models(X_test: Any, y_test: Any) -> TestResults:
+def evaluate_models(X_test: Any, y_test: Any, *, max_difference: float | None = MAX_DIFFERENCE) -> TestResults:
     """Run the service's data and regression tests on the models of this run.
 
     The tests call the application of `serve/app.py` in process, so they judge what consumers will get. The held-out
-    rows are kept as the artifact `held_out`.
+    rows are kept as the artifact `held_out`, and what the application answered to a sample of them as `evaluated`: a
+    deployed server must answer the same.
 
     Args:
         X_test: Held-out instances, never seen by training: a list of `Instance`, or what the data tests take.
         y_test: The truth for each of them.
+        max_difference: How far a number of a deployed server may be from evaluation's, in parts of the number or of the
+            mean size of its field, whichever is larger. None, where answers change with time (fetched features, a
+            clock): they are not compared.
 
     Raises:
-        ConflictError: It was called outside a task, or there are no held-out rows.
+        ConflictError: It was called outside a task, there are no held-out rows, or `max_difference` is no number from 0
+            on.
         TaskError: A handler takes an artifact that no task before this one makes.
     """
     context = current("evaluate_models")
@@ -39,9 +46,12 @@ def evaluate_models(X_test: Any, y_test: Any) -> TestResults:
         raise ConflictError(
             f"{len(X_test)} held-out instances and {len(y_test)} truths", hint="give one truth for each of at least one"
         )
+    if max_difference is not None and not 0 <= max_difference < math.inf:
+        raise ConflictError(f"max_difference is {max_difference}", hint="give a number from 0 on, or None")
     # Here, because a web framework takes longer to import than an unchanged training takes.
     from rung.testing import (  # noqa: PLC0415
         RecordingClient,
+        keep_answers,
         load_service_tests,
         run_data_tests,
         run_regression_tests,
@@ -53,7 +63,9 @@ def evaluate_models(X_test: Any, y_test: Any) -> TestResults:
         data = run_data_tests(tests.data, client, X_test, y_test)
         regression = run_regression_tests(tests.regression, lambda: RecordingClient(client.http, tests.handlers))
         example = _examples(tests, client, X_test)
+        evaluated = keep_answers(tests.handlers, client, X_test, max_difference=max_difference)
     context.kept[HELD_OUT] = {"X_test": X_test, "y_test": y_test}
+    context.kept[EVALUATED] = evaluated.model_dump()
     return TestResults(rows=len(X_test), data=tuple(data), regression=tuple(regression), example=example)
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.integration.serving.conftest import lay_line
+
+from rung import artifacts
 
 if TYPE_CHECKING:
     from conftest import Place
@@ -26,7 +28,7 @@ def test_metrics_and_held_out_rows_are_kept(line: Place):
     record = line.train("line")
     assert record.metrics == {"error": 54.0}
     assert record.failed_tests == []
-    assert set(record.artifacts) == {"fit", "evaluate", "held_out"}
+    assert set(record.artifacts) == {"fit", "evaluate", "held_out", "evaluated"}
     assert (line.folder(record) / "held_out.artifact").is_file()
 
 
@@ -103,3 +105,34 @@ def test_housing_template_trains(place: Place):
     again = place.train("homes", settings={"model": "linear"}, overrides={"load_data": "sample_data"})
     assert set(states(again).values()) == {"cached"}
     assert again.artifacts == first.artifacts
+
+
+def test_answers_of_the_application_are_kept(line: Place):
+    evaluated = kept_answers(line, line.train("line"))
+    assert sum(len(exchange["instances"]) for exchange in evaluated["exchanges"]) == 20
+    assert evaluated["max_difference"] == 1e-5
+    first = evaluated["exchanges"][0]
+    assert [one["y"] for one in first["predictions"]] == [3.0 * instance["x"] for instance in first["instances"]]
+
+
+def test_answers_that_change_are_not_kept(line: Place):
+    line.edit("experiments/line/serve/app.py", "slope * instance.x", "slope * instance.x + time.monotonic()")
+    line.edit("experiments/line/serve/app.py", "from fastapi", "import time\n\nfrom fastapi")
+    evaluated = kept_answers(line, line.train("line"))
+    assert (evaluated["exchanges"], evaluated["because"]) == ([], "asked twice, predict answered differently")
+
+
+def test_answers_are_not_kept_on_request(line: Place):
+    line.edit("experiments/line/train/main.py", "[3.0] * 20", "[3.0] * 20, max_difference=None")
+    evaluated = kept_answers(line, line.train("line"))
+    assert (evaluated["exchanges"], "may change with time" in evaluated["because"]) == ([], True)
+
+
+def test_endless_difference_is_refused(line: Place):
+    line.edit("experiments/line/train/main.py", "[3.0] * 20", '[3.0] * 20, max_difference=float("inf")')
+    assert "max_difference is inf" in line.fail("line")
+
+
+def kept_answers(line: Place, record: RunRecord) -> dict[str, Any]:
+    found: dict[str, Any] = artifacts.decode(line.folder(record) / "evaluated.artifact")
+    return found
