@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     import polars as pl
 
 REVIEWS = Path("experiments/reviews")
-RATE = 90.0  # production requests per second
+RATE = 100.0  # production requests per second, until the A/B test is decided
+RATE_AFTERWARDS = 20.0
 ROUTES = ("large", "small")
 HAPPY = {"text": "A wonderful, touching and very funny film, one of the best of the year."}
 UNHAPPY = {"text": "A dull, predictable and boring mess, with bad jokes and no story."}
@@ -174,6 +175,8 @@ def test_better_challenger_wins_with_its_guardrail(story: Story):
     assert figures["look"]["effect"] > 0
     assert figures["guardrails"]["opposite"]["decision"] == "holds"
     assert story.major()["incumbent"] == "reviews.v1.m2"
+    assert story.writers is not None
+    story.writers.requests_per_second = RATE_AFTERWARDS
 
 
 def test_loss_on_one_route_is_refused(story: Story):

@@ -40,6 +40,7 @@ class Writers:
     sentences: list[Sentence]
     service: str = "reviews"
     requests_per_second: float = 90.0
+    """Of all threads together; may be changed while they run."""
     threads: int = 3
     answered: Counter[tuple[str, str]] = field(default_factory=Counter)
     """Requests by route and by the revision that answered."""
@@ -70,7 +71,6 @@ class Writers:
 
     def _write(self, seed: int) -> None:
         drawn = random.Random(seed)
-        pause = self.threads / self.requests_per_second
         outcomes: list[dict[str, Any]] = []
         with httpx2.Client(base_url=self.gateway, timeout=10.0) as http:
             while not self._end.is_set():
@@ -82,6 +82,7 @@ class Writers:
                     outcomes += self._publish(http, f"writer-{number}", sentence)
                 if len(outcomes) >= _OUTCOMES_AT_ONCE:
                     outcomes = self._report(http, outcomes)
+                pause = self.threads / self.requests_per_second
                 self._end.wait(max(0.0, pause - (time.monotonic() - began)))
 
     def _take(self) -> tuple[int, Sentence]:
