@@ -7,19 +7,48 @@ revision's own environment and source snapshot; settings of the deployment come 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import os
 import sys
+import time
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from gunicorn.app.base import BaseApplication
+from gunicorn.arbiter import Arbiter
 from prometheus_client.multiprocess import mark_process_dead
+from uvicorn.server import Server
 from uvicorn_worker import UvicornWorker
+
+if TYPE_CHECKING:
+    from socket import socket
 
 __all__ = ["main"]
 
 
 _KEEP_ALIVE_S = 75  # longer than the gateway keeps an idle connection, so that it never writes to a closed one
+
+
+_LINGER_S = 1.0
+"""How long an ending process serves connections that were open, so that their callers learn to open others."""
+
+
+class _DrainingServer(Server):
+    """A uvicorn server that loses no request when it ends.
+
+    A connection that is closed while its caller sends takes the request with it. So new connections are refused first,
+    open ones are told `connection: close` with their next answer, and only the idle rest is closed.
+    """
+
+    async def shutdown(self, sockets: list[socket] | None = None) -> None:
+        """Refuse, finish, close."""
+        for server in self.servers:
+            server.close()
+        self.config.app.is_draining = True  # type: ignore[union-attr]
+        deadline = time.monotonic() + _LINGER_S
+        while self.server_state.connections and time.monotonic() < deadline:  # noqa: ASYNC110  uvicorn tells nobody
+            await asyncio.sleep(0.02)
+        await super().shutdown(sockets)
 
 
 class Worker(UvicornWorker):  # type: ignore[misc]
@@ -28,11 +57,20 @@ class Worker(UvicornWorker):  # type: ignore[misc]
     CONFIG_KWARGS: ClassVar[dict[str, Any]] = {
         "loop": "uvloop",
         "http": "httptools",
+        "ws": "none",
         "lifespan": "on",
         "access_log": False,
         "proxy_headers": False,
         "server_header": False,
     }
+
+    async def _serve(self) -> None:
+        self.config.app = self.wsgi
+        server = _DrainingServer(config=self.config)
+        self._install_sigquit_handler()
+        await server.serve(sockets=self.sockets)
+        if not server.started:
+            sys.exit(Arbiter.WORKER_BOOT_ERROR)
 
 
 class _Server(BaseApplication):  # type: ignore[misc]
