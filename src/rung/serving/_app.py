@@ -33,6 +33,7 @@ from rung.serving._identity import named_before
 from rung.serving._observe import Observer
 from rung.serving._openapi import describe_routes
 from rung.serving._problems import ProblemError, pointer
+from rung.serving._v2 import add_v2
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
@@ -69,6 +70,7 @@ def create_serving_app(**handlers: Callable[..., Any]) -> FastAPI:
     for endpoint in endpoints_of(app).values():
         _add_route(app, endpoint)
     _add_health(app)
+    add_v2(app, endpoints_of(app))
     _add_problems(app)
     describe_routes(app, read.values())
     return app

@@ -164,7 +164,7 @@ class Endpoint:
             raise
         return b'{"predictions":' + predictions + b"}"
 
-    async def predict(self, observation: Observation, request: Any) -> bytes:
+    async def predict(self, observation: Observation, request: Any, others: Mapping[str, Any] = _NOTHING) -> bytes:
         """Answer a valid request of another protocol: the predictions as a JSON array, once they are in the log.
 
         Raises:
@@ -172,7 +172,7 @@ class Endpoint:
             HTTPException: As `answer`.
         """
         try:
-            predictions: bytes = await self._submit(observation, request, _NOTHING)
+            predictions: bytes = await self._submit(observation, request, others)
         except (ProblemError, HTTPException) as problem:
             self.observer.failed(observation, problem)
             raise

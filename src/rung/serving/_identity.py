@@ -27,13 +27,14 @@ class Named:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = identity(_given(scope["headers"]))
-        scope.setdefault("state", {})[_STATE] = request_id
+        first = identity(_given(scope["headers"]))
+        name_again(scope, first)
 
         async def send_named(message: Message) -> None:
             if message["type"] == "http.response.start":
+                request_id = (named_before(scope) or first).encode("latin-1")
                 others = [header for header in message.get("headers", ()) if header[0] not in (REQUEST_ID, REVISION)]
-                names = ((REQUEST_ID, request_id.encode("latin-1")), (REVISION, self._revision))
+                names = ((REQUEST_ID, request_id), (REVISION, self._revision))
                 message["headers"] = [*others, *names]
             await send(message)
 
@@ -44,6 +45,11 @@ def named_before(scope: Scope) -> str | None:
     """Give the id that a request was given further out."""
     found: str | None = scope.get("state", {}).get(_STATE)
     return found
+
+
+def name_again(scope: Scope, request_id: str) -> None:
+    """Give a request another id than it was given further out; its answer will carry it."""
+    scope.setdefault("state", {})[_STATE] = request_id
 
 
 def identity(given: bytes) -> str:
