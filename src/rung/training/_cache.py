@@ -38,6 +38,7 @@ class Entry:
     failed_tests: list[str] = field(default_factory=list)
     drew_seed: int | None = None
     """The seed, when the task drew from the global random generators."""
+    conversions: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 class Cache:

@@ -30,6 +30,8 @@ class TaskContext:
     """Further artifacts, by name."""
     data: list[dict[str, Any]] = field(default_factory=list)
     """Files that the task read."""
+    conversions: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Verdicts on converted models, by artifact."""
 
 
 running: ContextVar[TaskContext | None] = ContextVar("running", default=None)

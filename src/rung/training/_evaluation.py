@@ -59,7 +59,9 @@ def evaluate_models(X_test: Any, y_test: Any, *, max_difference: float | None = 
     )
 
     tests = load_service_tests(context.workspace, context.service)
-    with serve_in_process(tests.app, _artifacts(tests, context)) as client:
+    values = _artifacts(tests, context)
+    values |= _proven(tests, values, context, X_test=X_test, y_test=y_test)
+    with serve_in_process(tests.app, values) as client:
         data = run_data_tests(tests.data, client, X_test, y_test)
         regression = run_regression_tests(tests.regression, lambda: RecordingClient(client.http, tests.handlers))
         example = _examples(tests, client, X_test)
@@ -72,7 +74,7 @@ def evaluate_models(X_test: Any, y_test: Any, *, max_difference: float | None = 
 evaluate_models.__rung_evaluates__ = True  # type: ignore[attr-defined]  # see _closure
 
 
-def _artifacts(tests: ServiceTests, context: TaskContext) -> Mapping[str, Any]:
+def _artifacts(tests: ServiceTests, context: TaskContext) -> dict[str, Any]:
     from rung.serving import Artifacts, needed_artifacts  # noqa: PLC0415  as above
 
     needed = needed_artifacts(tests.app)
@@ -91,6 +93,36 @@ def _artifacts(tests: ServiceTests, context: TaskContext) -> Mapping[str, Any]:
     return {**values, **{name: others.get(name) for name in foreign}}
 
 
+def _proven(
+    tests: ServiceTests, values: Mapping[str, Any], context: TaskContext, *, X_test: Any, y_test: Any
+) -> Mapping[str, Any]:
+    """Give the converted models that will be served in place of native ones; keep them and the verdicts."""
+    from rung.serving import converted_artifacts  # noqa: PLC0415  as above
+
+    wanted = converted_artifacts(tests.app, tests.handlers.values())
+    if not wanted:
+        return {}
+    from rung.training._conversions import prove_conversions  # noqa: PLC0415  as above
+
+    found = prove_conversions(tests, values, wanted, _instances(tests, values, X_test, y_test))
+    context.kept |= found.kept
+    context.conversions |= {name: verdict.to_json() for name, verdict in found.verdicts.items()}
+    return found.models
+
+
+def _instances(tests: ServiceTests, values: Mapping[str, Any], X_test: Any, y_test: Any) -> list[Any]:
+    """Give the held-out instances: the rows themselves, or what the data tests make of them."""
+    from pydantic import BaseModel  # noqa: PLC0415  as above
+
+    from rung.testing import run_data_tests, serve_in_process  # noqa: PLC0415  as above
+
+    if isinstance(X_test, list | tuple) and all(isinstance(row, BaseModel | dict) for row in X_test):
+        return list(X_test)
+    with serve_in_process(tests.app, values) as client:
+        run_data_tests(tests.data, client, X_test, y_test)
+        return [instance for instance, _ in client.exchanges]
+
+
 def _examples(tests: ServiceTests, client: RecordingClient, X_test: Any) -> dict[str, Any]:
     """Find for each route a request that it answers: a server shows with it that it is ready."""
     from pydantic_core import to_jsonable_python  # noqa: PLC0415  as above
@@ -99,7 +131,7 @@ def _examples(tests: ServiceTests, client: RecordingClient, X_test: Any) -> dict
     examples: dict[str, Any] = {}
     for instance in (*(X_test[:1] if isinstance(X_test, list | tuple) else ()), *asked):
         body = {"instances": [to_jsonable_python(instance)]}
-        for route in tests.handlers.keys() - examples.keys():
+        for route in [route for route in tests.handlers if route not in examples]:  # always in this order
             if client.http.post(f"/{route}", json=body).status_code == 200:  # noqa: PLR2004
                 examples[route] = body
     return examples

@@ -49,6 +49,8 @@ class TaskRecord:
     """What it raised, when it failed."""
     drew_seed: int | None = None
     """The seed, when it drew from the global random generators; then its output depends on it."""
+    conversions: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Whether a converted model may be served, by artifact: `rung.conversion.Verdict` as data."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -98,6 +100,11 @@ class RunRecord:
         for task in self.tasks:
             found.update(task.kept)
         return found
+
+    @property
+    def conversions(self) -> dict[str, dict[str, Any]]:
+        """Whether a converted model is served, by artifact."""
+        return {name: verdict for task in self.tasks for name, verdict in task.conversions.items()}
 
     def to_json(self) -> dict[str, Any]:
         """Give it as plain JSON data."""

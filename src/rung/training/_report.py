@@ -26,6 +26,11 @@ class Report:
         """Tell that a task has ended."""
         state = self._colour(f"{task.state:<7}", task.state)
         self._write(f"  {task.name:<24} {state} {task.seconds:8.3f} s  {task.size:>11,} bytes  {task.because}")
+        for name, verdict in task.conversions.items():
+            served = verdict["runtime"] if verdict["verdict"] == "equal" else "native"
+            self._write(
+                f"  {name:<24} {verdict['runtime']} {verdict['verdict']}, served {served}: {verdict['because']}"
+            )
 
     def end(self) -> None:
         """Tell how the run ended, with its metrics."""

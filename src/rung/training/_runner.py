@@ -150,6 +150,7 @@ class Runner:
             kept=entry.kept,
             data=entry.data,
             drew_seed=entry.drew_seed,
+            conversions=entry.conversions,
         )
 
     def _attempt(self, task: graph.Task, key: str, because: str) -> TaskRecord:
@@ -183,6 +184,7 @@ class Runner:
             metrics=dict(getattr(value, "metrics", {})) if is_test_results(value) else {},
             failed_tests=[result.name for result in value.failed] if is_test_results(value) else [],
             drew_seed=drew_seed,
+            conversions=context.conversions,
         )
         self._values[task.name] = value
         self._link(task.name, entry.digest)
@@ -202,6 +204,7 @@ class Runner:
             kept=entry.kept,
             data=entry.data,
             drew_seed=drew_seed,
+            conversions=entry.conversions,
         )
 
     def _arguments(self, task: graph.Task) -> dict[str, Any]:
