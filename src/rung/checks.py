@@ -78,7 +78,7 @@ def _checks(workspace: Workspace, tests: ServiceTests) -> Iterator[tuple[str, Ca
     yield "artifacts", lambda: _artifacts(tests)
     yield "metrics", lambda: _metrics(tests)
     yield "tests", lambda: _tests(tests)
-    yield "hardware", lambda: f"{tests.infrastructure.serving.gunicorn_workers} workers serve it"
+    yield "hardware", lambda: _hardware(tests)
     yield "schema", lambda: _promises(workspace, tests)
 
 
@@ -115,6 +115,17 @@ def _pins(service: Service) -> Finding:
     loose = loose_pins(service.requirements.read_text())
     because = f"not pinned exactly: {', '.join(loose)}; write name==version" if loose else "every pin is exact"
     return Finding(check="requirements", passed=not loose, because=because)
+
+
+def _hardware(tests: ServiceTests) -> str:
+    serving = tests.infrastructure.serving
+    routes = tests.handlers.keys()
+    unknown = sorted(serving.batching.keys() - routes) if isinstance(serving.batching, dict) else []
+    if unknown:
+        raise _WrongError(f"batching names no route: {', '.join(unknown)}; the routes are {', '.join(sorted(routes))}")
+    shared = [route for route in routes if serving.batching_of(route) is not None]
+    coalesced = f"requests of {', '.join(shared)} are coalesced" if shared else "no requests are coalesced"
+    return f"{serving.gunicorn_workers} workers serve it, {coalesced}"
 
 
 def _experiment(tests: ServiceTests) -> str:

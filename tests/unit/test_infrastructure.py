@@ -85,3 +85,12 @@ def test_declared_hardware_cannot_change():
 
 def test_exports_are_sorted():
     assert infrastructure.__all__ == sorted(infrastructure.__all__)
+
+
+def test_batching_is_declared_for_all_routes_or_by_route():
+    few = Batching(max_instances=4)
+    assert ServingHardware(batching=few).batching_of("predict") == few
+    assert ServingHardware().batching_of("predict") is None
+    by_route = ServingHardware(batching={"large": few, "small": None})
+    assert [by_route.batching_of(route) for route in ("large", "small", "other")] == [few, None, None]
+    assert ServingHardware.model_validate_json(by_route.model_dump_json()) == by_route
