@@ -6,7 +6,7 @@ UV := $(BIN)/uv
 INSTALL := $(UV) pip install --quiet --python $(BIN)/python
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format lint types imports lock clean bench-training
+.PHONY: help demo test check format lint types imports lock clean bench-training bench-serving bench-soak
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -49,6 +49,12 @@ imports: $(VENV)/.dev
 bench-training: $(VENV)/.dev ## time training beside its peers, into build/bench/training.json
 	$(BIN)/python benchmarks/training/deployment.py
 	$(BIN)/python benchmarks/training/run.py
+
+bench-serving: $(VENV)/.dev ## time serving beside its peers, into build/bench/serving.json (needs wrk)
+	$(BIN)/python benchmarks/serving/run.py
+
+bench-soak: $(VENV)/.dev ## serve at a constant rate and watch memory, into build/bench/soak.json (needs wrk)
+	$(BIN)/python benchmarks/serving/soak.py --minutes 10 --share 0.8
 
 lock: $(BIN)/uv ## make requirements/*.txt anew from the ranges in pyproject.toml
 	tools/lock $(UV)

@@ -18,7 +18,7 @@ import tempfile
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import environments
 import gateway
@@ -30,6 +30,9 @@ from load import Cell, Load, missing_tools, send
 from process import LOAD_CORE, SERVER_CORE, ServerError, await_answer, free_port, running
 
 from rung.errors import RungError
+
+if TYPE_CHECKING:
+    from subprocess import Popen
 
 BUILD = environments.BUILD
 OWN = ("Rung", "FastAPI")  # run with --skip-peers
@@ -132,15 +135,7 @@ def run_server(entry: Entry, seconds: int, scratch: Path) -> None:
     try:
         with running(contender.start_command(place), log) as process:
             for size in contender.sizes:
-                body, expected = place.lab.body(contender.payload, size), place.lab.answers(contender.model, size)
-                await_answer(
-                    contender.url(place),
-                    body.read_bytes(),
-                    lambda answer, expected=expected: contender.check(answer, expected),
-                    process=process,
-                    log=log,
-                )
-                cells += _load(contender.url(place), body, size, seconds)
+                cells += _load(contender, place, size, seconds=seconds, process=process, log=log)
     except FAILURES as error:
         entry.give_up("failed", error)
         return
@@ -150,12 +145,22 @@ def run_server(entry: Entry, seconds: int, scratch: Path) -> None:
         print(f"  {contender.title:32} {cell.instances:2} x c={cell.connections:<2} {shown}", flush=True)
 
 
-def _load(url: str, body: Path, size: int, seconds: int) -> list[Cell]:
-    send(Load(url=url, body=body, connections=report.CONNECTIONS[-1], seconds=WARM_UP_S), instances=size)
-    return [
-        send(Load(url=url, body=body, connections=connections, seconds=seconds), instances=size)
-        for connections in report.CONNECTIONS
-    ]
+def _load(
+    contender: Contender, place: Place, size: int, *, seconds: int, process: Popen[bytes], log: Path
+) -> list[Cell]:
+    """Load a server that runs with requests of one size. Before each load it must answer one request rightly.
+
+    It then has also worked off what the load before left behind: wrk goes away without waiting for answers.
+    """
+    url, body = contender.url(place), place.lab.body(contender.payload, size)
+    expected = place.lab.answers(contender.model, size)
+
+    def sent(connections: int, lasting: int) -> Cell:
+        await_answer(url, body.read_bytes(), lambda answer: contender.check(answer, expected), process=process, log=log)
+        return send(Load(url=url, body=body, connections=connections, seconds=lasting), instances=size)
+
+    sent(report.CONNECTIONS[-1], WARM_UP_S)
+    return [sent(connections, seconds) for connections in report.CONNECTIONS]
 
 
 def run_gateway(results: Results, seconds: int, scratch: Path) -> None:

@@ -34,7 +34,7 @@ class BatchedForest:
     def __init__(self) -> None:
         self.model = joblib.load(os.environ["BENCH_MODEL"])
 
-    @bentoml.api(batchable=True, max_batch_size=64, max_latency_ms=1_000)
+    @bentoml.api(batchable=True, max_batch_size=2_048, max_latency_ms=1_000)
     def predict(self, instances: list[Instance]) -> list[Prediction]:
         """Value each house."""
         return [Prediction(price=price) for price in self.model.predict(to_array(instances))]

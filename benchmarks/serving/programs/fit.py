@@ -118,8 +118,8 @@ def write_revisions(state: Path, houses: list[Instance], models: dict[str, objec
     """Write each revision's bundle and the artifact that it names, as a training does."""
     store = LocalStore(state / "artifacts")
     route = route_contract(instance=Instance, parameters=Parameters, prediction=Prediction)
-    # Every house is valued on its own, so requests may share a call.
-    serving = ServingHardware(batching=Batching(max_instances=64))
+    # Every house is valued on its own, so requests may share a call: 64 of the largest, as for every tool.
+    serving = ServingHardware(batching=Batching(max_instances=64 * max(SIZES)))
     for minor, (name, model) in enumerate(REVISIONS.items()):
         artifacts = {"build_model": models[model]} if model else {}
         if name == CONVERTED:
