@@ -1,7 +1,8 @@
 """Send requests at a constant rate, whatever comes back. `python open_load.py URL BODY RATE SECONDS RESULT`.
 
 `soak.py` runs it as a process on a core of its own. A request's latency counts from the instant at which it was due, so
-a server that stalls is charged for all that had to wait. RESULT gets the count of errors and every latency.
+a server that stalls is charged for all that had to wait. RESULT gets the count of errors, every latency, and how late
+this process itself was.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ class Tally:
     """What came of the requests."""
 
     latencies_ms: array.array[float] = field(default_factory=lambda: array.array("f"))  # of answers with status 200
+    late_ms: array.array[float] = field(default_factory=lambda: array.array("f"))  # of the sender itself, each request
     errors: int = 0
     first_error: str = ""
     queue: deque[float] = field(default_factory=deque)  # when each waiting request was due
@@ -107,9 +109,11 @@ async def send(url: str, body: bytes, *, rate: float, seconds: float) -> Tally:
     begun = time.monotonic()
     due, count = 0, round(rate * seconds)
     while due < count:
-        now = min(count, int((time.monotonic() - begun) * rate))
+        elapsed = time.monotonic() - begun
+        now = min(count, int(elapsed * rate))
         for number in range(due, now):
             instant = begun + number / rate
+            tally.late_ms.append((elapsed - number / rate) * 1e3)
             if tally.idle:
                 tally.idle.popleft().send(instant)
             else:
@@ -132,7 +136,12 @@ def main() -> None:
     """Send what the command line says."""
     url, body, rate, seconds, result = sys.argv[1:]
     tally = uvloop.run(send(url, Path(body).read_bytes(), rate=float(rate), seconds=float(seconds)))
-    found = {"errors": tally.errors, "first_error": tally.first_error, "latencies_ms": list(tally.latencies_ms)}
+    found = {
+        "errors": tally.errors,
+        "first_error": tally.first_error,
+        "latencies_ms": list(tally.latencies_ms),
+        "late_ms": list(tally.late_ms),
+    }
     Path(result).write_text(json.dumps(found), encoding="utf-8")
 
 

@@ -24,6 +24,7 @@ import environments
 import gateway
 import picture
 import report
+import rung_service
 from catalogue import BASELINES, CONTENDERS, PEERS
 from contender import Contender, Lab, Place, lay_down
 from load import Cell, Load, missing_tools, send
@@ -87,21 +88,24 @@ def main() -> int:
     """Measure, report, and say by the exit status whether all servers ran."""
     options = _options()
     with tempfile.TemporaryDirectory(prefix="bench-serving-") as scratch:
-        results = enter(_chosen(options), Path(scratch))
-        for number in range(1, options.rounds + 1):
-            print(f"round {number} of {options.rounds}", flush=True)
-            for entry in results.entries:
-                run_server(entry, options.seconds, Path(scratch))
-            run_gateway(results, options.seconds, Path(scratch))
+        lab = Lab(folder=Path(scratch) / "lab")
+        results = enter(_chosen(options), lab, Path(scratch))
+        try:
+            for number in range(1, options.rounds + 1):
+                print(f"round {number} of {options.rounds}", flush=True)
+                for entry in results.entries:
+                    run_server(entry, options.seconds, Path(scratch))
+                run_gateway(results, options.seconds, Path(scratch))
+        finally:
+            rung_service.forget_sockets(lab)
     write(results, options)
     return 1 if results.failures() else 0
 
 
-def enter(contenders: list[Contender], scratch: Path) -> Results:
+def enter(contenders: list[Contender], lab: Lab, scratch: Path) -> Results:
     """Make the environments, fit the models, lay the servers down; what fails is kept as the server's error."""
     print("preparing Rung's environment and the models", flush=True)
     python = environments.make_environment("rung")
-    lab = Lab(folder=scratch / "lab")
     lab.fit(python)
     results = Results(entries=[Entry(contender=contender) for contender in contenders], versions={})
     for entry in results.entries:

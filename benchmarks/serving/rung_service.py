@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from contender import Lab
 
-__all__ = ["platform", "revision", "server", "socket_of"]
+__all__ = ["forget_sockets", "lay_source", "platform", "revision", "server", "socket_of"]
 
 # As in `fit.py`: the position is the minor.
 MINORS = ("linear_frame", "linear_array", "forest_array", "forest_frame", "forest_onnx", "constant")
@@ -40,6 +40,11 @@ class Route(StrEnum):
 def platform(lab: Lab) -> Platform:
     """Give the folders of the platform that the revisions belong to."""
     return Platform(workspace=Workspace(root=lab.folder, state=lab.state))
+
+
+def forget_sockets(lab: Lab) -> None:
+    """Remove the folder of sockets, which lies outside the lab's own: a socket's path must be short."""
+    shutil.rmtree(platform(lab).sockets, ignore_errors=True)
 
 
 def revision(name: str) -> RevisionName:

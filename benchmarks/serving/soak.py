@@ -74,6 +74,7 @@ class Soak:
     first_error: str = ""
     logged: int = 0  # lines that the log got during the load
     latencies: dict[str, float] = field(default_factory=dict)  # ms
+    late: dict[str, float] = field(default_factory=dict)  # ms that the load itself was late
 
     def workers(self) -> dict[int, soak_report.Growth | None]:
         """Describe the memory of each worker."""
@@ -87,7 +88,10 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="bench-soak-") as scratch:
         folder = Path(scratch)
         place = _prepare(folder)
-        soak = _measure(place, folder, seconds=options.minutes * 60, share=options.share)
+        try:
+            soak = _measure(place, folder, seconds=options.minutes * 60, share=options.share)
+        finally:
+            rung_service.forget_sockets(place.lab)
     goals = soak_report.goals(errors=soak.errors, unlogged=max(0, soak.answered - soak.logged), workers=soak.workers())
     text = soak_report.markdown(goals, soak.workers(), soak.latencies) + "\n" + _story(soak, options)
     BUILD.mkdir(parents=True, exist_ok=True)
@@ -173,6 +177,7 @@ def _read(soak: Soak, folder: Path) -> None:
     soak.answered, soak.errors = len(found["latencies_ms"]), found["errors"]
     soak.first_error = found["first_error"]
     soak.latencies = soak_report.percentiles(found["latencies_ms"])
+    soak.late = soak_report.percentiles(found["late_ms"])
 
 
 def _lines(path: Path) -> int:
@@ -185,7 +190,8 @@ def _story(soak: Soak, options: argparse.Namespace) -> str:
     error = f" The first error: {soak.first_error}" if soak.first_error else ""
     return (
         f"{soak.answered:,} requests answered at {soak.rate:,.0f} a second, {options.share:.0%} of a capacity of "
-        f"{soak.capacity:,.0f}; {WORKERS} workers on one core; `{words}`.{error}\n"
+        f"{soak.capacity:,.0f}; {WORKERS} workers on one core; the load itself was {soak.late['p99']:.1f} ms late "
+        f"at p99; `{words}`.{error}\n"
     )
 
 
@@ -200,6 +206,7 @@ def _record(soak: Soak, options: argparse.Namespace) -> dict[str, Any]:
         "first_error": soak.first_error,
         "logged": soak.logged,
         "latency_ms": soak.latencies,
+        "late_ms": soak.late,
         "memory": {pid: one and asdict(one) for pid, one in soak.workers().items()},
         "samples": {pid: [asdict(sample) for sample in found] for pid, found in soak.samples.items()},
         "machine": {"processors": os.cpu_count(), "server_core": SERVER_CORE, "load_core": LOAD_CORE},
