@@ -89,7 +89,7 @@ def write_answer(handler: Handler, predictions: list[Any], *, count: int) -> byt
             status=500, detail=f"the handler gave {len(answer)} predictions for {count} instances: one each is owed"
         )
     try:
-        written = handler.answer.dump_json(answer)
+        written = handler.answer.dump_json(answer, by_alias=True)  # as the schema of the answer says
     except PydanticSerializationError as error:
         _refuse_infinite_answer(answer)
         raise ProblemError(status=500, detail="the prediction cannot be written as JSON") from error

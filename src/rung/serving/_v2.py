@@ -332,7 +332,7 @@ def add_v2(app: FastAPI, endpoints: Mapping[str, Endpoint]) -> None:
         _add(app, path, _metadata(app, models), "GET")
         _add(app, f"{path}/ready", _readiness(app, models), "GET")
     _add_server(app)
-    _add(app, "/v2/{path:path}", _nothing, "GET", "POST")
+    _add(app, "/v2/{path:path}", _elsewhere(models), "GET", "POST")
 
 
 def _add(app: FastAPI, path: str, answer: Callable[..., Any], *methods: str) -> None:
@@ -438,9 +438,15 @@ def _revision(app: FastAPI, model: Model, version: str | None) -> str:
     return revision
 
 
-async def _nothing(path: str, http_request: Request) -> Response:
-    raise ProblemError(
-        status=404,
-        detail=f"there is no {http_request.method} /v2/{path}; there is POST /v2/models/<route>/infer, and more "
-        "in the Open Inference Protocol",
-    )
+def _elsewhere(models: Mapping[str, Model]) -> Callable[..., Any]:
+    async def elsewhere(path: str, http_request: Request) -> Response:
+        kind, _, rest = path.partition("/")
+        if kind == "models":
+            _found(models, rest.partition("/")[0])
+        raise ProblemError(
+            status=404,
+            detail=f"there is no {http_request.method} /v2/{path}; there is POST /v2/models/<route>/infer, and more "
+            "in the Open Inference Protocol",
+        )
+
+    return elsewhere
