@@ -50,7 +50,7 @@ _PLAIN_CONTENT = frozenset(("str", "np", "pd", "datetime"))
 _SPOKEN = 3  # errors that the sentence of an answer holds
 
 _Rank = Field(min_length=1, max_length=16)
-_Size = Annotated[int, Field(ge=0)]
+_Size = Annotated[int, Field(ge=0, lt=2**63)]
 
 
 class _Message(BaseModel):
@@ -213,7 +213,7 @@ class Model:
 
 
 def _length(given: str, body: int) -> int:
-    if not (given.isascii() and given.isdigit() and int(given) <= body):
+    if not (given.isascii() and given.isdigit() and len(given) <= len(str(body)) and int(given) <= body):
         raise ProblemError(
             status=400, detail=f"the header {_HEADER_LENGTH} is {given!r}: a length up to {body} is wanted"
         )
