@@ -46,7 +46,7 @@ _BINARY = "binary_tensor_data"  # as servers of the protocol call the extension
 _HEADER_LENGTH = "inference-header-content-length"
 _ALL_BINARY = "binary_data_output"
 _CONTENT_TYPE = "content_type"  # a hint of MLServer's clients
-_PLAIN_CONTENT = frozenset(("str", "np", "pd", "datetime"))
+_PLAIN_CONTENT = ("str", "np", "pd", "datetime")
 _SPOKEN = 3  # errors that the sentence of an answer holds
 
 _Rank = Field(min_length=1, max_length=16)

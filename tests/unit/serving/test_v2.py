@@ -77,6 +77,11 @@ def test_any_request_is_read_or_refused(message: dict[str, Any], binary: bytes, 
     read(text + binary, None if off is None else str(len(text) + off))
 
 
+def test_content_type_of_another_type_is_refused():
+    parameters = '"parameters": {"content_type": []}'
+    read(b'{"inputs": [{"name": "area", "datatype": "FP64", "shape": [0], %s}]}' % parameters.encode(), None)
+
+
 @given(st.text(max_size=30))
 def test_any_header_is_read_or_refused(header_length: str):
     read(b'{"inputs": []}', header_length)
