@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
+TORCH ?= $(filter true,$(CI))
 INSTALL := $(UV) pip install --quiet --python $(BIN)/python
 
 .DEFAULT_GOAL := help
@@ -26,10 +27,14 @@ $(VENV)/.dev: $(BIN)/uv requirements/dev.txt pyproject.toml
 	$(INSTALL) --no-deps --no-build-isolation --editable .
 	@touch $@
 
+$(VENV)/.torch: $(VENV)/.dev requirements/torch.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/torch.txt
+	@touch $@
+
 demo: $(VENV)/.demo ## take the housing service through its whole life, in demo/
 	$(BIN)/python -m rung.demo demo
 
-test: $(VENV)/.dev ## run all tests
+test: $(VENV)/.dev $(if $(TORCH),$(VENV)/.torch) ## run all tests; with TORCH=1, or CI=true, also those with torch
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: format lint types imports test ## all that CI runs

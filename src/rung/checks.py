@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from rung.errors import RungError
 from rung.schema import Contract, RevisionName, breaking_changes
-from rung.serving import needed_artifacts, read_bundle
+from rung.serving import converted_artifacts, needed_artifacts, read_bundle
 from rung.testing import import_part, load_service_tests
 from rung.training import Experiment
 
@@ -76,6 +76,7 @@ def _checks(workspace: Workspace, tests: ServiceTests) -> Iterator[tuple[str, Ca
     yield "specification", lambda: f"its levels are {tests.specification.service_level}"
     yield "experiment", lambda: _experiment(tests)
     yield "artifacts", lambda: _artifacts(tests)
+    yield "conversion", lambda: _conversion(tests)
     yield "metrics", lambda: _metrics(tests)
     yield "tests", lambda: _tests(tests)
     yield "hardware", lambda: _hardware(tests)
@@ -152,6 +153,23 @@ def _artifacts(tests: ServiceTests) -> str:
             f"serve/app.py takes {', '.join(missing)}, which no task makes; the tasks are {', '.join(made)}"
         )
     return f"training makes what serving takes: {', '.join(sorted(needed)) or 'nothing'}"
+
+
+def _conversion(tests: ServiceTests) -> str:
+    """Look whether training will be able to convert what handlers ask for; else it is served natively."""
+    asked = sorted(converted_artifacts(tests.app, tests.handlers.values()))
+    if not asked:
+        return "every artifact is served natively"
+    text = tests.service.requirements.read_text() if tests.service.requirements.is_file() else ""
+    pinned = {re.split(r"[\[=\s]", line, maxsplit=1)[0].lower() for line in text.splitlines()}
+    missing = [] if "onnxruntime" in pinned else ["onnxruntime"]
+    missing += [] if pinned & {"skl2onnx", "onnxscript"} else ["skl2onnx (scikit-learn) or onnxscript (torch)"]
+    if missing:
+        raise _WrongError(
+            f'{", ".join(asked)} with runtime="onnx" would be served natively: add {" and ".join(missing)} to '
+            "infrastructure/requirements.txt"
+        )
+    return f"training converts {', '.join(asked)}, and serves the native one where predictions differ"
 
 
 def _metrics(tests: ServiceTests) -> str:

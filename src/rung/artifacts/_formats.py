@@ -5,6 +5,7 @@
 | polars and pandas frames | parquet |
 | NumPy arrays, dicts of them | npy, safetensors where installed |
 | SciPy sparse matrices | npz |
+| torch tensors | safetensors |
 | scikit-learn estimators | skops, when that brings back the same |
 | ONNX models | onnx |
 | bytes | bytes |
@@ -273,7 +274,23 @@ def _load_onnx(part: Stored) -> Any:
     return onnx.ModelProto.FromString(bytes(part.data))
 
 
+def _dump_torch(value: Any) -> Dumped | None:
+    """Write a tensor; modules, parameters and what lies on a device are none."""
+    import torch  # noqa: PLC0415  # start-up time: the value's own library
+
+    is_plain = type(value) is torch.Tensor and value.layout is torch.strided and value.device.type == "cpu"
+    if not is_plain or value.requires_grad or not _has_safetensors():
+        return None
+    from safetensors.torch import save  # noqa: PLC0415  # an optional library
+
+    return Dumped("safetensors", "torch:Tensor", save({"": value.contiguous()}), ("torch", "safetensors"))
+
+
 def _load_tensors(part: Stored) -> Any:
+    if part.type == "torch:Tensor":
+        from safetensors.torch import load as load_torch  # noqa: PLC0415  # an optional library
+
+        return load_torch(bytes(part.data))[""]
     from safetensors.numpy import load as load_tensors  # noqa: PLC0415  # an optional library
 
     return load_tensors(bytes(part.data))
@@ -293,6 +310,7 @@ _DUMPERS: dict[str, Callable[[Any], Dumped | None]] = {
     "polars": _dump_polars,
     "scipy": _dump_scipy,
     "sklearn": _dump_sklearn,
+    "torch": _dump_torch,
 }
 _LOADERS: dict[str, Callable[[Stored], Any]] = {
     "bytes": lambda part: bytes(part.data),

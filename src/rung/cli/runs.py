@@ -80,6 +80,9 @@ def show(run: str, as_json: bool) -> None:
         ["TASK", "STATE", "SECONDS", "BYTES", "DIGEST", "BECAUSE"],
     )
     for task in record["tasks"]:
+        for name, verdict in task.get("conversions", {}).items():
+            click.echo(f"{name} for {verdict['runtime']}: {verdict['verdict']}, {verdict['because']}")
+            click.echo(f"  {_measured(verdict)}")
         for read in task["data"]:
             click.echo(f"{task['name']} read {read['path']}, {read['size']:,} bytes, {read['digest']}")
 
@@ -120,6 +123,20 @@ def _differences(left: dict[str, Any], right: dict[str, Any]) -> list[tuple[str,
         one, two = tasks[0].get(name, {}), tasks[1].get(name, {})
         rows += [(f"{name} {part}", one.get(part), two.get(part)) for part in ("closure", "data", "digest")]
     return rows
+
+
+def _measured(verdict: dict[str, Any]) -> str:
+    """Spell what a verdict on a converted model was reached by."""
+    told = [f"{verdict['rows']:,} rows"]
+    if verdict["difference"] is not None:
+        told.append(f"numbers differ by {verdict['difference']:.3g} (at most {verdict['max_difference']:g})")
+        told.append(f"{verdict['flips']:.3%} of rows flip (at most {verdict['max_flips']:.3%})")
+    if verdict["converted_seconds"] is not None:
+        one, other = verdict["native_seconds"] * 1e6, verdict["converted_seconds"] * 1e6
+        told.append(f"one row {one:,.0f} us natively, {other:,.0f} us converted")
+        told.append(f"{verdict['native_bytes']:,} bytes natively, {verdict['converted_bytes']:,} bytes converted")
+    told += [f"{name} {version}" for name, version in verdict["libraries"].items()]
+    return "; ".join(told)
 
 
 def _short(value: Any) -> str:

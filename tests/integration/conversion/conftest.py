@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import os
 from pathlib import Path
@@ -108,10 +109,8 @@ def lay_model(place: Place, *, model: str, handler: str, tolerance: str = "") ->
     place.edit("experiments/line/train/main.py", "fit: float", "fit: object")
 
 
-@pytest.fixture
-def torch_is_there() -> None:
-    """Skip where torch is not installed; in CI that is an error."""
-    if importlib.util.find_spec("torch") is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail("torch is not installed: `make test` installs it where CI=true")
-        pytest.skip("torch is not installed: `make test TORCH=1` installs it")
+def import_torch() -> Any:
+    """Give torch; where it is not installed skip the module, or fail in CI."""
+    if importlib.util.find_spec("torch") is None and os.environ.get("CI") != "true":
+        pytest.skip("torch is not installed: `make test TORCH=1` installs it", allow_module_level=True)
+    return importlib.import_module("torch")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -116,6 +117,9 @@ def test_training_leads_to_converted_serving(place: Place):
     assert bundle.artifacts["fit.onnx"] == record.artifacts["fit.onnx"]
     log = (place.folder(record) / "log.txt").read_text()
     assert "onnx equal, served onnx: the handlers predict the same for 20 held-out rows" in log
+    shown = place.python("-m", "rung.cli", "runs", "show", record.id).stdout
+    assert "fit for onnx: equal, the handlers predict the same for 20 held-out rows" in shown
+    assert "us natively" in shown
     place.edit("experiments/line/serve/app.py", "worker=0", "worker=hasattr(model, '__rung_runtime__')")
     with serving(place) as server, server.client() as client:
         answer = client.post("/predict", json={"instances": [{"x": 4}]})
@@ -129,6 +133,21 @@ def test_verdict_comes_from_the_cache(place: Place):
     assert first.conversions["fit"]["verdict"] == "different"
     assert second.conversions == first.conversions
     assert "fit.onnx" not in second.artifacts
+
+
+def test_check_misses_the_runtime(place: Place):
+    lay_model(place, model=_FIT, handler=_PREDICT)
+    place.write("experiments/line/infrastructure/requirements.txt", "scikit-learn==1.9.1\n")
+    passed, because = _checked(place)
+    assert not passed
+    assert because.startswith('fit with runtime="onnx" would be served natively: add onnxruntime and skl2onnx')
+    place.write("experiments/line/infrastructure/requirements.txt", "onnxruntime==1.31.1\nskl2onnx==1.20.0\n")
+    assert _checked(place)[0]
+
+
+def _checked(place: Place) -> tuple[bool, str]:
+    findings = json.loads(place.python("-m", "rung.cli", "check", "line", "--json").stdout)
+    return next((found["passed"], found["because"]) for found in findings if found["check"] == "conversion")
 
 
 _FIT = """

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import pytest
@@ -59,7 +60,7 @@ def test_named_source_files_exist():
 
 def test_every_dependency_has_its_reason():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    declared = [*project["dependencies"], *project["optional-dependencies"]["platform"]]
+    declared = [*project["dependencies"], *chain.from_iterable(project["optional-dependencies"].values())]
     for path in (ROOT / "requirements").glob("*.in"):
         declared += [line for line in path.read_text().splitlines() if line and line[0].isalpha()]
     names = {re.split(r"[^\w.-]", line, maxsplit=1)[0] for line in declared}
