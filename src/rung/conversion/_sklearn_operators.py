@@ -67,7 +67,9 @@ def _is_doubles(value: Any) -> bool:
 
 
 def _trees(alias: str, scope: Any, operator: Any, container: Any) -> None:
-    get_converter(alias)(scope, operator, _Doubles(container, operator, scope))
+    """Convert trees; some converters round to floats unless they are told that the operator knows doubles."""
+    version = ("TreeEnsembleClassifier", "ai.onnx.ml", 3) if alias in _ROUNDING else ()
+    get_converter(alias)(scope, operator, _Doubles(container, operator, scope), *version)
 
 
 def _imputer(scope: Any, operator: Any, container: Any) -> None:
@@ -88,6 +90,15 @@ def _imputer(scope: Any, operator: Any, container: Any) -> None:
     ):
         container.add_node(name, inputs, [output], name=scope.get_unique_operator_name(name), op_version=9)
 
+
+_ROUNDING = {
+    sklearn_operator_name_map[kind]
+    for kind in (
+        ensemble.ExtraTreesClassifier,
+        ensemble.HistGradientBoostingClassifier,
+        ensemble.RandomForestClassifier,
+    )
+}
 
 _OF_TREES = (
     tree.DecisionTreeClassifier,

@@ -169,7 +169,8 @@ class Artifacts:
                     hint=f"its outputs are {', '.join(sorted(bundle.artifacts))}",
                 )
             native = partial(_load, store, bundle.artifacts[task], name)
-            converted = None if owner else bundle.artifacts.get(conversion.artifact_name(task))
+            may_convert = not owner and store.has(bundle.artifacts[task])  # the native one stands behind it
+            converted = bundle.artifacts.get(conversion.artifact_name(task)) if may_convert else None
             loaded[name] = native() if converted is None else _load_converted(store, converted, name, native)
         self._bound.update(loaded)
 

@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from sklearn.compose import TransformedTargetRegressor, make_column_transformer
-from sklearn.ensemble import HistGradientBoostingRegressor, RandomForestClassifier, RandomForestRegressor
+from sklearn.ensemble import (
+    HistGradientBoostingClassifier,
+    HistGradientBoostingRegressor,
+    RandomForestClassifier,
+    RandomForestRegressor,
+)
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression, Ridge
@@ -80,6 +85,9 @@ SENTIMENT = make_pipeline(TfidfVectorizer(ngram_range=(1, 2)), LogisticRegressio
         pytest.param(LOG_PRICE.fit(to_frame(ROWS), PRICES), from_frame, id="logarithm of the target"),
         pytest.param(columns(LogisticRegression()).fit(to_frame(ROWS), IS_DEAR), labelled, id="classifier"),
         pytest.param(columns(RandomForestClassifier(10)).fit(to_frame(ROWS), IS_DEAR), labelled, id="forest of labels"),
+        pytest.param(
+            columns(HistGradientBoostingClassifier()).fit(to_frame(ROWS), IS_DEAR), labelled, id="boosting of labels"
+        ),
         pytest.param(columns(HistGradientBoostingRegressor()).fit(to_frame(ROWS), PRICES), from_frame, id="boosting"),
         pytest.param(SENTIMENT.fit(TEXTS, ["good" in text for text in TEXTS]), None, id="boolean labels"),
         pytest.param(FOREST, from_array, id="forest"),

@@ -15,6 +15,7 @@ from tests.integration.serving.conftest import serving
 
 from rung import artifacts
 from rung.conversion import OnnxModel
+from rung.errors import IntegrityError
 from rung.serving import Artifacts, Bundle, read_bundle, write_bundle
 
 if TYPE_CHECKING:
@@ -74,6 +75,12 @@ def test_damaged_file_leaves_native(state: Path, caplog: pytest.LogCaptureFixtur
     path.write_bytes(path.read_bytes()[:-1] + b"?")
     assert isinstance(loaded(state).get("fit"), RandomForestRegressor)
     assert "conversion_refused: fit is served natively (IntegrityError" in caplog.text
+
+
+def test_missing_native_model_is_an_error(state: Path):
+    artifacts.LocalStore(state / "artifacts").delete(read_bundle(state, REVISION).artifacts["fit"])
+    with pytest.raises(IntegrityError, match="is missing"):
+        loaded(state)
 
 
 @pytest.mark.parametrize("part", ["signature", "onnx"])
