@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from rung.control._deploy import Deployments
     from rung.control._promote import Promotions
     from rung.gateway import Gateway, Routing
+    from rung.lake import Lake
     from rung.registry import Revision
 
 _TICK_S = 0.5
@@ -38,6 +39,7 @@ class Loop:
 
     deployments: Deployments
     promotions: Promotions
+    lake: Lake
     gateway: Gateway
     _wake: threading.Event = field(default_factory=threading.Event)
     _end: threading.Event = field(default_factory=threading.Event)
@@ -153,7 +155,7 @@ class Loop:
     def _ship(self) -> None:
         """Move what was logged into tables now and then; an A/B test ships at each of its looks itself."""
         if time.monotonic() - self._shipped >= _SHIP_EVERY_S:
-            self._guarded("shipping_failed", self.promotions.lake.ship)
+            self._guarded("shipping_failed", self.lake.ship)
             self._shipped = time.monotonic()
 
     def _guarded(self, event: str, work: Callable[[], object]) -> None:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Self
 from rung.compute.environments import Environments
 from rung.control._builds import Builds
 from rung.control._deploy import Deployments
+from rung.control._experiments import Experiments
+from rung.control._gates import Gates
 from rung.control._loop import Loop
 from rung.control._promote import Promotions
 from rung.control._view import View
@@ -35,6 +37,7 @@ class Platform:
     registry: Registry
     deployments: Deployments
     promotions: Promotions
+    lake: Lake
     loop: Loop
     view: View
     keep_warm: timedelta
@@ -52,10 +55,11 @@ class Platform:
             servers=Servers(place=place, registry=registry),
             builds=Builds(place, registry, Environments(place.environments)),
         )
+        lake = Lake(place.lake, logs=place.predictions)
         promotions = Promotions(
             deployments=deployments,
-            lake=Lake(place.lake, logs=place.predictions),
-            gateway_url=gateway_url,
+            gates=Gates(deployments, gateway_url),
+            experiments=Experiments(registry, lake),
             keep_warm=keep_warm,
         )
         gateway = Gateway(folder=place.gateway, port=gateway_port)
@@ -64,7 +68,8 @@ class Platform:
             registry=registry,
             deployments=deployments,
             promotions=promotions,
-            loop=Loop(deployments=deployments, promotions=promotions, gateway=gateway),
+            lake=lake,
+            loop=Loop(deployments=deployments, promotions=promotions, lake=lake, gateway=gateway),
             view=View(registry=registry, gateway_url=gateway_url),
             keep_warm=keep_warm,
         )
@@ -151,8 +156,8 @@ class Platform:
 
     def metrics(self, service: str, major: int) -> dict[str, Any]:
         """Tell the business metrics of every revision of a major, as consumers reported them."""
-        self.promotions.lake.ship()
-        found = self.promotions.lake.business(service, major)
+        self.lake.ship()
+        found = self.lake.business(service, major)
         return {"name": f"{service}.v{major}", "metrics": [asdict(measured) for measured in found]}
 
     def prediction(self, identity: str) -> dict[str, Any]:
@@ -161,8 +166,8 @@ class Platform:
         Raises:
             NotFoundError: No prediction of that id was logged.
         """
-        self.promotions.lake.ship()
-        row = self.promotions.lake.prediction(identity)
+        self.lake.ship()
+        row = self.lake.prediction(identity)
         if row is None:
             raise NotFoundError(f"there is no prediction {identity!r}", hint="it is the x-request-id of an answer")
         revision = self.registry.revision(RevisionName.parse(row["revision"]))
