@@ -15,7 +15,9 @@ class Gate(StrEnum):
 
     REGRESSION = "regression"
     DATA = "data"
+    REPLAY = "replay"
     LOAD = "load"
+    SHADOW = "shadow"
     EXPERIMENT = "experiment"
 
 

@@ -8,17 +8,22 @@ from rung.schema._contract import Contract, RouteContract, route_contract
 from rung.schema._metrics import ABTest, BusinessMetric
 from rung.schema._name import RevisionName, check_service_name
 from rung.schema._request import Request, instance_limit, max_instances, request_arguments
+from rung.schema._rollout import Bandit, Limits, RampStep, Shadowing
 from rung.schema._specification import ServiceLevel, Specification, parse_specification
 
 __all__ = [
     "ABTest",
+    "Bandit",
     "Break",
     "BusinessMetric",
     "Contract",
+    "Limits",
+    "RampStep",
     "Request",
     "RevisionName",
     "RouteContract",
     "ServiceLevel",
+    "Shadowing",
     "Specification",
     "breaking_changes",
     "check_service_name",

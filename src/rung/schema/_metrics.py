@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from itertools import pairwise
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from rung.schema._rollout import Bandit, Limits, RampStep, Shadowing
 
 _Text = Annotated[str, Field(min_length=1, max_length=2_000)]
 
@@ -67,6 +70,15 @@ class ABTest(BaseModel):
         timedelta, Field(gt=timedelta(0), description="after which no decision means: the incumbent stays")
     ] = timedelta(days=14)
     metrics: Annotated[tuple[BusinessMetric, ...], Field(description="none: no promotion")] = ()
+    replay: Annotated[
+        int, Field(ge=0, le=5_000, description="recorded production requests that a candidate must answer first")
+    ] = 200
+    shadow: Annotated[Shadowing | None, Field(description="mirrored traffic before the test; None: none")] = None
+    ramp: Annotated[tuple[RampStep, ...], Field(description="smaller shares before `share`, in their order")] = ()
+    limits: Annotated[Limits, Field(description="what ends the test at once")] = Limits()
+    bandit: Annotated[
+        Bandit | None, Field(description="shares that follow the evidence, in place of `share` and `ramp`")
+    ] = None
 
     @model_validator(mode="after")
     def _one_decides(self) -> Self:
@@ -77,6 +89,15 @@ class ABTest(BaseModel):
         deciding = [metric.name for metric in self.metrics if metric.role == "decision"]
         if self.metrics and len(deciding) != 1:
             raise ValueError(f"exactly one business metric decides an A/B test, not {len(deciding)}: {deciding}")
+        return self
+
+    @model_validator(mode="after")
+    def _grows(self) -> Self:
+        shares = [*(step.share for step in self.ramp), self.share]
+        if any(later <= earlier for earlier, later in pairwise(shares)):
+            raise ValueError(f"a ramp grows towards the share of the test, but its shares are {shares}")
+        if self.bandit is not None and self.ramp:
+            raise ValueError("a bandit sets the shares by itself: declare either `bandit` or `ramp`")
         return self
 
     @property
