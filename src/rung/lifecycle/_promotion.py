@@ -31,6 +31,8 @@ class ExperimentFacts:
     """What the evidence says at this look; None while it does not decide."""
     progress: str
     """One sentence on how far it is."""
+    due_share: float | None = None
+    """Share that the ramp gives the challenger next, when its time has come."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +54,8 @@ class PromotionFacts:
     """Since when the candidate does not answer; None when it does."""
     server_patience: timedelta
     """How long it may be down."""
+    shadow_deadline: timedelta | None = None
+    """How long production may be mirrored to it before the A/B test; None: not at all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,9 +67,24 @@ class StartGate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StartShadow:
+    """Mirror production to the candidate."""
+
+    because: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StartExperiment:
     """Give the challenger its share of production."""
 
+    because: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grow:
+    """Give the challenger a larger share."""
+
+    share: float
     because: str
 
 
@@ -90,7 +109,7 @@ class Wait:
     because: str
 
 
-Decision = StartGate | StartExperiment | Crown | Reject | Wait
+Decision = StartGate | StartShadow | StartExperiment | Grow | Crown | Reject | Wait
 
 
 def decide(facts: PromotionFacts, now: datetime) -> Decision:
@@ -121,7 +140,17 @@ def _after_gates(facts: PromotionFacts, now: datetime) -> Decision:
         return _through_experiment(facts, facts.experiment, now)
     if facts.incumbent is None:
         return Crown(because="it passed all gates, and its major had no incumbent")
+    if facts.shadow_deadline is not None and all(verdict.gate is not Gate.SHADOW for verdict in facts.verdicts):
+        return _through_shadow(facts, facts.shadow_deadline, now)
     return StartExperiment(because=f"it passed all gates; {facts.incumbent} is the incumbent to beat")
+
+
+def _through_shadow(facts: PromotionFacts, deadline: timedelta, now: datetime) -> Decision:
+    if facts.running is not Gate.SHADOW or facts.gate_since is None:
+        return StartShadow(because=f"production of {facts.incumbent} is mirrored to it")
+    if now - facts.gate_since > deadline:
+        return Reject(because=f"too few production requests were mirrored to it within {_seconds(deadline)}")
+    return Wait(because=f"production is mirrored to it for {_seconds(now - facts.gate_since)}")
 
 
 def _through_experiment(facts: PromotionFacts, experiment: ExperimentFacts, now: datetime) -> Decision:
@@ -135,6 +164,8 @@ def _through_experiment(facts: PromotionFacts, experiment: ExperimentFacts, now:
         return Reject(
             because=f"A/B test: inconclusive at the deadline of {_seconds(experiment.deadline)}; {experiment.progress}"
         )
+    if experiment.due_share is not None:
+        return Grow(share=experiment.due_share, because="nothing spoke against its smaller share")
     return Wait(because=experiment.progress)
 
 

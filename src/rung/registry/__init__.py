@@ -10,10 +10,10 @@ from rung._lazy import exports
 
 if TYPE_CHECKING:
     from rung.registry._registry import Registry, open_registry
-    from rung.registry._rows import Event, Experiment, Promotion, Revision
+    from rung.registry._rows import Event, Experiment, Promotion, Revision, Shadow
     from rung.registry._runs import record_run
 
-__all__ = ["Event", "Experiment", "Promotion", "Registry", "Revision", "open_registry", "record_run"]
+__all__ = ["Event", "Experiment", "Promotion", "Registry", "Revision", "Shadow", "open_registry", "record_run"]
 
 __getattr__ = exports(
     __name__,
@@ -23,6 +23,7 @@ __getattr__ = exports(
         "Promotion": "_rows",
         "Registry": "_registry",
         "Revision": "_rows",
+        "Shadow": "_rows",
         "open_registry": "_registry",
         "record_run": "_runs",
     },

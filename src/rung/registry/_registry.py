@@ -10,22 +10,23 @@ from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
 
 from rung import errors
 from rung.errors import ConflictError, NotFoundError, UnavailableError
-from rung.lifecycle import Gate, State, Verdict
+from rung.lifecycle import Gate, SplitKind, State, Verdict
 from rung.registry import _rows as rows
 from rung.registry import _steps as steps
 from rung.registry import _tables as tables
+from rung.registry import _trials as trials
 from rung.registry._runs import BUSY_MS, HEAD
 from rung.schema import RevisionName
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
     from types import TracebackType
 
     from sqlalchemy.engine import Connection, Engine
 
-    from rung.registry._rows import Event, Experiment, Promotion, Revision
+    from rung.registry._rows import Event, Experiment, Promotion, Revision, Shadow
 
 
 def open_registry(state: Path) -> Registry:
@@ -275,27 +276,32 @@ class Registry:
 
     # --- promotions ---
 
-    def begin_promotion(self, name: RevisionName, *, actor: str) -> int:
+    def begin_promotion(self, name: RevisionName, *, actor: str, joint: bool = False) -> int:
         """Begin an attempt and move the candidate into testing.
+
+        Args:
+            name: The candidate.
+            actor: Who began it.
+            joint: It may run beside other joint attempts of its major, and share a bandit with them.
 
         Raises:
             ConflictError: Another attempt of this major is under way, or the revision is no candidate.
         """
+        busy = ConflictError(
+            f"another promotion of {name.major_name} is under way",
+            hint=f"`rung status {name.service}` shows it; wait until it ended",
+        )
         try:
             with self._write() as connection:
+                if steps.open_promotion(connection, name.service, name.major, joint=not joint) is not None:
+                    raise busy
                 steps.move(
                     connection, name, State.TESTING, because="a promotion began", actor=actor, data={}, fields={}
                 )
-                return _inserted(
-                    connection.execute(
-                        insert(tables.promotions).values(**steps.key(name), actor=actor, started=rows.now())
-                    ).inserted_primary_key
-                )
+                row = {**steps.key(name), "actor": actor, "started": rows.now(), "joint": joint}
+                return _inserted(connection.execute(insert(tables.promotions).values(**row)).inserted_primary_key)
         except IntegrityError as error:
-            raise ConflictError(
-                f"another promotion of {name.major_name} is under way",
-                hint=f"`rung status {name.service}` shows it; wait until it ended",
-            ) from error
+            raise busy from error
 
     def promotions(self, service: str | None = None, *, active_only: bool = False) -> list[Promotion]:
         """Give attempts with their verdicts, in order."""
@@ -316,78 +322,131 @@ class Registry:
     def begin_gate(self, promotion: Promotion, gate: Gate, *, because: str) -> None:
         """Keep that a gate's job is about to be started."""
         with self._write() as connection:
-            changed = update(tables.promotions).where(tables.promotions.c.id == promotion.id)
-            connection.execute(changed.values(gate=gate, gate_since=rows.now()))
-            steps.append(
-                connection, "gate", str(promotion.revision), because=because, actor="rung", data={"gate": gate}
-            )
+            steps.set_gate(connection, promotion, gate, because=because)
 
     def add_verdict(self, promotion: Promotion, verdict: Verdict) -> None:
         """Keep what a gate found; a second verdict of the same gate changes nothing."""
-        table = tables.verdicts
-        with self._write() as connection:
-            known = select(table.c.id).where(table.c.promotion == promotion.id, table.c.gate == verdict.gate)
-            if connection.execute(known).scalar() is not None:
-                return
-            connection.execute(
-                insert(table).values(
-                    promotion=promotion.id,
-                    gate=verdict.gate,
-                    kind=verdict.kind,
-                    because=verdict.because,
-                    evidence=dict(verdict.evidence),
-                    time=rows.now(),
-                )
-            )
-            steps.append(
-                connection,
-                "verdict",
-                str(promotion.revision),
-                because=verdict.because,
-                actor="rung",
-                data={"gate": verdict.gate, "kind": verdict.kind},
-            )
+        self.add_verdicts([(promotion, verdict)])
 
-    def begin_experiment(self, promotion: Promotion, incumbent: RevisionName, *, design: Mapping[str, Any]) -> str:
-        """Begin the A/B test of an attempt and move the challenger into it."""
-        identity = f"{promotion.revision}-{promotion.id}"
-        share = design["share"]
-        because = f"A/B test against {incumbent}: {share:.0%} of the units"
+    def add_verdicts(self, found: Sequence[tuple[Promotion, Verdict]]) -> None:
+        """Keep what was found of several attempts that share an experiment: all or nothing."""
+        with self._write() as connection:
+            for promotion, verdict in found:
+                steps.add_verdict(connection, promotion.id, promotion.revision, verdict)
+
+    def begin_shadowing(self, promotion: Promotion, *, share: float, because: str) -> None:
+        """Mirror production to the candidate of an attempt, as the gate that is under way now."""
         with self._write() as connection:
             steps.move(
-                connection,
-                promotion.revision,
-                State.EXPERIMENTING,
-                because=because,
-                actor="rung",
-                data={"experiment": identity},
-                fields={},
+                connection, promotion.revision, State.SHADOWING, because=because, actor="rung", data={}, fields={}
             )
-            connection.execute(
-                insert(tables.experiments).values(
-                    id=identity,
-                    promotion=promotion.id,
-                    incumbent=str(incumbent),
-                    challenger=str(promotion.revision),
-                    design=dict(design),
-                    started=rows.now(),
-                )
-            )
+            steps.set_gate(connection, promotion, Gate.SHADOW, because=because)
+            trials.begin_shadow(connection, promotion.revision, share, until=None, actor="rung")
+
+    def begin_experiment(
+        self,
+        promotion: Promotion,
+        incumbent: RevisionName,
+        *,
+        design: Mapping[str, Any],
+        shares: Mapping[str, float],
+    ) -> str:
+        """Begin the experiment of an attempt and move the challenger into it.
+
+        Args:
+            promotion: The attempt.
+            incumbent: The revision to be better than.
+            design: The declared `ABTest`, as JSON data.
+            shares: Of the units, by revision.
+        """
+        identity, share = trials.identity_of(promotion), shares[str(promotion.revision)]
+        with self._write() as connection:
+            trials.enter(connection, promotion, incumbent, experiment=identity, share=share)
+            trials.begin(connection, promotion, incumbent, design=design, shares=shares)
         return identity
 
+    def join_experiment(self, promotion: Promotion, experiment: Experiment, *, shares: Mapping[str, float]) -> None:
+        """Make the candidate of an attempt a further arm of a bandit that runs."""
+        share = shares[str(promotion.revision)]
+        with self._write() as connection:
+            trials.enter(connection, promotion, experiment.incumbent, experiment=experiment.id, share=share)
+            trials.join(connection, promotion, experiment.id)
+            because = f"{promotion.revision} joined"
+            trials.split(connection, experiment.id, shares, kind=SplitKind.BANDIT, because=because, actor="rung")
+
+    def split(
+        self, experiment: Experiment, shares: Mapping[str, float], *, kind: SplitKind, because: str, actor: str
+    ) -> None:
+        """Change the traffic split of an experiment that runs.
+
+        Raises:
+            ConflictError: It has ended.
+        """
+        with self._write() as connection:
+            trials.split(connection, experiment.id, shares, kind=kind, because=because, actor=actor)
+            if kind is not SplitKind.BANDIT:  # its shares change every minute; the table of splits has them
+                data = {"experiment": experiment.id, "shares": dict(shares), "kind": kind}
+                subject = str(experiment.challenger)
+                steps.append(connection, "split", subject, because=because, actor=actor, data=data)
+
     def experiments(self, *, active_only: bool = False) -> list[Experiment]:
-        """Give A/B tests, in order of their start."""
+        """Give experiments, in order of their start."""
         query = select(tables.experiments).order_by(tables.experiments.c.started)
         if active_only:
             query = query.where(tables.experiments.c.ended.is_(None))
         with self._engine.connect() as connection:
-            return [rows.experiment_of(row) for row in connection.execute(query)]
+            return trials.read(connection, query)
 
-    def keep_look(self, experiment: str, look: Mapping[str, Any]) -> None:
-        """Keep the figures of the newest look at an A/B test."""
+    # --- shadows ---
+
+    def begin_shadow(self, name: RevisionName, share: float, *, until: datetime | None, actor: str) -> None:
+        """Mirror a share of production to a revision, in place of the share that it had.
+
+        Raises:
+            ConflictError: It has no server that answers, or answers production itself.
+        """
+        with self._write() as connection:
+            revision = steps.get(connection, name)
+            if revision.state not in steps.SHADOWS:
+                raise ConflictError(
+                    f"{name} is {revision.state}, and only a candidate can be a shadow",
+                    hint="`rung deploy serving` it first, or `rung revive` it",
+                )
+            trials.begin_shadow(connection, name, share, until=until, actor=actor)
+            because = f"{share:.4g} of production is mirrored to it" + (f" until {until:%F %T}" if until else "")
+            steps.append(connection, "shadow", str(name), because=because, actor=actor, data={"share": share})
+
+    def end_shadow(self, name: RevisionName, *, because: str, actor: str) -> None:
+        """Mirror nothing to a revision any more; when nothing was mirrored, nothing happens."""
+        with self._write() as connection:
+            if steps.end_shadow(connection, name):
+                steps.append(connection, "shadow", str(name), because=because, actor=actor, data={"share": 0})
+
+    def shadows(self, service: str | None = None, *, active_only: bool = False) -> list[Shadow]:
+        """Give shadows, in order of their start."""
+        query = select(tables.shadows).order_by(tables.shadows.c.id)
+        if service is not None:
+            query = query.where(tables.shadows.c.service == service)
+        if active_only:
+            query = query.where(tables.shadows.c.ended.is_(None))
+        with self._engine.connect() as connection:
+            return [rows.shadow_of(row) for row in connection.execute(query)]
+
+    def keep_look(self, experiment: str, look: Mapping[str, Any], *, for_ever: bool = False) -> None:
+        """Keep the figures of the newest look at an A/B test, and those of some for ever: its course."""
         with self._write() as connection:
             changed = update(tables.experiments).where(tables.experiments.c.id == experiment)
             connection.execute(changed.values(look=dict(look)))
+            if for_ever:
+                row = {"experiment": experiment, "time": rows.now(), "figures": dict(look)}
+                connection.execute(insert(tables.looks).values(**row))
+
+    def looks(self, experiment: str) -> list[dict[str, Any]]:
+        """Give the course of an A/B test: the figures of looks, each with its `time`."""
+        table = tables.looks
+        query = select(table).where(table.c.experiment == experiment).order_by(table.c.id)
+        with self._engine.connect() as connection:
+            return [{"time": row.time, **row.figures} for row in connection.execute(query)]
 
     def crown(self, promotion: Promotion, *, because: str, warm_until: datetime) -> None:
         """Make the candidate of an attempt the incumbent, retire the old one, and end the attempt: all or nothing."""
@@ -417,6 +476,7 @@ class Registry:
                 fields={"promoted": rows.now()},
             )
             steps.end(connection, promotion, "promoted", because)
+            trials.leave(connection, promotion, is_won=True)
 
     def reject(self, promotion: Promotion, *, because: str) -> None:
         """Tear the candidate of an attempt down and end the attempt: all or nothing."""
@@ -431,6 +491,7 @@ class Registry:
                 fields={},
             )
             steps.end(connection, promotion, "rejected", because)
+            trials.leave(connection, promotion, is_won=False)
 
     # --- processes ---
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from rung.lifecycle import Gate, State, Verdict, VerdictKind
+from rung.lifecycle import Gate, Split, SplitKind, State, Verdict, VerdictKind
 from rung.schema import RevisionName
 
 if TYPE_CHECKING:
@@ -69,22 +69,55 @@ class Promotion:
     """The gate whose job was started last."""
     gate_since: datetime | None
     verdicts: tuple[Verdict, ...]
+    joint: bool = False
+    """It shares a bandit with other attempts of its major."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Experiment:
-    """One A/B test."""
+    """One A/B test, or one bandit."""
 
     id: str
     promotion: int
+    """The attempt that began it."""
     incumbent: RevisionName
     challenger: RevisionName
+    """The revision of that attempt."""
     design: Mapping[str, Any]
     """The declared `ABTest`, as JSON data."""
     started: datetime
     ended: datetime | None
     look: Mapping[str, Any] | None
     """The figures of the last look."""
+    splits: tuple[Split, ...] = ()
+    """How its traffic was split, one stretch of time after the other."""
+    attempts: tuple[int, ...] = ()
+    """The promotions whose revisions are or were its arms, in the order in which they joined."""
+
+    @property
+    def shares(self) -> Mapping[str, float]:
+        """The shares of the units now, by revision."""
+        return self.splits[-1].shares
+
+    @property
+    def is_bandit(self) -> bool:
+        """Its shares follow the evidence."""
+        return self.design.get("bandit") is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shadow:
+    """A share of production that is mirrored to a revision."""
+
+    id: int
+    revision: RevisionName
+    share: float
+    """Of the requests."""
+    started: datetime
+    until: datetime | None
+    """When it ends by itself."""
+    ended: datetime | None
+    actor: str
 
 
 def name_of(row: Row[Any]) -> RevisionName:
@@ -146,11 +179,32 @@ def promotion_of(row: Row[Any], given: Sequence[Verdict]) -> Promotion:
         gate=row.gate,
         gate_since=read_optional(row.gate_since),
         verdicts=tuple(given),
+        joint=row.joint,
     )
 
 
-def experiment_of(row: Row[Any]) -> Experiment:
-    """Read an A/B test."""
+def split_of(row: Row[Any]) -> Split:
+    """Read a stretch of an experiment."""
+    return Split(
+        since=read(row.since), kind=SplitKind(row.kind), shares=row.shares, because=row.because, actor=row.actor
+    )
+
+
+def shadow_of(row: Row[Any]) -> Shadow:
+    """Read a shadow."""
+    return Shadow(
+        id=row.id,
+        revision=name_of(row),
+        share=row.share,
+        started=read(row.started),
+        until=read_optional(row.until),
+        ended=read_optional(row.ended),
+        actor=row.actor,
+    )
+
+
+def experiment_of(row: Row[Any], splits: Sequence[Split], attempts: Sequence[int]) -> Experiment:
+    """Read an A/B test, with its splits and the attempts that take part."""
     return Experiment(
         id=row.id,
         promotion=row.promotion,
@@ -160,6 +214,8 @@ def experiment_of(row: Row[Any]) -> Experiment:
         started=read(row.started),
         ended=read_optional(row.ended),
         look=row.look,
+        splits=tuple(splits),
+        attempts=tuple(attempts),
     )
 
 

@@ -17,8 +17,13 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection
 
+    from rung.lifecycle import Gate, Verdict
     from rung.registry._rows import Promotion, Revision
     from rung.schema import RevisionName
+
+
+SHADOWS = frozenset({State.CANDIDATE, State.TESTING, State.SHADOWING})
+"""States in which a revision may get mirrored requests."""
 
 
 def move(
@@ -37,6 +42,15 @@ def move(
     append(connection, to, str(name), because=because, actor=actor, data=data)
     values = {"state": to, "reason": because, "since": rows.now(), **fields}
     connection.execute(update(tables.revisions).where(*is_named(name)).values(**values))
+    if to not in SHADOWS:
+        end_shadow(connection, name)
+
+
+def end_shadow(connection: Connection, name: RevisionName) -> int:
+    """Mirror nothing to a revision any more; tell how many shadows ended."""
+    table = tables.shadows
+    named = (table.c.service == name.service, table.c.major == name.major, table.c.minor == name.minor)
+    return connection.execute(update(table).where(*named, table.c.ended.is_(None)).values(ended=rows.now())).rowcount
 
 
 def append(
@@ -77,23 +91,50 @@ def rollback_pair(connection: Connection, service: str, major: int) -> tuple[Rev
     return incumbent.name, max(warm, key=lambda row: row.since).name
 
 
+def set_gate(connection: Connection, promotion: Promotion, gate: Gate, *, because: str) -> None:
+    """Keep that a gate is under way from now on."""
+    changed = update(tables.promotions).where(tables.promotions.c.id == promotion.id)
+    connection.execute(changed.values(gate=gate, gate_since=rows.now()))
+    append(connection, "gate", str(promotion.revision), because=because, actor="rung", data={"gate": gate})
+
+
+def add_verdict(connection: Connection, promotion: int, name: RevisionName, verdict: Verdict) -> None:
+    """Keep what a gate found; a second verdict of the same gate changes nothing."""
+    table = tables.verdicts
+    known = select(table.c.id).where(table.c.promotion == promotion, table.c.gate == verdict.gate)
+    if connection.execute(known).scalar() is not None:
+        return
+    connection.execute(
+        insert(table).values(
+            promotion=promotion,
+            gate=verdict.gate,
+            kind=verdict.kind,
+            because=verdict.because,
+            evidence=dict(verdict.evidence),
+            time=rows.now(),
+        )
+    )
+    data = {"gate": verdict.gate, "kind": verdict.kind}
+    append(connection, "verdict", str(name), because=verdict.because, actor="rung", data=data)
+
+
 def end(connection: Connection, promotion: Promotion, outcome: str, because: str) -> None:
-    """End an attempt and its A/B test."""
+    """End an attempt."""
     table = tables.promotions
     changed = update(table).where(table.c.id == promotion.id, table.c.ended.is_(None))
     if not connection.execute(changed.values(ended=rows.now(), outcome=outcome, because=because)).rowcount:
         raise ConflictError(
             f"attempt {promotion.id} to promote {promotion.revision} has ended", hint="see `rung history`"
         )
-    ended = update(tables.experiments).where(tables.experiments.c.promotion == promotion.id)
-    connection.execute(ended.values(ended=rows.now()))
 
 
-def open_promotion(connection: Connection, service: str, major: int) -> int | None:
-    """Name the attempt of a major that is under way."""
+def open_promotion(connection: Connection, service: str, major: int, *, joint: bool | None = None) -> int | None:
+    """Name an attempt of a major that is under way: any, or one that is joint or is not."""
     table = tables.promotions
     query = select(table.c.id).where(table.c.service == service, table.c.major == major, table.c.ended.is_(None))
-    found: int | None = connection.execute(query).scalar()
+    if joint is not None:
+        query = query.where(table.c.joint == joint)
+    found: int | None = connection.execute(query).scalars().first()
     return found
 
 

@@ -6,6 +6,7 @@ from sqlalchemy import (
     JSON,
     Boolean,
     Column,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -13,10 +14,16 @@ from sqlalchemy import (
     String,
     Table,
     UniqueConstraint,
+    false,
     text,
 )
 
 metadata = MetaData()
+
+
+def _one_of(name: str, *columns: str, where: str) -> Index:
+    return Index(name, *columns, unique=True, sqlite_where=text(where), postgresql_where=text(where))
+
 
 events = Table(
     "events",
@@ -51,14 +58,7 @@ revisions = Table(
     Column("environment", String(80)),
     Column("warm_until", String(40)),
     Column("promoted", String(40)),
-    Index(
-        "one_incumbent",
-        "service",
-        "major",
-        unique=True,
-        sqlite_where=text("state = 'incumbent'"),
-        postgresql_where=text("state = 'incumbent'"),
-    ),
+    _one_of("one_incumbent", "service", "major", where="state = 'incumbent'"),
 )
 
 runs = Table(
@@ -86,14 +86,9 @@ promotions = Table(
     Column("because", String),
     Column("gate", String(20)),
     Column("gate_since", String(40)),
-    Index(
-        "one_promotion",
-        "service",
-        "major",
-        unique=True,
-        sqlite_where=text("ended IS NULL"),
-        postgresql_where=text("ended IS NULL"),
-    ),
+    Column("joint", Boolean, nullable=False, server_default=false()),
+    _one_of("one_promotion", "service", "major", where="ended IS NULL AND NOT joint"),
+    _one_of("one_attempt", "service", "major", "minor", where="ended IS NULL"),
     sqlite_autoincrement=True,
 )
 
@@ -122,6 +117,54 @@ experiments = Table(
     Column("started", String(40), nullable=False),
     Column("ended", String(40)),
     Column("look", JSON),
+)
+
+splits = Table(
+    "splits",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("experiment", String(64), ForeignKey("experiments.id"), nullable=False),
+    Column("since", String(40), nullable=False),
+    Column("kind", String(20), nullable=False),
+    Column("shares", JSON, nullable=False),
+    Column("because", String, nullable=False),
+    Column("actor", String(200), nullable=False),
+    Index("splits_by_experiment", "experiment", "id"),
+    sqlite_autoincrement=True,
+)
+
+arms = Table(
+    "arms",
+    metadata,
+    Column("promotion", Integer, ForeignKey("promotions.id"), primary_key=True),
+    Column("experiment", String(64), ForeignKey("experiments.id"), nullable=False),
+)
+
+looks = Table(
+    "looks",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("experiment", String(64), ForeignKey("experiments.id"), nullable=False),
+    Column("time", String(40), nullable=False),
+    Column("figures", JSON, nullable=False),
+    Index("looks_by_experiment", "experiment", "id"),
+    sqlite_autoincrement=True,
+)
+
+shadows = Table(
+    "shadows",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("service", String(63), nullable=False),
+    Column("major", Integer, nullable=False),
+    Column("minor", Integer, nullable=False),
+    Column("share", Float, nullable=False),
+    Column("started", String(40), nullable=False),
+    Column("until", String(40)),
+    Column("ended", String(40)),
+    Column("actor", String(200), nullable=False),
+    _one_of("one_shadow", "service", "major", "minor", where="ended IS NULL"),
+    sqlite_autoincrement=True,
 )
 
 processes = Table(

@@ -46,7 +46,9 @@ def test_one_of_each_is_kept_by_partial_indexes(tmp_path: Path, registry: Regist
     with closing(sqlite3.connect(tmp_path / "registry.db")) as connection:
         found = dict(connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'index'"))
     assert found["one_incumbent"].endswith("WHERE state = 'incumbent'")
-    assert found["one_promotion"].endswith("WHERE ended IS NULL")
+    assert found["one_promotion"].endswith("WHERE ended IS NULL AND NOT joint")
+    assert found["one_attempt"].endswith("WHERE ended IS NULL")
+    assert found["one_shadow"].endswith("WHERE ended IS NULL")
 
 
 def test_every_migration_goes_down_and_up_again(tmp_path: Path):

@@ -11,7 +11,7 @@ from sqlalchemy.exc import StatementError
 
 from rung.errors import ConflictError, NotFoundError, UnavailableError
 from rung.lifecycle import MOVES, Gate, State, Verdict, VerdictKind
-from rung.registry import Registry, open_registry, record_run
+from rung.registry import Promotion, Registry, open_registry, record_run
 from rung.schema import RevisionName
 
 if TYPE_CHECKING:
@@ -240,6 +240,11 @@ def test_first_verdict_of_a_gate_stays(registry: Registry, candidate: Callable, 
 
 
 DESIGN = {"share": 0.25, "metrics": []}
+BANDIT = {"bandit": {"interval": "PT1M"}, "metrics": []}
+
+
+def shares(promotion: Promotion, incumbent: RevisionName) -> dict[str, float]:
+    return {str(promotion.revision): 0.25, str(incumbent): 0.75}
 
 
 def test_experiment_moves_the_challenger(
@@ -247,7 +252,7 @@ def test_experiment_moves_the_challenger(
 ):
     incumbent, challenger = crowned(), candidate()
     promotion = attempt(challenger)
-    identity = registry.begin_experiment(promotion, incumbent, design=DESIGN)
+    identity = registry.begin_experiment(promotion, incumbent, design=DESIGN, shares=shares(promotion, incumbent))
     (experiment,) = registry.experiments(active_only=True)
     assert (experiment.id, experiment.incumbent, experiment.challenger) == (identity, incumbent, challenger)
     assert registry.revision(challenger).reason == "A/B test against housing.v1.m0: 25% of the units"
@@ -259,10 +264,10 @@ def test_experiment_moves_the_challenger(
 
 def test_experiment_begins_once(registry: Registry, crowned: Callable, candidate: Callable, attempt: Callable):
     incumbent, promotion = crowned(), attempt(candidate())
-    registry.begin_experiment(promotion, incumbent, design=DESIGN)
+    registry.begin_experiment(promotion, incumbent, design=DESIGN, shares=shares(promotion, incumbent))
     before = everything(registry)
     with pytest.raises(ConflictError, match="is experimenting and cannot become experimenting"):
-        registry.begin_experiment(promotion, incumbent, design=DESIGN)
+        registry.begin_experiment(promotion, incumbent, design=DESIGN, shares=shares(promotion, incumbent))
     assert everything(registry) == before
 
 
@@ -277,7 +282,7 @@ def test_crown_retires_the_old_incumbent(registry: Registry, crowned: Callable, 
 def test_reject_tears_the_candidate_down(registry: Registry, crowned: Callable, candidate: Callable, attempt: Callable):
     old, new = crowned(), candidate()
     promotion = attempt(new)
-    registry.begin_experiment(promotion, old, design=DESIGN)
+    registry.begin_experiment(promotion, old, design=DESIGN, shares=shares(promotion, old))
     registry.reject(promotion, because="it is worse")
     assert states(registry) == {str(old): State.INCUMBENT, str(new): State.TORN_DOWN}
     assert (registry.revision(new).reason, registry.promotions()[-1].outcome) == ("it is worse", "rejected")
@@ -308,7 +313,7 @@ def test_error_in_the_middle_undoes_a_crown(
 ):
     old = crowned()
     promotion = attempt(candidate())
-    registry.begin_experiment(promotion, old, design=DESIGN)
+    registry.begin_experiment(promotion, old, design=DESIGN, shares=shares(promotion, old))
     before = everything(registry)
     verb = "INSERT" if table == "events" else "UPDATE"
     refuse = {
