@@ -1,39 +1,87 @@
-"""The statistics of every decision: A/B tests, guardrails, sample ratio, planning, the paired gate of data tests.
+"""The statistics of every decision: A/B tests, bandits, shadows, health, policies, and the gates of data tests.
 
-Pure: sums and scores come in, a frozen value with its reason comes out. `lifecycle` and `control` call it;
-`docs/statistics.md` explains each method, its source and its measured error rates.
+Pure: sums, counts and scores come in, a frozen value with its reason comes out. `lifecycle` and `control` call it;
+`docs/statistics.md` explains each method, its source and its measured error rates. `Experiment` is an A/B test for
+programs that use nothing else of Rung.
 """
 
 from rung.stats.arms import Arm, Stratum, winsor_limits
+from rung.stats.bandits import BanditLook, discounted, expected_regret, judge_bandit, thompson_shares
 from rung.stats.effects import Effect, Goal, Kind, effect, stratified_effect
-from rung.stats.gate import Gate, GroupedScore, groups, paired_gate
+from rung.stats.experiment import Experiment, Outcome
+from rung.stats.gate import DrawnScore, Gate, GroupedScore, bootstrap_draws, bootstrap_gate, groups, paired_gate
 from rung.stats.guardrail import Guardrail, guardrail
+from rung.stats.health import Health, worse_errors
+from rung.stats.offpolicy import PolicyValue, doubly_robust, inverse_propensity, self_normalised
 from rung.stats.planning import Duration, expected_duration, required_units
+from rung.stats.proportions import wilson_interval
 from rung.stats.sample_ratio import SampleRatio, sample_ratio, stratified_sample_ratio
 from rung.stats.sequential import Decision, Look, SequentialTest
+from rung.stats.shadow import (
+    Agreement,
+    CategoricalShift,
+    Differences,
+    NumericShift,
+    PairedEffect,
+    agreement,
+    categorical_shift,
+    differences,
+    numeric_shift,
+    paired_effect,
+)
+from rung.stats.simulate import Simulated, simulate
 
 __all__ = [
+    "Agreement",
     "Arm",
+    "BanditLook",
+    "CategoricalShift",
     "Decision",
+    "Differences",
+    "DrawnScore",
     "Duration",
     "Effect",
+    "Experiment",
     "Gate",
     "Goal",
     "GroupedScore",
     "Guardrail",
+    "Health",
     "Kind",
     "Look",
+    "NumericShift",
+    "Outcome",
+    "PairedEffect",
+    "PolicyValue",
     "SampleRatio",
     "SequentialTest",
+    "Simulated",
     "Stratum",
+    "agreement",
+    "bootstrap_draws",
+    "bootstrap_gate",
+    "categorical_shift",
+    "differences",
+    "discounted",
+    "doubly_robust",
     "effect",
     "expected_duration",
+    "expected_regret",
     "groups",
     "guardrail",
+    "inverse_propensity",
+    "judge_bandit",
+    "numeric_shift",
+    "paired_effect",
     "paired_gate",
     "required_units",
     "sample_ratio",
+    "self_normalised",
+    "simulate",
     "stratified_effect",
     "stratified_sample_ratio",
+    "thompson_shares",
+    "wilson_interval",
     "winsor_limits",
+    "worse_errors",
 ]

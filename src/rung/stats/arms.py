@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Arm", "Stratum", "winsor_limits"]
+__all__ = ["Arm", "Stratum", "vector", "winsor_limits"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,9 +73,9 @@ class Arm:
         Raises:
             CallError: The shapes differ, or a number is not finite.
         """
-        outcomes = _vector("values", values, None)
-        x = _vector("denominators", denominators, outcomes.size)
-        z = _vector("covariates", covariates, outcomes.size)
+        outcomes = vector("values", values, None)
+        x = vector("denominators", denominators, outcomes.size)
+        z = vector("covariates", covariates, outcomes.size)
         y = outcomes if limits is None else np.clip(outcomes, *limits)
         return cls(
             units=int(y.size),
@@ -132,17 +132,22 @@ def winsor_limits(values: ArrayLike, share: float = 0.001) -> tuple[float, float
     """
     if not 0 <= share < 0.5:  # noqa: PLR2004  # half at each end leaves nothing
         raise CallError(f"the share {share} to clip at each end must be at least 0 and below 0.5")
-    low, high = np.quantile(_vector("values", values, None), [share, 1 - share])
+    low, high = np.quantile(vector("values", values, None), [share, 1 - share])
     return float(low), float(high)
 
 
-def _vector(name: str, values: ArrayLike | None, size: int | None) -> NDArray[np.float64]:
+def vector(name: str, values: ArrayLike | None, size: int | None) -> NDArray[np.float64]:
+    """Return finite numbers of shape (size,), of any size when it is None; zeros where there are no values.
+
+    Raises:
+        CallError: The shape differs, or a number is not finite.
+    """
     if values is None:
         return np.zeros(size or 0)
-    vector = np.asarray(values, dtype=np.float64)
-    if vector.ndim != 1 or (size is not None and vector.size != size):
+    numbers = np.asarray(values, dtype=np.float64)
+    if numbers.ndim != 1 or (size is not None and numbers.size != size):
         expected = "one number per unit" if size is None else f"shape ({size},), one number per unit as in values"
-        raise CallError(f"{name} has shape {vector.shape}, but must be {expected}")
-    if not np.isfinite(vector).all():
+        raise CallError(f"{name} has shape {numbers.shape}, but must be {expected}")
+    if not np.isfinite(numbers).all():
         raise CallError(f"{name} has a number that is not finite", hint="leave such units out, or replace the number")
-    return vector
+    return numbers

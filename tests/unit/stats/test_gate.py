@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from rung.errors import CallError
-from rung.stats import GroupedScore, groups, paired_gate
+from rung.stats import DrawnScore, Gate, GroupedScore, bootstrap_draws, bootstrap_gate, groups, paired_gate
 
 
 def scores(right: np.ndarray) -> GroupedScore:
@@ -97,3 +97,57 @@ def test_few_rows_are_their_own_groups():
     assert sorted(groups(7).tolist()) == list(range(7))
     with pytest.raises(CallError):
         groups(1)
+
+
+def medians(ours: np.ndarray, theirs: np.ndarray, draws: int = 400) -> Gate:
+    rows = list(bootstrap_draws(ours.size, draws))
+    candidate, reference = (
+        DrawnScore(full=float(np.median(y)), drawn=tuple(float(np.median(y[i])) for i in rows)) for y in (ours, theirs)
+    )
+    return bootstrap_gate(candidate=candidate, reference=reference, goal="minimize")
+
+
+def test_draws_are_fixed_and_even():
+    first, again = (np.stack(list(bootstrap_draws(500, 200, seed=3))) for _ in range(2))
+    assert (first == again).all()
+    assert (first != np.stack(list(bootstrap_draws(500, 200, seed=4)))).any()
+    assert (first.min(), first.max()) == (0, 499)
+    assert np.bincount(first.ravel()).std() == pytest.approx(math.sqrt(200), rel=0.2)
+    assert next(bootstrap_draws(6)).tolist() == [3, 1, 4, 4, 2, 1]
+    assert (next(bootstrap_draws(6, seed=-1)) < 6).all()
+
+
+def test_worse_medians_are_rejected():
+    errors = np.random.default_rng(5).exponential(size=1_000)
+    noise = np.random.default_rng(6).normal(scale=0.1, size=1_000)
+    assert medians(np.abs(errors + noise), errors).passed
+    worse = medians(np.abs(1.2 * errors + noise), errors)
+    assert not worse.passed
+    assert worse.difference < -worse.smallest_caught
+    assert worse.reliably_caught > worse.smallest_caught > 0
+    assert "significantly worse" in worse.because
+
+
+def test_equal_medians_pass():
+    errors = np.random.default_rng(7).exponential(size=200)
+    gate = medians(errors, errors)
+    assert (gate.passed, gate.p_value, gate.standard_error) == (True, 1.0, 0.0)
+
+
+@pytest.mark.parametrize("full", [math.nan, 0.5])
+def test_draws_must_be_finite(full: float):
+    good = DrawnScore(full=0.5, drawn=(0.5,) * 100)
+    bad = DrawnScore(full=full, drawn=(0.5,) * 99 + (math.inf,))
+    gate = bootstrap_gate(candidate=bad, reference=good, goal="maximize")
+    assert not gate.passed
+    assert ("on draw 99 is inf" in gate.because) != math.isnan(full)
+
+
+@pytest.mark.parametrize(("ours", "theirs", "alpha"), [(100, 101, 0.05), (99, 99, 0.05), (100, 100, 0.5)])
+def test_unpaired_draws_are_refused(ours: int, theirs: int, alpha: float):
+    candidate, reference = (DrawnScore(full=0.5, drawn=(0.5,) * count) for count in (ours, theirs))
+    with pytest.raises(CallError):
+        bootstrap_gate(candidate=candidate, reference=reference, goal="maximize", alpha=alpha)
+    for rows, draws in ((1, 100), (10, 99)):
+        with pytest.raises(CallError):
+            bootstrap_draws(rows, draws)
