@@ -79,7 +79,7 @@ def _production(
     )
     split: Split | None = None
     if running is not None:
-        split = Split(experiment=running.id, challenger=str(running.challenger), share=running.design["share"])
+        split = Split.ab(experiment=running.id, challenger=str(running.challenger), share=running.design["share"])
     return Production(
         service=revisions[0].name.service,
         major=revisions[0].name.major,

@@ -11,24 +11,29 @@ headers, which no consumer can set:
 |---|---|
 | `x-rung-route` | `production`, `exact` or `shadow` |
 | `x-rung-experiment` | the experiment's id, while one runs |
-| `x-rung-arm` | the arm that the unit is *assigned* to: `challenger`, `incumbent`, or `none` |
+| `x-rung-arm` | the arm that the unit is *assigned* to: `challenger`, `incumbent`, in a bandit `m3`; or `none` |
+| `x-rung-propensity` | the probability with which a unit is assigned to that arm, as in `0.3000`; not with `none` |
 | `x-request-id` | a new unique id; the answer carries it too |
 | `x-forwarded-prefix` | what was cut from the path |
 
 `none` is a request without a usable unit (absent, sent twice, longer than 256 characters, not printable ASCII, or with
 a comma): a random arm would break "same unit, same arm", so the incumbent answers and the analysis leaves it out.
-A unit assigned to a challenger that is down is answered by the incumbent; its arm stays `challenger`.
+A unit assigned to a challenger that is down is answered by the incumbent; its arm stays what it was.
+
+A mirrored request carries the headers of the production request that it is a copy of, `x-request-id` among them, and
+`shadow` for its route. No consumer waits for a shadow, and what a shadow cannot take is not mirrored.
 """
 
 from rung.gateway._bootstrap import bootstrap
-from rung.gateway.assignment import Arm, assigned
+from rung.gateway.assignment import assigned
 from rung.gateway.configuration import configuration, widened
-from rung.gateway.routing import Backend, Production, Routing, Shadow, Split
+from rung.gateway.routing import Arm, Backend, Challenger, Production, Routing, Shadow, Split
 from rung.gateway.server import Gateway
 
 __all__ = [
     "Arm",
     "Backend",
+    "Challenger",
     "Gateway",
     "Production",
     "Routing",

@@ -7,12 +7,23 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from rung.gateway.routing import Backend, Production
 
-__all__ = ["OUTCOMES", "aggregate", "assignment", "cluster", "cluster_name", "collector", "fallback_name"]
+__all__ = [
+    "OUTCOMES",
+    "assignment",
+    "cluster",
+    "cluster_name",
+    "collector",
+    "fallback_name",
+    "fallbacks",
+    "mirror",
+    "mirror_name",
+]
 
 OUTCOMES: Final = "outcomes"
 """Name of the collector's cluster."""
 
 _UNLIMITED = 100_000  # beyond what one machine can do: limiting is the revision server's affair, not the breaker's
+_MOST_MIRRORED = 64  # requests that a shadow may have at once, and as many may wait: further ones are not mirrored
 _ANY_IS_ENOUGH = 10_000  # per cent by which a healthy replica counts: one of a hundred still takes all of the traffic
 _CLUSTER = "type.googleapis.com/envoy.config.cluster.v3.Cluster"
 _ASSIGNMENT = "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment"
@@ -46,16 +57,22 @@ def cluster_name(revision: str) -> str:
     return revision.replace(".", "/")
 
 
-def fallback_name(production: Production) -> str:
+def fallback_name(challenger: str, incumbent: str) -> str:
     """Return the name of the cluster that tries the challenger, then the incumbent.
 
-    >>> from rung.gateway import Production, Split
-    >>> split = Split(experiment="e1", challenger="housing.v1.m3", share=0.5)
-    >>> fallback_name(Production(service="housing", major=1, incumbent="housing.v1.m2", split=split))
+    >>> fallback_name("housing.v1.m3", "housing.v1.m2")
     'housing/v1/m3-or-m2'
     """
-    incumbent, challenger = production.answering
     return f"{cluster_name(challenger)}-or-{incumbent.rpartition('.')[2]}"
+
+
+def mirror_name(revision: str) -> str:
+    """Return the name of the cluster that takes mirrored requests.
+
+    >>> mirror_name("housing.v1.m4")
+    'housing/v1/m4-shadow'
+    """
+    return f"{cluster_name(revision)}-shadow"
 
 
 def cluster(backend: Backend, *, endpoints_file: str) -> dict[str, Any]:
@@ -63,15 +80,17 @@ def cluster(backend: Backend, *, endpoints_file: str) -> dict[str, Any]:
 
     There is no outlier ejection: a revision that answers 500 is evidence, and hiding it would bias the experiment.
     """
-    name = cluster_name(backend.revision)
-    source = {"path_config_source": {"path": endpoints_file}, "resource_api_version": "V3"}
-    return {
-        **_common(name),
-        "type": "EDS",
-        "eds_cluster_config": {"service_name": name, "eds_config": source},
-        "health_checks": [_HEALTH_CHECK],
-        "ignore_health_on_host_removal": True,
-    }
+    return {**_common(cluster_name(backend.revision)), **_discovered(backend, endpoints_file)}
+
+
+def mirror(backend: Backend, *, endpoints_file: str) -> dict[str, Any]:
+    """Return the cluster of a revision as a shadow: the same servers, reached with limits of its own.
+
+    A shadow that hangs costs a bounded number of connections and of bodies in memory, and whoever asks this revision by
+    its exact path does not share that limit.
+    """
+    limited = _common(mirror_name(backend.revision), most=_MOST_MIRRORED, longest_s=backend.timeout_s)
+    return {**limited, **_discovered(backend, endpoints_file)}
 
 
 def collector(endpoint: str) -> dict[str, Any]:
@@ -79,22 +98,10 @@ def collector(endpoint: str) -> dict[str, Any]:
     return {**_common(OUTCOMES), "type": "STATIC", "load_assignment": _assignment(OUTCOMES, (endpoint,))}
 
 
-def aggregate(production: Production) -> dict[str, Any]:
-    """Return the cluster that sends a dead challenger's units to the incumbent."""
-    incumbent, challenger = production.answering
-    members = [cluster_name(challenger), cluster_name(incumbent)]
-    return {
-        "@type": _CLUSTER,
-        "name": fallback_name(production),
-        "connect_timeout": "1s",
-        "lb_policy": "CLUSTER_PROVIDED",
-        "cluster_type": {
-            "name": "envoy.clusters.aggregate",
-            "typed_config": {"@type": _AGGREGATE, "clusters": members},
-        },
-        "common_lb_config": _BALANCING,
-        "circuit_breakers": _breakers(),
-    }
+def fallbacks(production: Production) -> list[dict[str, Any]]:
+    """Return, for a split, one cluster per challenger: it sends a dead challenger's units to the incumbent."""
+    incumbent, *challengers = production.answering
+    return [_aggregate(challenger, incumbent) for challenger in challengers]
 
 
 def assignment(backend: Backend) -> dict[str, Any]:
@@ -102,28 +109,57 @@ def assignment(backend: Backend) -> dict[str, Any]:
     return {"@type": _ASSIGNMENT, **_assignment(cluster_name(backend.revision), backend.endpoints)}
 
 
-def _common(name: str) -> dict[str, Any]:
+def _aggregate(challenger: str, incumbent: str) -> dict[str, Any]:
+    members = [cluster_name(challenger), cluster_name(incumbent)]
+    return {
+        "@type": _CLUSTER,
+        "name": fallback_name(challenger, incumbent),
+        "connect_timeout": "1s",
+        "lb_policy": "CLUSTER_PROVIDED",
+        "cluster_type": {
+            "name": "envoy.clusters.aggregate",
+            "typed_config": {"@type": _AGGREGATE, "clusters": members},
+        },
+        "common_lb_config": _BALANCING,
+        "circuit_breakers": _breakers(_UNLIMITED),
+    }
+
+
+def _common(name: str, *, most: int = _UNLIMITED, longest_s: float | None = None) -> dict[str, Any]:
+    # Shorter than the 5 s after which a server of the field hangs up: else both ends race.
+    http = {"idle_timeout": "4s"}
+    if longest_s is not None:
+        http["max_stream_duration"] = f"{longest_s:.3f}s"
     return {
         "@type": _CLUSTER,
         "name": name,
         "connect_timeout": "1s",
         "lb_policy": "LEAST_REQUEST",
         "common_lb_config": _BALANCING,
-        "circuit_breakers": _breakers(),
+        "circuit_breakers": _breakers(most),
         "typed_extension_protocol_options": {
             "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
                 "@type": _HTTP_OPTIONS,
                 "explicit_http_config": {"http_protocol_options": {}},
-                # Shorter than the 5 s after which a server of the field hangs up: else both ends race.
-                "common_http_protocol_options": {"idle_timeout": "4s"},
+                "common_http_protocol_options": http,
             }
         },
     }
 
 
-def _breakers() -> dict[str, Any]:
+def _discovered(backend: Backend, endpoints_file: str) -> dict[str, Any]:
+    source = {"path_config_source": {"path": endpoints_file}, "resource_api_version": "V3"}
+    return {
+        "type": "EDS",
+        "eds_cluster_config": {"service_name": cluster_name(backend.revision), "eds_config": source},
+        "health_checks": [_HEALTH_CHECK],
+        "ignore_health_on_host_removal": True,
+    }
+
+
+def _breakers(most: int) -> dict[str, Any]:
     limits = ("max_connections", "max_pending_requests", "max_requests", "max_retries")
-    return {"thresholds": [dict.fromkeys(limits, _UNLIMITED)]}
+    return {"thresholds": [dict.fromkeys(limits, most)]}
 
 
 def _assignment(name: str, endpoints: tuple[str, ...]) -> dict[str, Any]:

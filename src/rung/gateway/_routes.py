@@ -11,8 +11,8 @@ from itertools import groupby
 from typing import Any, Final
 
 from rung.gateway import _clusters
-from rung.gateway.assignment import BUCKETS, UNIT_PATTERN, challenger_buckets
-from rung.gateway.routing import Backend, Production, Routing, Shadow, Split
+from rung.gateway.assignment import UNIT_PATTERN
+from rung.gateway.routing import Arm, Backend, Production, Routing, Shadow, Split
 
 __all__ = ["BODY_LIMIT", "OK_BODY", "ROUTES", "holders", "route_table"]
 
@@ -142,35 +142,39 @@ def _answered(production: Production, routing: Routing, match: dict[str, Any]) -
         "cluster": _clusters.cluster_name(backend.revision),
         **_timeouts(backend.timeout_s),
         "retry_policy": _retry(idempotent=backend.idempotent),
-        **_forwarding(production.shadow),
+        **_forwarding(production.shadows),
     }
     return _marked(production, match, action, outside)
 
 
 def _divided(production: Production, split: Split, routing: Routing, *, match: dict[str, Any]) -> dict[str, Any]:
-    """Return the route of an experiment; the challenger comes first, so that it owns the lowest buckets."""
+    """Return the route of an experiment; the challengers come first, so that they own the lowest buckets."""
     backends = [routing.backend(revision) for revision in production.answering]
-    weight = challenger_buckets(split)
-    arms = [
-        _arm("challenger", _clusters.fallback_name(production), weight),
-        _arm("incumbent", _clusters.cluster_name(backends[0].revision), BUCKETS - weight),
-    ]
-    salted = {"pattern": {"regex": "^(.*)$"}, "substitution": rf"{split.experiment}:\1"}
+    salted = {"pattern": {"regex": "^(.*)$"}, "substitution": rf"{split.hash_salt}:\1"}
     action = {
-        "weighted_clusters": {"clusters": arms, "use_hash_policy": True},
+        "weighted_clusters": {"clusters": _weighted(production.arms), "use_hash_policy": True},
         "hash_policy": [{"header": {"header_name": production.unit_header, "regex_rewrite": salted}}],
         **_timeouts(max(backend.timeout_s for backend in backends)),
         "retry_policy": {
             **_retry(idempotent=all(backend.idempotent for backend in backends)),
             "retry_priority": _NEXT_PRIORITY,
         },
-        **_forwarding(production.shadow),
+        **_forwarding(production.shadows),
     }
     return _marked(production, match, action, {"x-rung-experiment": split.experiment})
 
 
-def _arm(arm: str, name: str, weight: int) -> dict[str, Any]:
-    return {"name": name, "weight": weight, "request_headers_to_add": _headers({"x-rung-arm": arm})}
+def _weighted(arms: tuple[Arm, ...]) -> list[dict[str, Any]]:
+    *challengers, incumbent = arms
+    names = [_clusters.fallback_name(arm.revision, incumbent.revision) for arm in challengers]
+    return [
+        {
+            "name": name,
+            "weight": arm.weight,
+            "request_headers_to_add": _headers({"x-rung-arm": arm.name, "x-rung-propensity": f"{arm.propensity:.4f}"}),
+        }
+        for name, arm in zip([*names, _clusters.cluster_name(incumbent.revision)], arms, strict=True)
+    ]
 
 
 def _marked(
@@ -187,17 +191,17 @@ def _marked(
     }
 
 
-def _forwarding(shadow: Shadow | None) -> dict[str, Any]:
-    rewrite: dict[str, Any] = {"prefix_rewrite": "/"}
-    if shadow is None:
-        return rewrite
-    policy = {
-        "cluster": _clusters.cluster_name(shadow.revision),
+def _forwarding(shadows: tuple[Shadow, ...]) -> dict[str, Any]:
+    return {"prefix_rewrite": "/", "request_mirror_policies": [_mirrored(shadow) for shadow in shadows]}
+
+
+def _mirrored(shadow: Shadow) -> dict[str, Any]:
+    return {
+        "cluster": _clusters.mirror_name(shadow.revision),
         "runtime_fraction": {"default_value": {"numerator": round(shadow.share * 1_000_000), "denominator": "MILLION"}},
         "disable_shadow_host_suffix_append": True,
         "request_headers_mutations": [{"append": header} for header in _headers({"x-rung-route": "shadow"})],
     }
-    return {**rewrite, "request_mirror_policies": [policy]}
 
 
 def _elsewhere(majors: list[Production], routing: Routing) -> list[dict[str, Any]]:

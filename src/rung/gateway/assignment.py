@@ -1,23 +1,21 @@
 """Which arm a unit belongs to: the gateway's own arithmetic in Python, so that every assignment can be audited.
 
-Envoy computes xxHash64 (seed 0) of "<experiment>:<unit>" and takes it modulo the total weight. The challenger owns the
-lowest buckets, so a larger share only ever moves units towards it.
+Envoy computes xxHash64 (seed 0) of "<salt>:<unit>" and takes it modulo the total weight. The challengers own the lowest
+buckets, one after the other: with one of them, a larger share only ever moves units towards it.
 """
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final, Literal
+from itertools import accumulate
+from typing import TYPE_CHECKING, Final
+
+from rung.gateway.routing import BUCKETS
 
 if TYPE_CHECKING:
-    from rung.gateway.routing import Split
+    from rung.gateway.routing import Arm, Production
 
-__all__ = ["BUCKETS", "UNIT_PATTERN", "Arm", "assigned", "challenger_buckets", "xxh64"]
-
-Arm = Literal["challenger", "incumbent", "none"]
-
-BUCKETS: Final = 10_000
-"""The total weight of a split: always the same, or a change of share would move units in both directions."""
+__all__ = ["UNIT_PATTERN", "assigned", "xxh64"]
 
 UNIT_PATTERN: Final = r"[ -+\--~]{1,256}"
 """What can be assigned: 1 to 256 printable ASCII characters but no comma, by which repeated headers are joined."""
@@ -29,25 +27,25 @@ _P4, _P5 = 0x85EB_CA77_C2B2_AE63, 0x27D4_EB2F_1656_67C5
 _STRIPE = 32  # bytes that the four lanes take per round
 
 
-def assigned(split: Split, unit: str | None) -> Arm:
-    """Return the arm of a unit, or "none" without a usable unit: the incumbent answers, outside the experiment.
+def assigned(production: Production, unit: str | None) -> Arm | None:
+    """Return the arm of a unit, in some ten microseconds; None outside an experiment, where the incumbent answers.
 
-    >>> from rung.gateway import Split
-    >>> split = Split(experiment="e1", challenger="housing.v1.m3", share=0.5)
-    >>> assigned(split, "customer-7")
+    That is without a split, and without a usable unit.
+
+    >>> from rung.gateway import Production, Split
+    >>> split = Split.ab(experiment="e1", challenger="housing.v1.m3", share=0.5)
+    >>> production = Production(service="housing", major=1, incumbent="housing.v1.m2", split=split)
+    >>> assigned(production, "customer-7").name
     'incumbent'
-    >>> assigned(split, None)
-    'none'
+    >>> assigned(production, None) is None
+    True
     """
-    if unit is None or not _UNIT.fullmatch(unit):
-        return "none"
-    bucket = xxh64(f"{split.experiment}:{unit}".encode()) % BUCKETS
-    return "challenger" if bucket < challenger_buckets(split) else "incumbent"
-
-
-def challenger_buckets(split: Split) -> int:
-    """Return how many of the `BUCKETS` the challenger owns."""
-    return round(split.share * BUCKETS)
+    if production.split is None or unit is None or not _UNIT.fullmatch(unit):
+        return None
+    bucket = xxh64(f"{production.split.hash_salt}:{unit}".encode()) % BUCKETS
+    arms = production.arms
+    ends = accumulate(arm.weight for arm in arms)
+    return next(arm for arm, end in zip(arms, ends, strict=True) if bucket < end)
 
 
 def xxh64(data: bytes) -> int:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from rung.gateway.routing import Routing
+    from rung.gateway.routing import Backend, Routing
 
 __all__ = [
     "CLUSTERS",
@@ -73,7 +73,7 @@ def widened(current: Mapping[str, dict[str, Any]], target: Files) -> Files:
 def is_whole(files: Mapping[str, dict[str, Any]]) -> bool:
     """Tell whether an Envoy can start from these files: none is missing."""
     named = {
-        endpoints_file(cluster["name"])
+        endpoints_file(cluster["eds_cluster_config"]["service_name"])
         for cluster in _resources(files.get(CLUSTERS))
         if "eds_cluster_config" in cluster
     }
@@ -100,15 +100,16 @@ def encoded(response: Mapping[str, Any]) -> bytes:
 
 
 def _all_clusters(routing: Routing, folder: Path) -> list[dict[str, Any]]:
-    revisions = [
-        _clusters.cluster(
-            backend, endpoints_file=str(folder / endpoints_file(_clusters.cluster_name(backend.revision)))
-        )
-        for backend in routing.backends
+    def path(backend: Backend) -> str:
+        return str(folder / endpoints_file(_clusters.cluster_name(backend.revision)))
+
+    shadows = [routing.backend(shadow.revision) for production in routing.productions for shadow in production.shadows]
+    return [
+        *(_clusters.cluster(backend, endpoints_file=path(backend)) for backend in routing.backends),
+        *(_clusters.mirror(backend, endpoints_file=path(backend)) for backend in shadows),
+        *(each for production in routing.productions if production.split for each in _clusters.fallbacks(production)),
+        *([_clusters.collector(routing.outcomes)] if routing.outcomes else []),
     ]
-    experiments = [_clusters.aggregate(production) for production in routing.productions if production.split]
-    outcomes = [_clusters.collector(routing.outcomes)] if routing.outcomes else []
-    return [*revisions, *experiments, *outcomes]
 
 
 def _joined(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:

@@ -8,20 +8,30 @@ from __future__ import annotations
 import ipaddress
 import re
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
+from typing import TYPE_CHECKING, Final, Self
 
 from rung.errors import CallError
 
-__all__ = ["Backend", "Production", "Routing", "Shadow", "Split"]
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["BUCKETS", "Arm", "Backend", "Challenger", "Production", "Routing", "Shadow", "Split"]
+
+BUCKETS: Final = 10_000
+"""The total weight of a split: always the same, or a change of share would move units in both directions."""
 
 _REVISION = re.compile(r"[a-z][a-z0-9_-]{0,62}\.v[0-9]+\.m[0-9]+")
 _SERVICE = re.compile(r"[a-z][a-z0-9_-]{0,62}")
-_EXPERIMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _HEADER = re.compile(r"[a-z][a-z0-9-]*")
 _RESERVED_HEADERS = ("x-rung-", "x-envoy-")
 _LONGEST_SOCKET_PATH = 107  # bytes; sun_path of unix(7) holds 108 with the closing zero
 _SHORTEST_TIMEOUT_S = 0.01  # written with three digits, and 0 would be none at all
 _LONGEST_TIMEOUT_S = 3_600.0
 _HIGHEST_PORT = 65_535
+_TWO_ARMS = ("challenger", "incumbent")
+_ROUNDING = 1e-9  # by which the sum of shares that add up to 1 may miss it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,25 +69,90 @@ class Backend:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Split:
-    """A running experiment: which share of the units the challenger answers."""
+class Challenger:
+    """A revision that an experiment tries, and how many of the units it answers."""
 
-    experiment: str  # its id: the salt of the hash, so that each experiment draws its units anew
-    challenger: str  # revision
+    revision: str
     share: float  # 0..1 of the units; kept to 1/10,000
 
     def __post_init__(self) -> None:
-        if not _EXPERIMENT.fullmatch(self.experiment):
+        _check_share(self.share, of=f"the challenger {self.revision}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Split:
+    """A running experiment: which share of the units each challenger answers. The incumbent answers the rest.
+
+    A share of 0 pauses a challenger: its units go to the incumbent and are still marked with the experiment.
+    """
+
+    experiment: str  # its id
+    challengers: tuple[Challenger, ...]  # at least one, in the order of their buckets
+    bandit: bool = False  # arms are named after their revisions, "m3"; more than one challenger needs that
+    salt: str | None = None  # of the hash; None: the experiment's id, so that each experiment draws its units anew
+
+    def __post_init__(self) -> None:
+        _check_id(self.experiment, called="the id of an experiment")
+        _check_id(self.hash_salt, called="a salt")
+        if not self.challengers:
+            raise CallError(f"experiment {self.experiment} has no challenger", hint="leave out a split that tries none")
+        if len(self.challengers) > 1 and not self.bandit:
             raise CallError(
-                f"{self.experiment!r} is not the id of an experiment",
-                hint="use 1 to 128 letters, digits, dots, dashes and underscores",
+                f"experiment {self.experiment} has {len(self.challengers)} challengers, and an A/B test has one",
+                hint="set bandit=True, which names the arms after their revisions",
             )
-        _check_share(self.share, of=f"experiment {self.experiment}")
+        total = sum(challenger.share for challenger in self.challengers)
+        if total > 1 + _ROUNDING:
+            raise CallError(
+                f"the shares of the challengers in experiment {self.experiment} sum to {total}",
+                hint="together they are at most 1; what they leave is the incumbent's",
+            )
+
+    @classmethod
+    def ab(cls, *, experiment: str, challenger: str, share: float) -> Self:
+        """Return the split of an A/B test: one challenger beside the incumbent.
+
+        >>> Split.ab(experiment="e1", challenger="housing.v1.m3", share=0.1).weights
+        (1000, 9000)
+        """
+        return cls(experiment=experiment, challengers=(Challenger(revision=challenger, share=share),))
+
+    @property
+    def hash_salt(self) -> str:
+        """What is hashed ahead of the unit."""
+        return self.experiment if self.salt is None else self.salt
+
+    @property
+    def weights(self) -> tuple[int, ...]:
+        """How many of the `BUCKETS` each challenger owns, then the incumbent. Their ends are rounded, not their sizes.
+
+        So they always sum to `BUCKETS`, and a share that grows never costs its own arm a bucket.
+        """
+        shares = accumulate(challenger.share for challenger in self.challengers)
+        ends = [min(round(share * BUCKETS), BUCKETS) for share in shares]
+        return tuple(end - begin for begin, end in pairwise((0, *ends, BUCKETS)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arm:
+    """What a unit is assigned to in an experiment."""
+
+    name: str  # as in `x-rung-arm`: "challenger" or "incumbent", in a bandit "m3"
+    revision: str  # who answers, while it is healthy
+    weight: int  # of the `BUCKETS`
+
+    @property
+    def propensity(self) -> float:
+        """The probability with which a unit is assigned to this arm, 0..1."""
+        return self.weight / BUCKETS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shadow:
-    """A share of the requests, sent to a revision as well; its answers are thrown away."""
+    """A share of the requests, sent to a revision as well; its answers are thrown away.
+
+    Shadows of one production path see the same requests: all that the smaller share sees, the larger share sees too.
+    """
 
     revision: str
     share: float  # 0..1 of the requests
@@ -94,7 +169,7 @@ class Production:
     major: int
     incumbent: str | None
     split: Split | None = None
-    shadow: Shadow | None = None
+    shadows: tuple[Shadow, ...] = ()
     unit_header: str = "x-unit-id"
 
     def __post_init__(self) -> None:
@@ -107,10 +182,10 @@ class Production:
                 f"{self.unit_header!r} cannot be the unit header of {self.name}",
                 hint="use a-z, 0-9 and -, and not x-rung-* or x-envoy-*, which the gateway removes",
             )
-        if self.incumbent is None and (self.split or self.shadow):
+        if self.incumbent is None and (self.split or self.shadows):
             raise CallError(f"{self.name} has a split or a shadow but no incumbent")
-        if self.split and self.split.challenger == self.incumbent:
-            raise CallError(f"{self.incumbent} cannot challenge itself")
+        _check_unique(self.answering, hint="the incumbent cannot challenge itself, nor a challenger come twice")
+        _check_unique([shadow.revision for shadow in self.shadows], hint="give each shadow one share")
         for revision in self.revisions:
             if not revision.startswith(f"{self.name}.m"):
                 raise CallError(f"{revision} is not a revision of {self.name}")
@@ -127,14 +202,33 @@ class Production:
 
     @property
     def answering(self) -> tuple[str, ...]:
-        """The revisions whose answers consumers see: the incumbent, then the challenger."""
-        challenger = self.split.challenger if self.split else None
-        return tuple(revision for revision in (self.incumbent, challenger) if revision)
+        """The revisions whose answers consumers see: the incumbent, then the challengers."""
+        challengers = self.split.challengers if self.split else ()
+        return (*([self.incumbent] if self.incumbent else []), *(challenger.revision for challenger in challengers))
+
+    @property
+    def arms(self) -> tuple[Arm, ...]:
+        """What units are assigned to, in the order of their buckets: the challengers, the incumbent. Empty: no split.
+
+        >>> split = Split.ab(experiment="e1", challenger="housing.v1.m3", share=0.1)
+        >>> production = Production(service="housing", major=1, incumbent="housing.v1.m2", split=split)
+        >>> [(arm.name, arm.revision, arm.propensity) for arm in production.arms]
+        [('challenger', 'housing.v1.m3', 0.1), ('incumbent', 'housing.v1.m2', 0.9)]
+        """
+        if self.split is None:
+            return ()
+        incumbent, *challengers = self.answering
+        revisions = (*challengers, incumbent)
+        names = [revision.rpartition(".")[2] for revision in revisions] if self.split.bandit else _TWO_ARMS
+        return tuple(
+            Arm(name=name, revision=revision, weight=weight)
+            for name, revision, weight in zip(names, revisions, self.split.weights, strict=True)
+        )
 
     @property
     def revisions(self) -> tuple[str, ...]:
         """All revisions that get requests from this path."""
-        return (*self.answering, *((self.shadow.revision,) if self.shadow else ()))
+        return (*self.answering, *(shadow.revision for shadow in self.shadows))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,8 +240,8 @@ class Routing:
     outcomes: str | None = None  # endpoint of the collector that takes POST /outcomes
 
     def __post_init__(self) -> None:
-        _check_unique([backend.revision for backend in self.backends])
-        _check_unique([production.name for production in self.productions])
+        _check_unique([backend.revision for backend in self.backends], hint="a revision has one backend")
+        _check_unique([production.name for production in self.productions], hint="a major has one production path")
         if self.outcomes is not None:
             check_endpoint(self.outcomes)
         known = {backend.revision for backend in self.backends}
@@ -187,12 +281,17 @@ def _check_socket_path(path: str) -> None:
         )
 
 
+def _check_id(value: str, *, called: str) -> None:
+    if not _ID.fullmatch(value):
+        raise CallError(f"{value!r} is not {called}", hint="use 1 to 128 letters, digits, dots, dashes and underscores")
+
+
 def _check_share(share: float, *, of: str) -> None:
     if not 0 <= share <= 1:
         raise CallError(f"the share of {of} is {share}", hint="a share goes from 0 to 1")
 
 
-def _check_unique(names: list[str]) -> None:
+def _check_unique(names: Sequence[str], *, hint: str) -> None:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise CallError(f"listed more than once: {', '.join(twice)}")
+        raise CallError(f"listed more than once: {', '.join(twice)}", hint=hint)

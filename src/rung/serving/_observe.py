@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import time
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from pydantic_core import to_json
@@ -33,7 +35,7 @@ _KINDS: dict[bytes, Kind] = {
     b"replay": "replay",
     b"test": "test",
 }
-_ARMS: dict[bytes, Arm] = {b"incumbent": "incumbent", b"challenger": "challenger", b"none": "none"}
+_ARM = re.compile(rb"incumbent|challenger|none|m[0-9]{1,9}")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -47,6 +49,8 @@ class Observation:
     unit: str | None
     experiment: str | None
     arm: Arm | None
+    propensity: float | None
+    """Probability with which a unit is assigned to this arm, above 0 and at most 1."""
     kind: Kind
     time_us: int
     """Microseconds since 1970 in UTC."""
@@ -77,6 +81,7 @@ class Observer:
                 b"x-request-id",
                 b"x-rung-experiment",
                 b"x-rung-arm",
+                b"x-rung-propensity",
                 b"x-rung-route",
                 b"content-length",
             )
@@ -110,7 +115,8 @@ class Observer:
             content_length=found.get(b"content-length"),
             unit=_text(found.get(self._unit_header)),
             experiment=_text(found.get(b"x-rung-experiment")),
-            arm=_ARMS.get(found.get(b"x-rung-arm", b"")),
+            arm=_arm(found.get(b"x-rung-arm", b"")),
+            propensity=_propensity(found.get(b"x-rung-propensity", b"")),
             kind=_KINDS.get(found.get(b"x-rung-route", b""), "exact"),
             time_us=time.time_ns() // 1_000,
             started=time.monotonic(),
@@ -183,6 +189,7 @@ class Observer:
             unit=seen.unit,
             experiment=seen.experiment,
             arm=seen.arm,
+            propensity=seen.propensity,
             parameters=seen.parameters,
             predictions=predictions,
             error=error,
@@ -191,3 +198,17 @@ class Observer:
 
 def _text(value: bytes | None) -> str | None:
     return None if value is None else value.decode("latin-1")
+
+
+@lru_cache(maxsize=256)  # an experiment has a handful of arms, and every request carries one of them
+def _arm(value: bytes) -> Arm | None:
+    return value.decode() if _ARM.fullmatch(value) else None
+
+
+@lru_cache(maxsize=256)  # as above
+def _propensity(value: bytes) -> float | None:
+    try:
+        probability = float(value)
+    except ValueError:
+        return None
+    return probability if 0 < probability <= 1 else None

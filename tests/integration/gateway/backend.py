@@ -1,4 +1,4 @@
-"""A revision's server as the gateway sees one: says what it received; `/readyz` answers its health check."""
+"""A revision's server as the gateway sees one: says what it received, or hangs; `/readyz` answers its health check."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
     body = await read(receive)
     headers = {name.decode(): value.decode("latin-1") for name, value in scope["headers"]}
     await asyncio.sleep(float(headers.get("x-sleep-s", "0")))
+    if headers.get("x-rung-route") == os.environ.get("HANGS_ON", ""):
+        await asyncio.Event().wait()
     seen = {
         "revision": os.environ["REVISION"],
         "process": os.getpid(),

@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING, Any, Self
 import httpx2
 import pytest
 
-from rung.gateway import Backend, Gateway, Production, Routing, Split
+from rung.gateway import Backend, Challenger, Gateway, Production, Routing, Shadow, Split
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
 GUNICORN = ["--worker-class=uvicorn_worker.UvicornWorker", "--workers=2", "--log-level=critical"]
 HERE = Path(__file__).parent
@@ -117,11 +117,36 @@ class Site:
             endpoints.setdefault(server.revision, []).append(server.endpoint)
         return tuple(Backend(revision=one, endpoints=tuple(each), **changes) for one, each in endpoints.items())
 
-    def routing(self, *names: str, incumbent: str | None, challenger: str = "", share: float = 0.5) -> Routing:
-        split = Split(experiment="e1", challenger=f"housing.v1.{challenger}", share=share) if challenger else None
+    def routing(
+        self,
+        *names: str,
+        incumbent: str | None,
+        challenger: str = "",
+        share: float = 0.5,
+        shadows: Mapping[str, float] | None = None,
+    ) -> Routing:
+        split = Split.ab(experiment="e1", challenger=f"housing.v1.{challenger}", share=share) if challenger else None
+        mirrored = tuple(Shadow(revision=f"housing.v1.{name}", share=share) for name, share in (shadows or {}).items())
+        return self._routing(names, incumbent, split, mirrored)
+
+    def bandit(self, *names: str, incumbent: str, shares: Mapping[str, float], salt: str | None = None) -> Routing:
+        challengers = tuple(Challenger(revision=f"housing.v1.{name}", share=share) for name, share in shares.items())
+        split = Split(experiment="b1", challengers=challengers, bandit=True, salt=salt)
+        return self._routing(names, incumbent, split, ())
+
+    def _routing(
+        self, names: tuple[str, ...], incumbent: str | None, split: Split | None, shadows: tuple[Shadow, ...]
+    ) -> Routing:
         holder = f"housing.v1.{incumbent}" if incumbent else None
-        production = Production(service="housing", major=1, incumbent=holder, split=split)
+        production = Production(service="housing", major=1, incumbent=holder, split=split, shadows=shadows)
         return Routing(backends=self.backends(*names), productions=(production,))
+
+    def statistics(self, prefix: str) -> dict[str, int]:
+        """Return what Envoy counts under a prefix, by what is left of the name."""
+        transport = httpx2.HTTPTransport(uds=str(self.gateway.admin_socket))
+        with httpx2.Client(transport=transport, base_url="http://gateway") as client:
+            found = client.get("/stats", params={"format": "json", "filter": f"^{prefix}"}).json()["stats"]
+        return {each["name"].removeprefix(prefix): each["value"] for each in found if "value" in each}
 
     def client(self) -> httpx2.Client:
         return httpx2.Client(base_url=self.url, timeout=10.0)
@@ -146,6 +171,7 @@ class Load:
         self.answered: Counter[str] = Counter()
         self.failures: list[str] = []
         self.cut: list[str] = []
+        self.seconds: list[float] = []  # that each answer took
         self._stop = threading.Event()
         self._lock = threading.Lock()
         run = [threading.Thread(target=self._consume, args=(site, path, number)) for number in range(consumers)]
@@ -174,6 +200,7 @@ class Load:
                 self._send(client, path, f"customer-{number}-{sent}")
 
     def _send(self, client: httpx2.Client, path: str, unit: str) -> None:
+        began = time.perf_counter()
         try:
             answer = client.post(path, json={"instances": [{}]}, headers={"x-unit-id": unit})
         except httpx2.RemoteProtocolError as error:
@@ -189,6 +216,7 @@ class Load:
                 self.failures.append(problem)
             else:
                 self.answered[revision] += 1
+                self.seconds.append(time.perf_counter() - began)
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rung.errors import GatewayError
-from rung.gateway import Backend, Gateway, Production, Routing, Shadow, Split
+from rung.gateway import Backend, Challenger, Gateway, Production, Routing, Shadow, Split
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,6 +48,31 @@ def test_twenty_four_changes_lose_no_request(site: Site, capsys: pytest.CaptureF
     assert set(load.answered) == {"housing.v1.m2", "housing.v1.m3", "housing.v1.m4"}
     with capsys.disabled():
         print(f"\n24 changes, {load.answered.total()} requests, 0 failed")  # noqa: T201  # the figure is the point
+
+
+def test_changes_of_arms_and_shadows_lose_no_request(site: Site, capsys: pytest.CaptureFixture[str]):
+    names = [site.serve(name).revision.rpartition(".")[2] for name in ("m2", "m3", "m4")]
+    steps = [
+        site.routing(*names, incumbent="m2", shadows={"m3": 0.5}),
+        site.routing(*names, incumbent="m2", shadows={"m3": 1.0, "m4": 0.5}),
+        site.routing(*names, incumbent="m2", challenger="m3", share=0.1, shadows={"m4": 1.0}),
+        site.routing(*names, incumbent="m2", challenger="m3", share=0.0),
+        site.routing(*names, incumbent="m2", challenger="m3", share=0.5),
+        site.bandit(*names, incumbent="m2", shares={"m3": 0.3, "m4": 0.3}, salt="b1.1"),
+        site.bandit(*names, incumbent="m2", shares={"m3": 0.1, "m4": 0.8}, salt="b1.2"),
+        site.bandit(*names, incumbent="m2", shares={"m4": 0.5}, salt="b1.3"),
+        site.routing(*names, incumbent="m4", shadows={"m2": 1.0}),
+    ]
+    site.gateway.apply(steps[-1])
+    with site.load() as load:
+        for routing in steps * 3:
+            load.wait_for(20)
+            version = site.gateway.apply(routing)
+            assert site.gateway.version() == version
+    assert load.failures + load.cut == []
+    assert set(load.answered) == {"housing.v1.m2", "housing.v1.m3", "housing.v1.m4"}
+    with capsys.disabled():
+        print(f"\n27 changes of arms and shadows, {load.answered.total()} requests, 0 failed")  # noqa: T201  # as above
 
 
 def test_changes_are_taken_in_no_time(site: Site, capsys: pytest.CaptureFixture[str]):
@@ -278,15 +303,27 @@ def test_any_routing_is_one_that_envoy_takes(site: Site):
     shares = st.floats(min_value=0, max_value=1)
 
     @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-    @given(service=services, experiment=experiments, header=headers, share=shares, major=st.integers(0, 10**6))
-    def takes(*, service: str, experiment: str, header: str, share: float, major: int) -> None:
-        names = [f"{service}.v{major}.m{minor}" for minor in range(3)]
+    @given(
+        service=services,
+        experiment=experiments,
+        salt=st.none() | experiments,
+        header=headers,
+        share=shares,
+        major=st.integers(0, 10**6),
+    )
+    def takes(*, service: str, experiment: str, salt: str | None, header: str, share: float, major: int) -> None:
+        names = [f"{service}.v{major}.m{minor}" for minor in range(5)]
         production = Production(
             service=service,
             major=major,
             incumbent=names[0],
-            split=Split(experiment=experiment, challenger=names[1], share=share),
-            shadow=Shadow(revision=names[2], share=share),
+            split=Split(
+                experiment=experiment,
+                challengers=tuple(Challenger(revision=name, share=share / 2) for name in names[1:3]),
+                bandit=True,
+                salt=salt,
+            ),
+            shadows=tuple(Shadow(revision=name, share=share) for name in names[3:]),
             unit_header=header,
         )
         backends = tuple(Backend(revision=name, endpoints=("unix:/nowhere", "[::1]:9")) for name in names)

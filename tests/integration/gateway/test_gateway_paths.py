@@ -7,7 +7,7 @@ import stat
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from rung.gateway import Production, Routing, Shadow
+from rung.gateway import Routing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -146,36 +146,6 @@ def test_backends_may_listen_on_ports(site: Site):
     with site.client() as client:
         assert client.get("/housing/v1/m2/predict").json()["path"] == "/predict"
     assert site.gateway.healthy("housing.v1.m2") == {server.address}
-
-
-def test_shadow_sees_its_share_and_disturbs_nothing(
-    site: Site, read_lines: Callable[[Path], list[dict[str, Any]]], until: Callable[..., None]
-):
-    diary = site.folder / "shadow"
-    site.serve("m2")
-    site.serve("m3", SEEN=str(diary))
-    shadow = Shadow(revision="housing.v1.m3", share=1.0)
-    production = Production(service="housing", major=1, incumbent="housing.v1.m2", shadow=shadow)
-    site.gateway.apply(Routing(backends=site.backends("m2", "m3"), productions=(production,)))
-    with site.client() as client:
-        answers = [client.post("/housing/v1/predict", json={}) for _ in range(20)]
-    until(lambda: diary.exists() and len(read_lines(diary)) == 20)
-    assert {answer.json()["revision"] for answer in answers} == {"housing.v1.m2"}
-    seen = read_lines(diary)
-    assert {entry["headers"]["x-rung-route"] for entry in seen} == {"shadow"}
-    assert {entry["path"] for entry in seen} == {"/predict"}
-    ids = {answer.headers["x-request-id"] for answer in answers}
-    assert {entry["headers"]["x-request-id"] for entry in seen} == ids
-
-
-def test_dead_shadow_disturbs_nothing(site: Site):
-    site.serve("m2")
-    site.serve("m3").stop(9)
-    shadow = Shadow(revision="housing.v1.m3", share=1.0)
-    production = Production(service="housing", major=1, incumbent="housing.v1.m2", shadow=shadow)
-    site.gateway.apply(Routing(backends=site.backends("m2", "m3"), productions=(production,)))
-    with site.client() as client:
-        assert all(client.post("/housing/v1/predict", json={}).is_success for _ in range(20))
 
 
 def test_requests_are_logged(

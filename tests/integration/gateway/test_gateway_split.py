@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +12,8 @@ import pytest
 from rung.gateway import Production, Routing, Split, assigned
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from conftest import Site
 
 UNITS = [*(f"customer-{number}" for number in range(290)), "1", " ".join("spaced"), "~!@#$%^&*()", "x" * 256]
@@ -23,23 +27,79 @@ def pair(site: Site) -> Site:
     return site
 
 
-def arms(site: Site, units: list[str]) -> dict[str, tuple[str, str]]:
-    """Return the arm that the server was told and the revision that answered, by unit."""
+@pytest.fixture
+def trio(pair: Site) -> Site:
+    pair.serve("m4")
+    return pair
+
+
+def headers(site: Site, units: list[str]) -> dict[str, dict[str, str]]:
+    """Return what the server was told and, as "answered", the revision that answered, by unit."""
     with site.client() as client:
         seen = {unit: client.post("/housing/v1/predict", headers={"x-unit-id": unit}).json() for unit in units}
-    return {unit: (entry["headers"]["x-rung-arm"], entry["revision"]) for unit, entry in seen.items()}
+    return {unit: {**entry["headers"], "answered": entry["revision"]} for unit, entry in seen.items()}
+
+
+def arms(site: Site, units: list[str]) -> dict[str, tuple[str, str]]:
+    """Return the arm that the server was told and the revision that answered, by unit."""
+    return {unit: (seen["x-rung-arm"], seen["answered"]) for unit, seen in headers(site, units).items()}
+
+
+def computed(production: Production, units: list[str]) -> dict[str, tuple[str, str]]:
+    """Return the arm and who answers for it as Python computes them, by unit."""
+    found = {unit: assigned(production, unit) for unit in units}
+    return {unit: (arm.name, arm.revision) for unit, arm in found.items() if arm}
 
 
 def test_units_get_the_arm_that_python_computes(pair: Site):
     routing = pair.routing("m2", "m3", incumbent="m2", challenger="m3", share=0.3)
     pair.gateway.apply(routing)
-    split = routing.productions[0].split
-    assert split
-    revisions = {"challenger": "housing.v1.m3", "incumbent": "housing.v1.m2"}
-    expected = {unit: (assigned(split, unit), revisions[assigned(split, unit)]) for unit in UNITS}
-    assert len(UNITS) == 300
+    expected = computed(routing.productions[0], UNITS)
+    assert len(expected) == len(UNITS) == 300
     assert arms(pair, UNITS) == expected
     assert {arm for arm, _ in expected.values()} == {"challenger", "incumbent"}
+
+
+def test_bandits_assign_among_all_arms(trio: Site):
+    routing = trio.bandit("m2", "m3", "m4", incumbent="m2", shares={"m4": 0.3, "m3": 0.2}, salt="b1.7")
+    trio.gateway.apply(routing)
+    seen = headers(trio, UNITS)
+    assert {unit: (each["x-rung-arm"], each["answered"]) for unit, each in seen.items()} == computed(
+        routing.productions[0], UNITS
+    )
+    told = Counter((each["x-rung-arm"], each["x-rung-propensity"]) for each in seen.values())
+    assert told.keys() == {("m4", "0.3000"), ("m3", "0.2000"), ("m2", "0.5000")}
+    assert {each["x-rung-experiment"] for each in seen.values()} == {"b1"}
+
+
+def test_each_interval_of_a_bandit_draws_anew(trio: Site):
+    seen = []
+    for salt in ("b1.1", "b1.2"):
+        trio.gateway.apply(trio.bandit("m2", "m3", incumbent="m2", shares={"m3": 0.5}, salt=salt))
+        seen.append(arms(trio, UNITS))
+    assert 100 < sum(seen[0][unit] != seen[1][unit] for unit in UNITS) < 200
+
+
+@pytest.mark.fault
+def test_units_of_a_dead_arm_are_answered_by_the_incumbent(trio: Site, until: Callable[..., None]):
+    routing = trio.bandit("m2", "m3", "m4", incumbent="m2", shares={"m3": 0.3, "m4": 0.3})
+    trio.gateway.apply(routing)
+    trio.servers["m4"].stop(signal.SIGKILL)
+    at_once = arms(trio, UNITS)
+    until(lambda: not trio.gateway.healthy("housing.v1.m4"))
+    answered_by = {"m2": "housing.v1.m2", "m3": "housing.v1.m3", "m4": "housing.v1.m2"}
+    expected = {unit: (arm, answered_by[arm]) for unit, (arm, _) in computed(routing.productions[0], UNITS).items()}
+    assert at_once == expected
+    assert arms(trio, UNITS) == expected
+
+
+def test_paused_test_still_marks_its_units(pair: Site):
+    pair.gateway.apply(pair.routing("m2", "m3", incumbent="m2", challenger="m3", share=0.0))
+    told = {
+        (each["x-rung-experiment"], each["x-rung-arm"], each["x-rung-propensity"], each["answered"])
+        for each in headers(pair, UNITS[:50]).values()
+    }
+    assert told == {("e1", "incumbent", "1.0000", "housing.v1.m2")}
 
 
 def test_ramp_moves_units_to_the_challenger_only(pair: Site):
@@ -60,7 +120,7 @@ def test_next_experiment_draws_anew(pair: Site):
     routing = pair.routing("m2", "m3", incumbent="m2", challenger="m3")
     pair.gateway.apply(routing)
     first = arms(pair, UNITS)
-    split = Split(experiment="e2", challenger="housing.v1.m3", share=0.5)
+    split = Split.ab(experiment="e2", challenger="housing.v1.m3", share=0.5)
     pair.gateway.apply(replace(routing, productions=(replace(routing.productions[0], split=split),)))
     moved = sum(first[unit] != arm for unit, arm in arms(pair, UNITS).items())
     assert 100 < moved < 200
@@ -85,10 +145,11 @@ def test_requests_without_unit_are_outside(pair: Site, headers: list[tuple[str, 
         seen = client.post("/housing/v1/predict", headers=headers).json()
     assert (seen["revision"], seen["headers"]["x-rung-arm"]) == ("housing.v1.m2", "none")
     assert seen["headers"]["x-rung-experiment"] == "e1"
+    assert "x-rung-propensity" not in seen["headers"]
 
 
 def test_services_may_name_their_unit(pair: Site):
-    split = Split(experiment="e1", challenger="housing.v1.m3", share=1.0)
+    split = Split.ab(experiment="e1", challenger="housing.v1.m3", share=1.0)
     production = Production(
         service="housing", major=1, incumbent="housing.v1.m2", split=split, unit_header="x-customer"
     )

@@ -487,6 +487,7 @@ def test_log_holds_every_prediction(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         "x-customer": "customer \u00fc".encode(),
         "x-rung-experiment": "e-7",
         "x-rung-arm": "challenger",
+        "x-rung-propensity": "0.3000",
         "x-rung-route": "production",
     }
     with bind_artifacts(app, {"model": lambda area: 10 * area}), client_of(app) as client:
@@ -495,12 +496,14 @@ def test_log_holds_every_prediction(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         client.post("/predict", json={**ONE, "parameters": {"factor": 1e308}})
     assert answer.headers["x-revision"] == "housing.v1.m2"
     good, refused, broken = logged(tmp_path)
-    assert {name: good[name] for name in ("id", "revision", "route", "experiment", "arm", "kind", "status")} == {
+    told = ("id", "revision", "route", "experiment", "arm", "propensity", "kind", "status")
+    assert {name: good[name] for name in told} == {
         "id": "r-1",
         "revision": "housing.v1.m2",
         "route": "predict",
         "experiment": "e-7",
         "arm": "challenger",
+        "propensity": 0.3,
         "kind": "production",
         "status": 200,
     }
@@ -510,6 +513,7 @@ def test_log_holds_every_prediction(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert good["unit"].startswith("customer ")
     assert good["duration_ms"] > 0
     assert (refused["status"], refused["kind"], refused["predictions"]) == (422, "exact", None)
+    assert (refused["experiment"], refused["arm"], refused["propensity"]) == (None, None, None)
     assert (broken["status"], broken["predictions"]) == (500, None)
     assert json.loads(broken["error"]) == "the prediction holds numbers that are not finite"
     assert json.loads(broken["instances"]) == [{"area": 2.0, "tags": []}]

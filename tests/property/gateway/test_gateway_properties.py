@@ -7,9 +7,20 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rung.gateway import Backend, Production, Routing, Shadow, Split, assigned, configuration, widened
-from rung.gateway.assignment import BUCKETS
+from rung.gateway import (
+    Backend,
+    Challenger,
+    Production,
+    Routing,
+    Shadow,
+    Split,
+    assigned,
+    configuration,
+    widened,
+)
+from rung.gateway.assignment import xxh64
 from rung.gateway.configuration import CLUSTERS, ROUTES, Files, addresses, is_whole
+from rung.gateway.routing import BUCKETS
 
 FOLDER = Path("/run/gateway")
 SHARES = st.floats(min_value=0, max_value=1)
@@ -30,14 +41,36 @@ def backends(draw: st.DrawFn, service: str, major: int):
 
 
 @st.composite
+def splits(draw: st.DrawFn, revisions: list[str]):
+    """Draw a split with all these challengers, whose shares sum to 1 at most."""
+    parts = draw(st.lists(SHARES, min_size=len(revisions), max_size=len(revisions)))
+    scale = max(1.0, sum(parts))
+    return Split(
+        experiment=draw(st.sampled_from(["e1", "e2"])),
+        challengers=tuple(
+            Challenger(revision=revision, share=part / scale) for revision, part in zip(revisions, parts, strict=True)
+        ),
+        bandit=len(revisions) > 1 or draw(st.booleans()),
+        salt=draw(st.sampled_from([None, "e1.7"])),
+    )
+
+
+@st.composite
 def productions(draw: st.DrawFn, service: str, major: int, revisions: list[str]):
-    chosen = draw(st.permutations(revisions))
-    split = shadow = None
-    if len(chosen) > 1 and draw(st.booleans()):
-        split = Split(experiment=draw(st.sampled_from(["e1", "e2"])), challenger=chosen[1], share=draw(SHARES))
-    if len(chosen) > 2 and draw(st.booleans()):
-        shadow = Shadow(revision=chosen[2], share=draw(SHARES))
-    return Production(service=service, major=major, incumbent=chosen[0] if chosen else None, split=split, shadow=shadow)
+    incumbent, *others = draw(st.permutations(revisions)) or [None]
+    tried = draw(st.integers(min_value=0, max_value=len(others)))
+    mirrored = others[tried : draw(st.integers(min_value=tried, max_value=len(others)))]
+    return Production(
+        service=service,
+        major=major,
+        incumbent=incumbent,
+        split=draw(splits(others[:tried])) if tried else None,
+        shadows=tuple(Shadow(revision=revision, share=draw(SHARES)) for revision in mirrored),
+    )
+
+
+def divided(split: Split):
+    return Production(service="a", major=1, incumbent="a.v1.m0", split=split)
 
 
 @st.composite
@@ -72,8 +105,29 @@ def routed_clusters(made: Files):
 @given(unit=UNITS, first=SHARES, second=SHARES)
 def test_larger_share_moves_units_to_the_challenger_only(unit: str, first: float, second: float):
     low, high = sorted([first, second])
-    before, after = (assigned(Split(experiment="e", challenger="a.v1.m1", share=share), unit) for share in (low, high))
-    assert (before, after) != ("challenger", "incumbent")
+    before, after = (
+        assigned(divided(Split.ab(experiment="e", challenger="a.v1.m1", share=share)), unit) for share in (low, high)
+    )
+    assert before
+    assert after
+    assert (before.name, after.name) != ("challenger", "incumbent")
+
+
+@given(data=st.data(), count=st.integers(min_value=1, max_value=8))
+def test_buckets_are_dealt_out_once(data: st.DataObject, count: int):
+    split = data.draw(splits([f"a.v1.m{minor}" for minor in range(1, count + 1)]))
+    arms = divided(split).arms
+    assert sum(arm.weight for arm in arms) == BUCKETS
+    assert len({arm.name for arm in arms}) == len(arms) == count + 1
+    for arm, challenger in zip(arms, split.challengers, strict=False):
+        assert abs(arm.weight - challenger.share * BUCKETS) < 1.001  # each of two ends is rounded
+
+
+@given(data=st.data(), unit=UNITS, count=st.integers(min_value=1, max_value=8))
+def test_unit_belongs_to_the_arm_of_its_bucket(data: st.DataObject, unit: str, count: int):
+    split = data.draw(splits([f"a.v1.m{minor}" for minor in range(1, count + 1)]))
+    owners = [arm for arm in divided(split).arms for _ in range(arm.weight)]
+    assert assigned(divided(split), unit) == owners[xxh64(f"{split.hash_salt}:{unit}".encode()) % BUCKETS]
 
 
 @given(routing=routings())

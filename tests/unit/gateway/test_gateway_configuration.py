@@ -6,14 +6,22 @@ from typing import Any
 
 import pytest
 
-from rung.gateway import Backend, Production, Routing, Shadow, Split, bootstrap, configuration, widened
+from rung.gateway import Backend, Challenger, Production, Routing, Shadow, Split, bootstrap, configuration, widened
 from rung.gateway._routes import holders
 from rung.gateway.configuration import CLUSTERS, ROUTES, addresses, is_whole
 
 FOLDER = Path("/run/gateway")
 M2 = Backend(revision="housing.v1.m2", endpoints=("unix:/run/m2.sock",), timeout_s=5)
 M3 = Backend(revision="housing.v1.m3", endpoints=("127.0.0.1:9000", "[::1]:9000"), timeout_s=7, idempotent=False)
-SPLIT = Split(experiment="e1", challenger="housing.v1.m3", share=0.1)
+M4 = Backend(revision="housing.v1.m4", endpoints=("unix:/run/m4.sock",), timeout_s=3)
+SPLIT = Split.ab(experiment="e1", challenger="housing.v1.m3", share=0.1)
+SHADOWS = (Shadow(revision="housing.v1.m3", share=0.25), Shadow(revision="housing.v1.m4", share=1.0))
+BANDIT = Split(
+    experiment="e1",
+    challengers=(Challenger(revision="housing.v1.m4", share=0.3), Challenger(revision="housing.v1.m3", share=0.2)),
+    bandit=True,
+    salt="e1.7",
+)
 
 
 def routing(backends: tuple[Backend, ...] = (M2, M3), outcomes: str | None = None, **changes: Any):
@@ -60,7 +68,30 @@ def test_challenger_is_first_and_weights_are_constant():
     arms = experiment["route"]["weighted_clusters"]["clusters"]
     assert [arm["weight"] for arm in arms] == [1_000, 9_000]
     assert [arm["name"] for arm in arms] == ["housing/v1/m3-or-m2", "housing/v1/m2"]
-    assert [headers(arm)["x-rung-arm"] for arm in arms] == ["challenger", "incumbent"]
+    assert [headers(arm) for arm in arms] == [
+        {"x-rung-arm": "challenger", "x-rung-propensity": "0.1000"},
+        {"x-rung-arm": "incumbent", "x-rung-propensity": "0.9000"},
+    ]
+
+
+def test_bandit_has_an_arm_for_each_revision():
+    experiment, _ = named(routing((M2, M3, M4), split=BANDIT), "housing.v1")
+    arms = experiment["route"]["weighted_clusters"]["clusters"]
+    assert [(arm["name"], arm["weight"]) for arm in arms] == [
+        ("housing/v1/m4-or-m2", 3_000),
+        ("housing/v1/m3-or-m2", 2_000),
+        ("housing/v1/m2", 5_000),
+    ]
+    assert [headers(arm)["x-rung-arm"] for arm in arms] == ["m4", "m3", "m2"]
+    assert [headers(arm)["x-rung-propensity"] for arm in arms] == ["0.3000", "0.2000", "0.5000"]
+
+
+def test_paused_test_keeps_its_marks():
+    paused = Split.ab(experiment="e1", challenger="housing.v1.m3", share=0.0)
+    experiment, _ = named(routing(split=paused), "housing.v1")
+    arms = experiment["route"]["weighted_clusters"]["clusters"]
+    assert [arm["weight"] for arm in arms] == [0, 10_000]
+    assert headers(experiment)["x-rung-experiment"] == "e1"
 
 
 def test_hash_is_salted_by_the_experiment():
@@ -68,6 +99,13 @@ def test_hash_is_salted_by_the_experiment():
     (policy,) = experiment["route"]["hash_policy"]
     assert policy["header"]["header_name"] == "x-customer"
     assert policy["header"]["regex_rewrite"]["substitution"] == r"e1:\1"
+
+
+def test_salt_of_a_split_takes_the_place_of_its_id():
+    experiment, _ = named(routing((M2, M3, M4), split=BANDIT), "housing.v1")
+    (policy,) = experiment["route"]["hash_policy"]
+    assert policy["header"]["regex_rewrite"]["substitution"] == r"e1.7:\1"
+    assert headers(experiment)["x-rung-experiment"] == "e1"
 
 
 def test_requests_without_unit_go_to_the_incumbent():
@@ -93,17 +131,37 @@ def test_idempotent_revisions_are_asked_again():
     assert "reset" in route["route"]["retry_policy"]["retry_on"].split(",")
 
 
-def test_dead_challenger_falls_back_to_the_incumbent():
-    fallback = clusters(routing(split=SPLIT))["housing/v1/m3-or-m2"]
-    assert fallback["cluster_type"]["typed_config"]["clusters"] == ["housing/v1/m3", "housing/v1/m2"]
+@pytest.mark.parametrize(("split", "challengers"), [(SPLIT, ["m3"]), (BANDIT, ["m4", "m3"])], ids=["A/B", "bandit"])
+def test_dead_challenger_falls_back_to_the_incumbent(split: Split, challengers: list[str]):
+    made = clusters(routing((M2, M3, M4), split=split))
+    assert [name for name in made if "-or-" in name] == [f"housing/v1/{name}-or-m2" for name in challengers]
+    for name in challengers:
+        members = made[f"housing/v1/{name}-or-m2"]["cluster_type"]["typed_config"]["clusters"]
+        assert members == [f"housing/v1/{name}", "housing/v1/m2"]
 
 
-def test_shadow_gets_its_share_and_a_mark():
-    (route,) = named(routing(shadow=Shadow(revision="housing.v1.m3", share=0.25)), "housing.v1")
-    (policy,) = route["route"]["request_mirror_policies"]
-    assert policy["cluster"] == "housing/v1/m3"
-    assert policy["runtime_fraction"]["default_value"] == {"numerator": 250_000, "denominator": "MILLION"}
-    assert policy["request_headers_mutations"][0]["append"]["header"] == {"key": "x-rung-route", "value": "shadow"}
+def test_each_shadow_gets_its_share_and_a_mark():
+    (route,) = named(routing((M2, M3, M4), shadows=SHADOWS), "housing.v1")
+    first, second = route["route"]["request_mirror_policies"]
+    assert (first["cluster"], second["cluster"]) == ("housing/v1/m3-shadow", "housing/v1/m4-shadow")
+    assert first["runtime_fraction"]["default_value"] == {"numerator": 250_000, "denominator": "MILLION"}
+    assert second["request_headers_mutations"][0]["append"]["header"] == {"key": "x-rung-route", "value": "shadow"}
+
+
+def test_experiments_are_mirrored_as_well():
+    experiment, rest = named(routing((M2, M3, M4), split=SPLIT, shadows=SHADOWS[1:]), "housing.v1")
+    for route in (experiment, rest):
+        assert [policy["cluster"] for policy in route["route"]["request_mirror_policies"]] == ["housing/v1/m4-shadow"]
+
+
+def test_shadow_has_the_servers_but_not_the_limits():
+    made = clusters(routing((M2, M3, M4), shadows=SHADOWS))
+    exact, shadow = made["housing/v1/m4"], made["housing/v1/m4-shadow"]
+    assert shadow["eds_cluster_config"] == exact["eds_cluster_config"]
+    limits = [each["circuit_breakers"]["thresholds"][0]["max_requests"] for each in (exact, shadow)]
+    assert limits == [100_000, 64]
+    (options,) = shadow["typed_extension_protocol_options"].values()
+    assert options["common_http_protocol_options"]["max_stream_duration"] == "3.000s"
 
 
 def test_major_without_incumbent_says_so():
@@ -135,7 +193,11 @@ def test_without_collector_outcomes_wait():
 
 
 def test_no_cluster_name_has_a_dot():
-    assert not [name for name in clusters(routing(split=SPLIT, outcomes="127.0.0.1:1")) if "." in name]
+    assert not [
+        name
+        for name in clusters(routing((M2, M3, M4), split=SPLIT, shadows=SHADOWS[1:], outcomes="127.0.0.1:1"))
+        if "." in name
+    ]
 
 
 def test_endpoints_are_printed_as_envoy_does():
@@ -146,7 +208,7 @@ def test_endpoints_are_printed_as_envoy_does():
 
 @pytest.mark.parametrize(
     "changed",
-    [{"incumbent": "housing.v1.m3"}, {"split": SPLIT}, {"shadow": Shadow(revision="housing.v1.m3", share=0.5)}],
+    [{"incumbent": "housing.v1.m3"}, {"split": SPLIT}, {"shadows": SHADOWS[:1]}],
 )
 def test_any_change_is_a_new_version(changed: dict[str, Any]):
     assert files(routing())[ROUTES]["version_info"] != files(routing(**changed))[ROUTES]["version_info"]
@@ -177,7 +239,7 @@ def test_same_configuration_needs_no_widening():
 
 
 def test_missing_endpoints_are_not_a_whole():
-    made = files(routing())
+    made = files(routing(shadows=SHADOWS[:1]))
     assert is_whole(made)
     assert not is_whole({name: made[name] for name in made if name != "eds.housing.v1.m2.json"})
     assert not is_whole({})
