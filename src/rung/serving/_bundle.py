@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from rung.errors import IntegrityError, NotFoundError
 from rung.workspace import write_atomically
@@ -27,9 +27,18 @@ class Bundle(BaseModel):
     contract: dict[str, Any]
     infrastructure: dict[str, Any]
     ab_test: Annotated[dict[str, Any], Field(description="the declared ABTest; without metrics: no promotion")] = {}
-    data_tests: Annotated[tuple[str, ...], Field(description="names, as the training ran them")] = ()
+    data_tests: Annotated[
+        dict[str, str], Field(description="name to digest of what it computes; no digest: not known, told by its name")
+    ] = {}
+    removed_tests: Annotated[dict[str, str], Field(description="name to why it is gone, as the author says")] = {}
     unit_header: str = "x-unit-id"
     example: Annotated[dict[str, Any], Field(description="a request that a healthy server answers, by route")]
+
+    @field_validator("data_tests", mode="before")
+    @classmethod
+    def _of_names(cls, given: Any) -> Any:
+        """Read what the first bundles held: names alone."""
+        return dict.fromkeys(given, "") if isinstance(given, list | tuple) else given
 
 
 def _path(state: Path, revision: str) -> Path:

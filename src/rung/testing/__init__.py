@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from rung.testing._acceptance import AcceptanceTest, Limits, Stage
     from rung.testing._client import Client, PredictionError, RecordingClient
     from rung.testing._evaluated import EVALUATED, MAX_DIFFERENCE, Evaluated, Exchange, keep_answers
-    from rung.testing._goal import goal, goal_of
+    from rung.testing._goal import declared_of, goal, goal_of
     from rung.testing._import import import_part
     from rung.testing._in_process import fake_artifacts, serve_in_process
     from rung.testing._results import DataResult, RegressionResult, TestResults
     from rung.testing._service import ServiceTests, load_service_tests
-    from rung.testing._tests import Scores, run_data_tests, run_regression_tests, score_groups
+    from rung.testing._tests import Draws, Scores, run_data_tests, run_regression_tests, score_draws, score_groups
 
 __all__ = [
     "EVALUATED",
@@ -26,6 +26,7 @@ __all__ = [
     "AcceptanceTest",
     "Client",
     "DataResult",
+    "Draws",
     "Evaluated",
     "Exchange",
     "Limits",
@@ -36,6 +37,7 @@ __all__ = [
     "ServiceTests",
     "Stage",
     "TestResults",
+    "declared_of",
     "fake_artifacts",
     "goal",
     "goal_of",
@@ -44,6 +46,7 @@ __all__ = [
     "load_service_tests",
     "run_data_tests",
     "run_regression_tests",
+    "score_draws",
     "score_groups",
     "serve_in_process",
 ]
@@ -56,6 +59,7 @@ __getattr__ = exports(
         "AcceptanceTest": "_acceptance",
         "Client": "_client",
         "DataResult": "_results",
+        "Draws": "_tests",
         "Evaluated": "_evaluated",
         "Exchange": "_evaluated",
         "Limits": "_acceptance",
@@ -66,6 +70,7 @@ __getattr__ = exports(
         "ServiceTests": "_service",
         "Stage": "_acceptance",
         "TestResults": "_results",
+        "declared_of": "_goal",
         "fake_artifacts": "_in_process",
         "goal": "_goal",
         "goal_of": "_goal",
@@ -74,6 +79,7 @@ __getattr__ = exports(
         "load_service_tests": "_service",
         "run_data_tests": "_tests",
         "run_regression_tests": "_tests",
+        "score_draws": "_tests",
         "score_groups": "_tests",
         "serve_in_process": "_in_process",
     },

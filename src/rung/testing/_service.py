@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from rung.errors import WorkspaceError
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from rung.schema import ABTest
     from rung.workspace import Service, Workspace
 
+    UpgradeRequest = Callable[[str, dict[str, Any]], tuple[str, dict[str, Any]]]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceTests:
@@ -34,6 +36,8 @@ class ServiceTests:
     handlers: Mapping[str, Handler]
     data: Mapping[str, Callable[..., float]]
     regression: Mapping[str, Callable[..., bool]]
+    removed: Mapping[str, str] = field(default_factory=dict)
+    """Data tests that are gone, each with the author's reason."""
 
     @property
     def contract(self) -> Contract:
@@ -74,6 +78,12 @@ class ServiceTests:
         path = self.service.specification
         return parse_specification(path.read_text(), name=str(path))
 
+    @property
+    def upgrade_request(self) -> UpgradeRequest | None:
+        """The function that turns a request of the major before into one of this; None where none is declared."""
+        found: UpgradeRequest | None = getattr(self._schema(), "upgrade_request", None)
+        return found
+
     def _schema(self) -> ModuleType:
         return import_part(self.service, "schema.service")
 
@@ -84,7 +94,7 @@ def load_service_tests(workspace: Workspace, name: str) -> ServiceTests:
     Raises:
         NotFoundError: There is no such service.
         TaskError: A module of the service cannot be imported.
-        WorkspaceError: `serve/app.py` has no `app`.
+        WorkspaceError: `serve/app.py` has no `app`, or `removed` in `tests/data.py` is not as it must be.
     """
     service = workspace.service(name)
     if str(workspace.root) not in sys.path:
@@ -92,18 +102,37 @@ def load_service_tests(workspace: Workspace, name: str) -> ServiceTests:
     app = getattr(import_part(service, "serve.app"), "app", None)
     if app is None:
         raise WorkspaceError(f"{name}/serve/app.py has no app", hint="write app = create_serving_app(predict=predict)")
-    data = _functions(import_part(service, "tests.data"))
+    data_module = import_part(service, "tests.data")
+    data = {name: function for name, function in _functions(data_module).items() if goal_of(function)}
     return ServiceTests(
         service=service,
         app=app,
         handlers=handlers_of(app),
-        data={name: function for name, function in data.items() if goal_of(function)},
+        data=data,
         regression={
             name: function
             for name, function in _functions(import_part(service, "tests.regression")).items()
             if name.startswith("test_")
         },
+        removed=_removed(data_module, data),
     )
+
+
+def _removed(module: ModuleType, data: Mapping[str, Any]) -> dict[str, str]:
+    """Read the reasons for data tests that are gone: `removed = {"r2": "why"}`."""
+    removed = getattr(module, "removed", {})
+    if not isinstance(removed, dict) or not all(
+        isinstance(name, str) and isinstance(because, str) and because.strip() for name, because in removed.items()
+    ):
+        raise WorkspaceError(
+            f"{module.__name__}: removed must name data tests, each with a reason",
+            hint='write removed = {"r2": "why it is gone"}',
+        )
+    if back := sorted(removed.keys() & data.keys()):
+        raise WorkspaceError(
+            f"{module.__name__} has the data test {back[0]} and says that it is removed", hint="take it out of removed"
+        )
+    return removed
 
 
 def _functions(module: ModuleType) -> dict[str, Any]:

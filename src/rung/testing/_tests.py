@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 import traceback
 from dataclasses import dataclass
 from reprlib import Repr
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
     from rung.testing._client import RecordingClient
 
+_DRAWS = 1_000
+_FEWEST_DRAWS = 200  # a quantile of 5 % of them still has ten draws below it
+_DRAWN_ROWS = 20_000_000  # in all draws: beyond 20,000 rows there are fewer draws, or they would take too long
 _SHOWN = 6  # instances of a failed regression test that are shown
 _brief = Repr()
 _brief.maxother = 300  # letters of one instance
@@ -27,6 +31,15 @@ class Scores:
 
     full: float
     without_group: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draws:
+    """A data test on all rows, and on draws of as many rows with replacement: what a bootstrap needs."""
+
+    full: float
+    drawn: tuple[float | None, ...]
+    """None where the test has no number on the rows drawn."""
 
 
 def run_regression_tests(
@@ -101,14 +114,40 @@ def score_groups(
     without: list[float] = []
     for group in range(max(groups) + 1):
         kept = [index for index, member in enumerate(groups) if member != group]
-        value, because = score(test, client, _take(rows[0], kept), _take(rows[1], kept))
+        value, because = score(test, client, take(rows[0], kept), take(rows[1], kept))
         if value is None:
             return f"without group {group} {because}"
         without.append(value)
     return Scores(full=full, without_group=tuple(without))
 
 
-def _take(values: Any, kept: list[int]) -> Any:
+def score_draws(
+    test: Callable[..., float],
+    client: RecordingClient,
+    rows: tuple[Any, Any],
+) -> Draws | str:
+    """Compute a data test on all rows and on draws of them; the reason when it has no number on all.
+
+    The draws depend on nothing but the number of rows, so that two revisions are scored on the same ones.
+
+    Args:
+        test: The author's function.
+        client: Remembers answers, so that each row is asked for once.
+        rows: X_test and y_test.
+    """
+    full, because = score(test, client, *rows)
+    if full is None:
+        return because
+    count = len(rows[1])
+    draws = max(_FEWEST_DRAWS, min(_DRAWS, _DRAWN_ROWS // count))
+    scored = []
+    for draw in range(draws):
+        drawn = random.Random(draw).choices(range(count), k=count)  # noqa: S311  no secret is drawn
+        scored.append(score(test, client, take(rows[0], drawn), take(rows[1], drawn))[0])
+    return Draws(full=full, drawn=tuple(scored))
+
+
+def take(values: Any, kept: list[int]) -> Any:
     """Take rows of a list, or of an array or frame that is indexed by a list."""
     if isinstance(values, list | tuple):
         return [values[index] for index in kept]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import sys
 from typing import TYPE_CHECKING, Any
 
 from rung.errors import ConflictError, NotFoundError, TaskError
 from rung.testing._evaluated import EVALUATED, MAX_DIFFERENCE
 from rung.testing._results import TestResults
+from rung.testing._rows import TRAINING_ROWS, Overlap, TrainingRows, hash_rows, keep_rows, overlap
 from rung.training._context import current
 
 if TYPE_CHECKING:
@@ -22,23 +24,36 @@ HELD_OUT = "held_out"
 __all__ = ["HELD_OUT", "TestResults", "evaluate_models"]
 
 
-def evaluate_models(X_test: Any, y_test: Any, *, max_difference: float | None = MAX_DIFFERENCE) -> TestResults:
+def evaluate_models(
+    X_test: Any,
+    y_test: Any,
+    X_train: Any = None,
+    y_train: Any = None,
+    *,
+    max_difference: float | None = MAX_DIFFERENCE,
+    max_leaked: float = 0.0,
+) -> TestResults:
     """Run the service's data and regression tests on the models of this run.
 
     The tests call the application of `serve/app.py` in process, so they judge what consumers will get. The held-out
     rows are kept as the artifact `held_out`, and what the application answered to a sample of them as `evaluated`: a
-    deployed server must answer the same.
+    deployed server must answer the same. Hashes of the training rows are kept as `training_rows`: the data gate holds
+    them against the held-out rows, of this revision and of the next ones.
 
     Args:
         X_test: Held-out instances, never seen by training: a list of `Instance`, or what the data tests take.
         y_test: The truth for each of them.
+        X_train: What was trained on, in the same form as `X_test`. None: whether rows leaked is not checked.
+        y_train: The truth for each of them. None: the same instance counts as the same row, whatever its truth.
         max_difference: How far a number of a deployed server may be from evaluation's, in parts of the number or of the
             mean size of its field, whichever is larger. None, where answers change with time (fetched features, a
             clock): they are not compared.
+        max_leaked: Share of the held-out rows that may be training rows, instance and truth, where equal rows are
+            honest: few possible instances, say.
 
     Raises:
-        ConflictError: It was called outside a task, there are no held-out rows, or `max_difference` is no number from 0
-            on.
+        ConflictError: It was called outside a task, there are no held-out rows, more of them than `max_leaked` are
+            training rows, or `max_difference` or `max_leaked` is out of its range.
         TaskError: A handler takes an artifact that no task before this one makes.
     """
     context = current("evaluate_models")
@@ -48,6 +63,11 @@ def evaluate_models(X_test: Any, y_test: Any, *, max_difference: float | None = 
         )
     if max_difference is not None and not 0 <= max_difference < math.inf:
         raise ConflictError(f"max_difference is {max_difference}", hint="give a number from 0 on, or None")
+    if not 0 <= max_leaked <= 1:
+        raise ConflictError(f"max_leaked is {max_leaked}", hint="give a share from 0 to 1")
+    if X_train is not None:
+        trained = _training_rows((X_test, y_test), (X_train, y_train), max_leaked=max_leaked)
+        context.kept[TRAINING_ROWS] = trained.model_dump()
     # Here, because a web framework takes longer to import than an unchanged training takes.
     from rung.testing import (  # noqa: PLC0415
         RecordingClient,
@@ -72,6 +92,37 @@ def evaluate_models(X_test: Any, y_test: Any, *, max_difference: float | None = 
 
 
 evaluate_models.__rung_evaluates__ = True  # type: ignore[attr-defined]  # see _closure
+
+
+def _training_rows(held_out: tuple[Any, Any], trained: tuple[Any, Any], *, max_leaked: float) -> TrainingRows:
+    """Hash the training rows, and refuse held-out rows that are among them."""
+    instances, truths = trained
+    if truths is not None and len(instances) != len(truths):
+        raise ConflictError(
+            f"{len(instances)} training instances and {len(truths)} truths", hint="give one truth for each, or none"
+        )
+    rows = keep_rows(hash_rows(instances, truths), max_leaked=max_leaked)
+    found = overlap(hash_rows(*held_out), rows)
+    if found.share > found.max_leaked:
+        raise ConflictError(
+            f"{_told(found)}: what a model has seen says nothing of what it has not",
+            hint="hold rows out by what they are (a hash of the instance), or declare max_leaked where rows may repeat",
+        )
+    if found.leaked or found.repeated:
+        sys.stderr.write(f"  {_told(found)}\n")
+    return rows
+
+
+def _told(found: Overlap) -> str:
+    """Say how many held-out rows the training saw.
+
+    >>> _told(Overlap(held_out=1_000, training=5_000, leaked=tuple(range(12)), repeated=3, sampled=1.0))
+    '12 of 1,000 held-out rows are also training rows (1.2 %), and 3 more are with another truth'
+    """
+    told = (
+        f"{len(found.leaked):,} of {found.held_out:,} held-out rows are also training rows ({100 * found.share:.2g} %)"
+    )
+    return f"{told}, and {found.repeated:,} more are with another truth" if found.repeated else told
 
 
 def _artifacts(tests: ServiceTests, context: TaskContext) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from rung.errors import ConflictError, RungError
 from rung.serving import Bundle, write_bundle
 from rung.testing import TestResults, load_service_tests
+from rung.training._test_digests import digest_tests
 from rung.workspace import Workspace, find
 
 if TYPE_CHECKING:
@@ -63,7 +64,8 @@ def train(workspace: Workspace, service: str, *, revision: str) -> Bundle:
         contract=tests.contract.to_json(),
         infrastructure=tests.infrastructure.model_dump(mode="json"),
         ab_test=tests.ab_test.model_dump(mode="json"),
-        data_tests=tuple(tests.data),
+        data_tests=digest_tests(tests.data),
+        removed_tests=dict(tests.removed),
         unit_header=tests.ab_test.unit_header,
         example=results.example,
     )

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from enum import StrEnum
 
-from rung.schema import ABTest, BusinessMetric
+from rung.schema import ABTest, BusinessMetric, Score
 
 major = 1
 
@@ -30,6 +30,7 @@ ab_test = ABTest(
             priority="high",
             source="sale price, reported by the consumer",
             proximity="how often an offer would have been right",
+            score=Score(truth="sale_price", field="price", how="within", tolerance=0.1),
         )
     ],
 )

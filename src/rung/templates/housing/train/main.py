@@ -7,6 +7,7 @@ import zlib
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
+import numpy as np
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field
 from rung.training import Experiment, TestResults, data_file, evaluate_models
@@ -65,8 +66,8 @@ class Hyperparameters(BaseModel):
 class Split:
     """Sales to learn from, and sales that no training sees."""
 
-    X_train: pl.DataFrame  # features as `to_frame` gives them
-    y_train: pl.Series  # dollars
+    X_train: list[Instance]
+    y_train: list[float]  # dollars
     X_test: list[Instance]
     y_test: list[float]  # dollars
 
@@ -97,8 +98,8 @@ def split(load_data: pl.DataFrame, hyperparameters: Hyperparameters) -> Split:
     share, seed = hyperparameters.test_share, hyperparameters.seed
     held_out = pl.Series([is_held_out(house, share=share, seed=seed) for house in houses])
     return Split(
-        X_train=models.to_frame(houses).filter(~held_out),
-        y_train=prices.filter(~held_out),
+        X_train=[house for house, out in zip(houses, held_out, strict=True) if not out],
+        y_train=prices.filter(~held_out).to_list(),
         X_test=[house for house, out in zip(houses, held_out, strict=True) if out],
         y_test=prices.filter(held_out).to_list(),
     )
@@ -127,12 +128,12 @@ def build_model(split: Split, hyperparameters: Hyperparameters) -> BaseEstimator
                 seed=hyperparameters.seed,
             )
     with threadpool_limits(limits=1):  # done in a second, and busy neighbours cannot make it wait for their cores
-        return model.fit(split.X_train, split.y_train.to_numpy())
+        return model.fit(models.to_frame(split.X_train), np.array(split.y_train))
 
 
 def evaluate(split: Split, build_model: BaseEstimator) -> TestResults:
     """Run the data and regression tests against the serving app with this run's model."""
-    return evaluate_models(X_test=split.X_test, y_test=split.y_test)
+    return evaluate_models(X_test=split.X_test, y_test=split.y_test, X_train=split.X_train, y_train=split.y_train)
 
 
 experiment = Experiment(load_data, split, build_model, evaluate, hyperparameters=Hyperparameters)

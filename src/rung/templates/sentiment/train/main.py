@@ -48,7 +48,7 @@ class Hyperparameters(BaseModel):
 class Split:
     """Sentences to learn from, and sentences that no training sees."""
 
-    X_train: list[str]
+    X_train: list[Instance]
     y_train: list[str]  # values of Sentiment
     X_test: list[Instance]
     y_test: list[str]  # values of Sentiment
@@ -98,7 +98,7 @@ def split(load_data: pl.DataFrame, hyperparameters: Hyperparameters) -> Split:
     share, seed = hyperparameters.test_share, hyperparameters.seed
     held_out = pl.Series([place(instance.text, seed=seed) < share for instance in instances])
     return Split(
-        X_train=[text for text, out in zip(models.to_texts(instances), held_out, strict=True) if not out],
+        X_train=[instance for instance, out in zip(instances, held_out, strict=True) if not out],
         y_train=load_data["sentiment"].filter(~held_out).to_list(),
         X_test=[instance for instance, out in zip(instances, held_out, strict=True) if out],
         y_test=load_data["sentiment"].filter(held_out).to_list(),
@@ -126,12 +126,12 @@ def build_small(split: Split, hyperparameters: Hyperparameters) -> BaseEstimator
 
 def fitted(model: BaseEstimator, split: Split) -> BaseEstimator:
     with threadpool_limits(limits=1):  # done in seconds, and busy neighbours cannot make it wait for their cores
-        return model.fit(split.X_train, split.y_train)
+        return model.fit(models.to_texts(split.X_train), split.y_train)
 
 
 def evaluate(split: Split, build_large: BaseEstimator, build_small: BaseEstimator) -> TestResults:
     """Run the data and regression tests against the serving app with this run's models."""
-    return evaluate_models(X_test=split.X_test, y_test=split.y_test)
+    return evaluate_models(X_test=split.X_test, y_test=split.y_test, X_train=split.X_train, y_train=split.y_train)
 
 
 experiment = Experiment(load_data, split, build_large, build_small, evaluate, hyperparameters=Hyperparameters)
