@@ -27,6 +27,8 @@ class CountingConsumers:
     threads: int = 3
     requests_per_second: float = 90.0
     path: str = "/tiny/v1/predict"
+    x: int = 3
+    """The number that they ask for."""
     answered: dict[str, str] = field(default_factory=dict)
     """Revision that answered, by prediction id; each was acknowledged with a 200."""
     arms: dict[str, set[str]] = field(default_factory=dict)
@@ -90,7 +92,7 @@ class CountingConsumers:
 
     def _predict(self, http: httpx2.Client, unit: str) -> str | None:
         try:
-            answer = http.post(self.path, json={"instances": [{"x": 3}]}, headers={"x-unit-id": unit})
+            answer = http.post(self.path, json={"instances": [{"x": self.x}]}, headers={"x-unit-id": unit})
         except httpx2.HTTPError as error:
             return self._fail(f"{type(error).__name__}: {error}")
         if answer.status_code != httpx2.codes.OK:

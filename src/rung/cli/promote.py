@@ -20,8 +20,9 @@ _PROGRESS_EVERY_S = 5.0
 @click.command(epilog="Example: rung promote housing.v1.m2")
 @click.argument("revision")
 @click.option("--detach", is_flag=True, help="Return at once; the platform goes on.")
+@click.option("--ignore-plan", is_flag=True, help="Begin though the A/B test is not expected to end in time.")
 @json_option
-def command(revision: str, detach: bool, as_json: bool) -> None:
+def command(revision: str, detach: bool, ignore_plan: bool, as_json: bool) -> None:
     """Put a candidate through all gates and an A/B test; the evidence decides.
 
     Ctrl-C ends only the watching: the platform goes on, and the same command watches again. Exit status 0 when it was
@@ -30,7 +31,7 @@ def command(revision: str, detach: bool, as_json: bool) -> None:
     control = Control()
     name = RevisionName.parse(revision)
     after = control.last_event(name.service)
-    begin_or_watch(control, revision)
+    begin_or_watch(control, revision, ignore_plan=ignore_plan)
     if detach:
         click.echo(f"the promotion of {revision} goes on; `rung status {name.service}` shows it")
         return
@@ -50,10 +51,10 @@ def command(revision: str, detach: bool, as_json: bool) -> None:
         raise SystemExit(REJECTED)
 
 
-def begin_or_watch(control: Control, revision: str) -> None:
+def begin_or_watch(control: Control, revision: str, *, ignore_plan: bool = False) -> None:
     """Begin an attempt; one of this revision that is under way is watched instead."""
     try:
-        control.post(f"/revisions/{revision}/promotions")
+        control.post(f"/revisions/{revision}/promotions", {"ignore_plan": ignore_plan})
     except ConflictError:
         attempts = control.get(f"/revisions/{revision}/promotions")
         if not attempts or attempts[-1]["ended"] is not None:

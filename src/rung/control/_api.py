@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Depends, FastAPI, Header, HTTPException, Query, Request
@@ -44,12 +45,32 @@ class DeployTraining(BaseModel):
     allow_dirty: bool = False
 
 
+class Promote(BaseModel):
+    """Begin an attempt."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    ignore_plan: bool = False
+    """Also when the traffic cannot decide the A/B test before its deadline."""
+
+
 class Reason(BaseModel):
     """Why somebody does something."""
 
     model_config = ConfigDict(extra="forbid")
 
     because: Annotated[str, Field(max_length=2_000)] = ""
+
+
+class Mirror(BaseModel):
+    """A share of production that is mirrored to a revision."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    share: Annotated[float, Field(ge=0, le=1)]
+    """Of the requests; 0 ends it."""
+    for_s: Annotated[float, Field(gt=0, le=30 * 86_400)] | None = None
+    """Seconds after which it ends by itself."""
 
 
 def create_api(platform: Platform, *, token: str, shut_down: Callable[[], None]) -> FastAPI:
@@ -70,6 +91,8 @@ def create_api(platform: Platform, *, token: str, shut_down: Callable[[], None])
     _add_reads(router, platform)
     _add_reads_of_the_lake(router, platform)
     _add_deeds(router, platform)
+    _add_experiments(router, platform)
+    _add_shadows(router, platform)
 
     @router.post("/shutdown", status_code=202)
     def shutdown() -> dict[str, str]:
@@ -155,9 +178,10 @@ def _add_deeds(router: APIRouter, platform: Platform) -> None:
         return platform.deploy_serving(RevisionName.parse(name), actor=actor)
 
     @router.post("/revisions/{name}/promotions", status_code=201)
-    def promote(name: str, actor: _Actor = "unknown") -> dict[str, Any]:
+    def promote(name: str, order: Promote | None = None, actor: _Actor = "unknown") -> dict[str, Any]:
         """Begin an attempt to promote."""
-        return {"promotion": platform.promote(RevisionName.parse(name), actor=actor)}
+        ignore_plan = order is not None and order.ignore_plan
+        return {"promotion": platform.promote(RevisionName.parse(name), actor=actor, ignore_plan=ignore_plan)}
 
     @router.post("/revisions/{name}/teardown")
     def tear_down(name: str, reason: Reason, actor: _Actor = "unknown") -> dict[str, Any]:
@@ -173,6 +197,41 @@ def _add_deeds(router: APIRouter, platform: Platform) -> None:
     def rollback(service: str, major: int, reason: Reason, actor: _Actor = "unknown") -> dict[str, Any]:
         """Bring the last incumbent back."""
         return platform.rollback(service, major, because=reason.because, actor=actor)
+
+
+def _add_experiments(router: APIRouter, platform: Platform) -> None:
+    @router.get("/majors/{service}/{major}/experiment")
+    def experiment(service: _Service, major: int) -> dict[str, Any]:
+        """Tell of the newest A/B test of a major, with its course."""
+        return platform.experiment(service, major)
+
+    @router.post("/majors/{service}/{major}/experiment/pause")
+    def pause(service: _Service, major: int, reason: Reason, actor: _Actor = "unknown") -> dict[str, Any]:
+        """Send all units to the incumbent until the test is resumed."""
+        return platform.pause(service, major, because=reason.because, actor=actor)
+
+    @router.post("/majors/{service}/{major}/experiment/resume")
+    def resume(service: _Service, major: int, actor: _Actor = "unknown") -> dict[str, Any]:
+        """Give the challenger its share again."""
+        return platform.resume(service, major, actor=actor)
+
+    @router.post("/majors/{service}/{major}/experiment/abort")
+    def abort(service: _Service, major: int, reason: Reason, actor: _Actor = "unknown") -> dict[str, Any]:
+        """End the test in favour of the incumbent."""
+        return platform.abort(service, major, because=reason.because, actor=actor)
+
+
+def _add_shadows(router: APIRouter, platform: Platform) -> None:
+    @router.get("/revisions/{name}/shadow")
+    def shadow(name: str) -> dict[str, Any]:
+        """Compare what a shadow answered with what production answered."""
+        return platform.promotions.shadows.report(RevisionName.parse(name))
+
+    @router.post("/revisions/{name}/shadow")
+    def mirror(name: str, mirrored: Mirror, actor: _Actor = "unknown") -> dict[str, Any]:
+        """Mirror a share of production to a candidate, or end it."""
+        until = None if mirrored.for_s is None else datetime.now(UTC) + timedelta(seconds=mirrored.for_s)
+        return platform.begin_shadow(RevisionName.parse(name), mirrored.share, until=until, actor=actor)
 
 
 def _answer_with_problems(app: FastAPI) -> None:

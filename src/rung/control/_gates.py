@@ -13,23 +13,31 @@ from typing import TYPE_CHECKING, Any
 from rung.compute import local
 from rung.compute.jobs import Ended, Job
 from rung.control._deploy import write_plan
+from rung.control._papers import read_ab_test, read_specification
+from rung.control._recorded import read_plan, replay_plan, with_mapped
 from rung.control.servers import clean_environment, revision_environment, thread_limits
 from rung.lifecycle import (
+    DataFacts,
     Gate,
+    ReplayLimits,
     Verdict,
     VerdictKind,
+    compare_tests,
     judge_data,
     judge_load,
     judge_regression,
+    judge_replay,
+    skip_replay,
     was_disturbed,
 )
 from rung.serving import read_bundle
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from rung.control._deploy import Deployments
+    from rung.lake import Lake
     from rung.registry import Promotion
     from rung.schema import RevisionName
 
@@ -43,6 +51,7 @@ class Gates:
 
     deployments: Deployments
     gateway_url: str
+    lake: Lake
 
     def look(
         self, promotion: Promotion, gate: Gate, reference_of: Callable[[RevisionName], RevisionName]
@@ -61,24 +70,115 @@ class Gates:
                 ended = self._run(promotion, gate, self._test_command(name, "regression", "--url", url))
                 return self._verdict(gate, ended, lambda found: judge_regression(found["tests"]))
             case Gate.DATA:
-                reference = reference_of(name)
-                known = ",".join(read_bundle(self.deployments.place.workspace.state, str(reference)).data_tests)
-                asked = ("--url", url, "--reference", self._url(reference), "--reference-tests", known)
-                ended = self._run(promotion, gate, self._test_command(name, "data", *asked))
-                return self._verdict(
-                    gate, ended, lambda found: judge_data(found["tests"], reference=str(reference), rows=found["rows"])
-                )
+                return self._data(promotion, reference_of(name))
+            case Gate.REPLAY:
+                return self._replay(promotion)
             case Gate.LOAD:
                 return self._load(promotion, url)
-            case Gate.EXPERIMENT:
+            case Gate.SHADOW | Gate.EXPERIMENT:
                 return None
+
+    def _data(self, promotion: Promotion, reference: RevisionName) -> Verdict | None:
+        """Score the data tests on both revisions, and judge them by what both are known to have been trained on."""
+        name, state = promotion.revision, self.deployments.place.workspace.state
+        ours, theirs = read_bundle(state, str(name)), read_bundle(state, str(reference))
+        changes = compare_tests(ours.data_tests, theirs.data_tests, ours.removed_tests)
+        asked = ("--url", self._url(name), "--reference", str(reference), "--reference-url", self._url(reference))
+        tests = ("--reference-tests", ",".join(sorted(changes.compared)))
+        ended = self._run(promotion, Gate.DATA, self._test_command(name, "data", *asked, *tests))
+
+        def judge(found: dict[str, Any]) -> Verdict:
+            facts = DataFacts(
+                candidate=str(name),
+                reference=str(reference),
+                rows=found["rows"],
+                changes=changes,
+                training_rows=found["training_rows"],
+                seen_by_reference=found["seen_by_reference"],
+                history=self._promoted(name),
+            )
+            return judge_data(found["tests"], facts)
+
+        return self._verdict(Gate.DATA, ended, judge)
+
+    def _promoted(self, name: RevisionName) -> list[tuple[str, Mapping[str, Any]]]:
+        """Give the revisions of a major that were promoted, in order, with what the data gate had found."""
+        attempts = self.deployments.registry.promotions(name.service)
+        promoted = [one for one in attempts if one.outcome == "promoted" and one.revision.major == name.major]
+        return [
+            (str(one.revision), verdict.evidence)
+            for one in sorted(promoted, key=lambda one: (one.ended is None, one.ended, one.id))
+            for verdict in one.verdicts
+            if verdict.gate is Gate.DATA
+        ]
+
+    def _replay(self, promotion: Promotion) -> Verdict | None:
+        """Send recorded requests to the candidate's own server, past the gateway."""
+        plan = self._replay_plan(promotion)
+        if plan is None or isinstance(plan, Verdict):
+            return plan
+        name, place = promotion.revision, self.deployments.place
+        argv = (
+            *(sys.executable, "-m", "rung.testing.replay", "--plan", str(plan)),
+            *("--socket", str(place.socket(str(name)))),
+        )
+        command = _Command(argv, place.workspace.root, clean_environment(os.environ))
+        level = read_specification(place, name).service_level
+        limits = ReplayLimits(
+            error_rate=level.error_rate,
+            latency_p99_ms=level.latency_p99_ms,
+            agreement=read_ab_test(place, name).replay_agreement,
+        )
+        ended = self._run(promotion, Gate.REPLAY, command)
+        return self._verdict(Gate.REPLAY, ended, lambda found: judge_replay(found, limits))
+
+    def _replay_plan(self, promotion: Promotion) -> Path | Verdict | None:
+        """Give the file of what is replayed; None while it is made, and a verdict when there is nothing to replay."""
+        name = promotion.revision
+        plan, recorded = (self._input(promotion, Gate.REPLAY, f"{kind}.json") for kind in ("plan", "recorded"))
+        if plan.is_file():
+            return plan
+        if not recorded.is_file():
+            requests = self._recorded(name)
+            if isinstance(requests, str):
+                return skip_replay(requests)
+            write_plan(recorded, requests)
+        requests = read_plan(recorded)
+        if requests["is_same_major"]:
+            write_plan(plan, requests)
+            return plan
+        mapping = self._test_command(name, "replay-mapping", "--requests", str(recorded))
+        mapped = self._run(promotion, "replay-mapping", mapping)
+        if not isinstance(mapped, dict):
+            return self._verdict(Gate.REPLAY, mapped, lambda _: None)
+        if not mapped["declared"]:
+            return skip_replay(
+                f"no mapping declared: requests of {requests['major']} are not replayed, because schema/service.py has"
+                " no upgrade_request"
+            )
+        write_plan(plan, with_mapped(requests, mapped))
+        return plan
+
+    def _recorded(self, name: RevisionName) -> dict[str, Any] | str:
+        """Read recorded requests of a major, or of the one before while it has none; the reason when there are none."""
+        wanted = read_ab_test(self.deployments.place, name).replay
+        if not wanted:
+            return "its service asks for no replay (replay=0)"
+        self.lake.ship()
+        majors = {one.name.major for one in self.deployments.registry.revisions(name.service)}
+        before = sorted(major for major in majors if major < name.major)[-1:]
+        for major in (name.major, *before):
+            rows = self.lake.recent(name.service, major, wanted, sample=True)
+            if rows:
+                return replay_plan(rows, major=f"{name.service}.v{major}", is_same_major=major == name.major)
+        return "there are no recorded requests yet"
 
     def _load(self, promotion: Promotion, url: str) -> Verdict | None:
         """Draw the requests in the revision's environment, then send them from the load tester's own."""
         drawn = self._run(promotion, "requests", self._test_command(promotion.revision, "requests"))
         if drawn is None or isinstance(drawn, str):
             return self._verdict(Gate.LOAD, drawn, lambda _: None)
-        plan = self._job(promotion, "requests").result_file.with_name("plan.json")
+        plan = self._input(promotion, "requests", "plan.json")
         if not plan.is_file():
             write_plan(plan, drawn["plan"])
         place = self.deployments.place
@@ -133,9 +233,13 @@ class Gates:
     def _job(self, promotion: Promotion, kind: str) -> Job:
         return self.deployments.job(promotion.revision, f"promotion-{promotion.id}/{kind}")
 
+    def _input(self, promotion: Promotion, kind: str, name: str) -> Path:
+        """Name a file that a job reads."""
+        return self._job(promotion, kind).result_file.with_name(name)
+
     def stop(self, promotion: Promotion) -> None:
         """Stop all jobs of an attempt."""
-        for kind in (Gate.REGRESSION, Gate.DATA, "requests", *_LOADS):
+        for kind in (Gate.REGRESSION, Gate.DATA, "replay-mapping", Gate.REPLAY, "requests", *_LOADS):
             self._job(promotion, kind).stop(grace_s=1.0)
 
     def _url(self, name: RevisionName) -> str:

@@ -7,13 +7,16 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self
 
 from rung.compute.environments import Environments
+from rung.control._bandits import Bandits
 from rung.control._builds import Builds
 from rung.control._deploy import Deployments
 from rung.control._experiments import Experiments
 from rung.control._gates import Gates
+from rung.control._health import Courses
 from rung.control._loop import Loop
 from rung.control._promote import Promotions
-from rung.control._view import View
+from rung.control._shadows import Shadows
+from rung.control._view import View, experiment_json
 from rung.control.servers import Servers
 from rung.errors import ConflictError, NotFoundError
 from rung.gateway import Gateway
@@ -58,8 +61,9 @@ class Platform:
         lake = Lake(place.lake, logs=place.predictions)
         promotions = Promotions(
             deployments=deployments,
-            gates=Gates(deployments, gateway_url),
-            experiments=Experiments(registry, lake),
+            gates=Gates(deployments, gateway_url, lake),
+            shadows=Shadows(place, registry, lake),
+            experiments=Experiments(place, registry, lake, Courses(lake), Bandits(registry, lake)),
             keep_warm=keep_warm,
         )
         gateway = Gateway(folder=place.gateway, port=gateway_port)
@@ -86,9 +90,9 @@ class Platform:
         self.loop.wake()
         return self.revision(name)
 
-    def promote(self, name: RevisionName, *, actor: str) -> int:
+    def promote(self, name: RevisionName, *, actor: str, ignore_plan: bool = False) -> int:
         """Begin an attempt."""
-        promotion = self.promotions.begin(name, actor=actor)
+        promotion = self.promotions.begin(name, actor=actor, ignore_plan=ignore_plan)
         self.loop.wake()
         return promotion
 
@@ -128,6 +132,51 @@ class Platform:
         name = self.registry.rollback(service, major, because=told, actor=actor, warm_until=warm_until)
         self.loop.route()
         return self.revision(name)
+
+    def experiment(self, service: str, major: int) -> dict[str, Any]:
+        """Tell of the newest A/B test of a major, with its course.
+
+        Raises:
+            NotFoundError: There has been none.
+        """
+        found = self.promotions.experiments.newest(service, major)
+        return {**experiment_json(found), "course": self.registry.looks(found.id)}
+
+    def pause(self, service: str, major: int, *, because: str, actor: str) -> dict[str, Any]:
+        """Send all units to the incumbent until the A/B test is resumed; return when the gateway does."""
+        self.promotions.experiments.pause(service, major, because=because, actor=actor)
+        self.loop.route()
+        return self.experiment(service, major)
+
+    def resume(self, service: str, major: int, *, actor: str) -> dict[str, Any]:
+        """Give the challenger of a paused A/B test its share again; return when it has it."""
+        self.promotions.experiments.resume(service, major, actor=actor)
+        self.loop.route()
+        return self.experiment(service, major)
+
+    def abort(self, service: str, major: int, *, because: str, actor: str) -> dict[str, Any]:
+        """End an A/B test in favour of the incumbent: its challengers are torn down."""
+        running = self.promotions.experiments.running(service, major)
+        told = f"A/B test: aborted by {actor}" + (f": {because}" if because else "")
+        for promotion in self.registry.promotions(service, active_only=True):
+            if promotion.id in running.attempts:
+                self.promotions.reject(promotion, because=told)
+        self.loop.route()
+        return self.experiment(service, major)
+
+    def begin_shadow(self, name: RevisionName, share: float, *, until: datetime | None, actor: str) -> dict[str, Any]:
+        """Mirror a share of production to a candidate; 0 ends it.
+
+        Raises:
+            ConflictError: It is no candidate, or its major has no incumbent.
+        """
+        if share:
+            self.promotions.incumbent(name)
+            self.registry.begin_shadow(name, share, until=until, actor=actor)
+        else:
+            self.registry.end_shadow(name, because=f"ended by {actor}", actor=actor)
+        self.loop.route()
+        return self.promotions.shadows.report(name)
 
     def revision(self, name: RevisionName) -> dict[str, Any]:
         """Tell of one revision."""

@@ -4,39 +4,44 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import structlog
 
+from rung.control._papers import check_papers, read_ab_test
+from rung.control._plan import plan
 from rung.errors import ConflictError, RungError
 from rung.lifecycle import (
     Crown,
     Gate,
+    Grow,
     PromotionFacts,
     Reject,
     StartExperiment,
     StartGate,
+    StartShadow,
     State,
     Wait,
     check_move,
     decide,
 )
-from rung.schema import ABTest, RevisionName, parse_specification
-from rung.serving import Bundle, read_bundle
+from rung.schema import Shadowing
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from rung.control._deploy import Deployments
     from rung.control._experiments import Experiments
     from rung.control._gates import Gates
+    from rung.control._plan import Plan
+    from rung.control._shadows import Shadows
     from rung.lifecycle import Decision
     from rung.registry import Promotion, Revision
+    from rung.schema import ABTest, RevisionName
 
 _log = structlog.get_logger("rung.control")
 
 GATE_DEADLINE = timedelta(minutes=20)
 SERVER_PATIENCE = timedelta(seconds=60)
+_PATIENCE_IN_TEST = timedelta(seconds=20)  # with production traffic: the incumbent answers for it meanwhile
 
 
 @dataclass(slots=True)
@@ -45,16 +50,22 @@ class Promotions:
 
     deployments: Deployments
     gates: Gates
+    shadows: Shadows
     experiments: Experiments
     keep_warm: timedelta
     _down_since: dict[RevisionName, datetime] = field(default_factory=dict)
 
-    def begin(self, name: RevisionName, *, actor: str) -> int:
+    def begin(self, name: RevisionName, *, actor: str, ignore_plan: bool = False) -> int:
         """Begin an attempt, when all that it needs is there.
+
+        Args:
+            name: The candidate.
+            actor: Who begins it.
+            ignore_plan: Begin also when the traffic cannot decide the A/B test before its deadline.
 
         Raises:
             ConflictError: The revision is the benchmark or no candidate, something that a promotion needs is missing,
-                or another attempt of the major is under way.
+                another attempt of the major is under way, or the A/B test could not end in time.
         """
         registry = self.deployments.registry
         revision = registry.revision(name)
@@ -64,9 +75,12 @@ class Promotions:
                 hint="`rung deploy training` makes the next revision",
             )
         check_move(str(name), revision.state, State.TESTING)
-        self._check_papers(name)
+        check_papers(self.deployments.place, name)
         self._reference(name)
-        return registry.begin_promotion(name, actor=actor)
+        test, incumbent = self._test(name), self._incumbent(name)
+        if incumbent is not None and test.bandit is None and not ignore_plan:
+            _check_plan(plan(self.experiments.lake, test, incumbent))
+        return registry.begin_promotion(name, actor=actor, joint=test.bandit is not None)
 
     def advance(self, promotion: Promotion) -> Decision:
         """Look at an attempt and do what is to be done now.
@@ -96,7 +110,12 @@ class Promotions:
             case StartExperiment():
                 incumbent = self._incumbent(promotion.revision)
                 if incumbent is not None:
-                    registry.begin_experiment(promotion, incumbent, design=self._design(promotion.revision))
+                    self.experiments.begin(promotion, incumbent, self._test(promotion.revision))
+            case StartShadow(because=because):
+                shadow = self._test(promotion.revision).shadow or Shadowing()
+                registry.begin_shadowing(promotion, share=shadow.share, because=because)
+            case Grow(share=share, because=because):
+                self.experiments.grow(promotion, share, because=because)
             case Crown(because=because):
                 warm_until = datetime.now(UTC) + self.keep_warm
                 registry.crown(promotion, because=because, warm_until=warm_until)
@@ -109,6 +128,8 @@ class Promotions:
         name = promotion.revision
         revision = self.deployments.registry.revision(name)
         incumbent = self._incumbent(name)
+        shadow = self._test(name).shadow
+        down = self._down(name, now)
         return PromotionFacts(
             revision=str(name),
             state=revision.state,
@@ -117,9 +138,10 @@ class Promotions:
             gate_since=promotion.gate_since,
             gate_deadline=GATE_DEADLINE,
             incumbent=None if incumbent is None else str(incumbent),
-            experiment=self.experiments.facts(promotion),
-            server_down_since=self._down(name, now),
-            server_patience=SERVER_PATIENCE,
+            experiment=self.experiments.facts(promotion, now),
+            server_down_since=down,
+            server_patience=_PATIENCE_IN_TEST if revision.state is State.EXPERIMENTING else SERVER_PATIENCE,
+            shadow_deadline=None if shadow is None else shadow.deadline,
         )
 
     def _down(self, name: RevisionName, now: datetime) -> datetime | None:
@@ -133,25 +155,13 @@ class Promotions:
         """Start or read the job of the gate that is under way, and keep its verdict."""
         if promotion.gate is None or any(verdict.gate == promotion.gate for verdict in promotion.verdicts):
             return
-        verdict = self.gates.look(promotion, Gate(promotion.gate), self._reference)
+        gate = Gate(promotion.gate)
+        if gate is Gate.SHADOW:
+            verdict = self.shadows.look(promotion)
+        else:
+            verdict = self.gates.look(promotion, gate, self._reference)
         if verdict is not None:
             self.deployments.registry.add_verdict(promotion, verdict)
-
-    # --- what a promotion needs ---
-
-    def _check_papers(self, name: RevisionName) -> None:
-        """Hold what the author owes: business metrics, specification, experiment document."""
-        if ABTest.model_validate(self._bundle(name).ab_test).decision is None:
-            raise ConflictError(
-                f"{name} has no business metric that could decide an A/B test",
-                hint="declare one in schema/service.py: no metrics, no promotion",
-            )
-        folder = self.deployments.place.source(name) / "experiments" / name.service
-        specification = folder / "specification.md"
-        parse_specification(_read(specification, name), name=str(specification))
-        document = folder / "experiments" / f"v{name.major}.m{name.minor}.md"
-        if not _read(document, name).strip():
-            raise ConflictError(f"{document.name} of {name} is empty", hint="write what was tried and why")
 
     def _reference(self, name: RevisionName) -> RevisionName:
         """Give the revision to compare with: the incumbent, or the benchmark while there is none."""
@@ -167,25 +177,34 @@ class Promotions:
             hint=f"`rung deploy serving {name.major_name}.m0`, or `rung revive` it",
         )
 
+    def incumbent(self, name: RevisionName) -> RevisionName:
+        """Give the incumbent of a revision's major.
+
+        Raises:
+            ConflictError: There is none beside it.
+        """
+        found = self._incumbent(name)
+        if found is None:
+            raise ConflictError(
+                f"{name.major_name} has no incumbent whose requests could be mirrored", hint="`rung promote` makes one"
+            )
+        return found
+
     def _incumbent(self, name: RevisionName) -> RevisionName | None:
         revisions: list[Revision] = self.deployments.registry.revisions(name.service, name.major)
         return next((r.name for r in revisions if r.state is State.INCUMBENT and r.name != name), None)
 
-    def _design(self, name: RevisionName) -> dict[str, Any]:
-        return self._bundle(name).ab_test
-
-    def _bundle(self, name: RevisionName) -> Bundle:
-        return read_bundle(self.deployments.place.workspace.state, str(name))
+    def _test(self, name: RevisionName) -> ABTest:
+        return read_ab_test(self.deployments.place, name)
 
     def _fresh(self, promotion: Promotion) -> Promotion:
         active = self.deployments.registry.promotions(promotion.revision.service, active_only=True)
         return next((found for found in active if found.id == promotion.id), promotion)
 
 
-def _read(path: Path, name: RevisionName) -> str:
-    try:
-        return path.read_text()
-    except FileNotFoundError:
+def _check_plan(planned: Plan | None) -> None:
+    if planned is not None and planned.is_hopeless:
         raise ConflictError(
-            f"{name} has no {path.parent.name}/{path.name}", hint="write it, commit, and deploy the next revision"
-        ) from None
+            f"the A/B test could not end before its deadline of {planned.deadline_days:g} days: {planned.told}",
+            hint="a larger minimum_effect, share or deadline ends it sooner; `--ignore-plan` begins it all the same",
+        )

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rung.gateway import Backend, Production, Routing, Split
+from rung.gateway import Backend, Challenger, Production, Routing, Shadow, Split
 from rung.lifecycle import SERVED, State
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
+    from rung import registry
     from rung.registry import Experiment, Revision
 
 
@@ -34,6 +35,7 @@ def is_served(revision: Revision, now: datetime) -> bool:
 def routing(
     revisions: Sequence[Revision],
     experiments: Sequence[Experiment],
+    shadows: Sequence[registry.Shadow],
     endpoints: Mapping[str, Endpoint],
     *,
     outcomes: str,
@@ -41,11 +43,12 @@ def routing(
     """Say what the gateway shall route.
 
     A revision is reachable at its own path from the moment it is a candidate, while it has a server. Production goes to
-    the incumbent, split with the challenger of a running experiment.
+    the incumbent, split with the challengers of a running experiment, and is mirrored to shadows.
 
     Args:
         revisions: All that the registry knows.
         experiments: Those that run.
+        shadows: Those that have not ended.
         endpoints: Of the revisions that have a server, by name.
         outcomes: Endpoint of the collector.
     """
@@ -55,7 +58,9 @@ def routing(
         majors.setdefault((revision.name.service, revision.name.major), []).append(revision)
     return Routing(
         backends=tuple(_backend(str(revision.name), endpoints[str(revision.name)]) for revision in shown),
-        productions=tuple(_production(members, experiments, endpoints) for _, members in sorted(majors.items())),
+        productions=tuple(
+            _production(members, experiments, shadows, endpoints) for _, members in sorted(majors.items())
+        ),
         outcomes=outcomes,
     )
 
@@ -65,25 +70,33 @@ def _backend(name: str, endpoint: Endpoint) -> Backend:
 
 
 def _production(
-    revisions: Sequence[Revision], experiments: Sequence[Experiment], endpoints: Mapping[str, Endpoint]
+    revisions: Sequence[Revision],
+    experiments: Sequence[Experiment],
+    shadows: Sequence[registry.Shadow],
+    endpoints: Mapping[str, Endpoint],
 ) -> Production:
-    states = {revision.name: revision.state for revision in revisions}
+    states = {str(revision.name): revision.state for revision in revisions}
     incumbent = next((name for name, state in states.items() if state is State.INCUMBENT), None)
-    running = next(
-        (
-            experiment
-            for experiment in experiments
-            if experiment.incumbent == incumbent and states.get(experiment.challenger) is State.EXPERIMENTING
-        ),
-        None,
-    )
-    split: Split | None = None
-    if running is not None:
-        split = Split.ab(experiment=running.id, challenger=str(running.challenger), share=running.design["share"])
+    mirrored = [shadow for shadow in shadows if str(shadow.revision) in states] if incumbent else []
     return Production(
         service=revisions[0].name.service,
         major=revisions[0].name.major,
-        incumbent=str(incumbent) if incumbent else None,
-        split=split,
-        unit_header=endpoints[str(incumbent)].unit_header if incumbent else "x-unit-id",
+        incumbent=incumbent,
+        split=_split(incumbent, states, experiments),
+        shadows=tuple(Shadow(revision=str(shadow.revision), share=shadow.share) for shadow in mirrored),
+        unit_header=endpoints[incumbent].unit_header if incumbent else "x-unit-id",
     )
+
+
+def _split(incumbent: str | None, states: Mapping[str, State], experiments: Sequence[Experiment]) -> Split | None:
+    """Give the split of the experiment that runs against the incumbent, of the arms that can answer."""
+    for experiment in experiments:
+        arms = [
+            Challenger(revision=name, share=share)
+            for name, share in experiment.shares.items()
+            if name != incumbent and states.get(name) is State.EXPERIMENTING
+        ]
+        if str(experiment.incumbent) == incumbent and arms:
+            salt = f"{experiment.id}-{len(experiment.splits)}" if experiment.is_bandit else None
+            return Split(experiment=experiment.id, challengers=tuple(arms), bandit=experiment.is_bandit, salt=salt)
+    return None

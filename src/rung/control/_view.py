@@ -9,6 +9,7 @@ from rung.control._builds import ENVIRONMENT, failures_of
 from rung.control._memory import MEMORY
 from rung.errors import NotFoundError
 from rung.lifecycle import SERVED, State
+from rung.schema import ABTest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -64,7 +65,7 @@ class View:
         majors: dict[str, dict[int, list[Revision]]] = {}
         for revision in self.registry.revisions(service):
             majors.setdefault(revision.name.service, {}).setdefault(revision.name.major, []).append(revision)
-        looks = {str(found.challenger): found for found in self.registry.experiments(active_only=True)}
+        looks = {str(found.incumbent): found for found in self.registry.experiments(active_only=True)}
         seen = self._look(service)
         services = [
             {
@@ -86,21 +87,15 @@ class View:
         def holder(state: State) -> str | None:
             return next((str(revision.name) for revision in revisions if revision.state is state), None)
 
-        challenger = holder(State.EXPERIMENTING)
-        running = looks.get(challenger or "")
+        running = looks.get(holder(State.INCUMBENT) or "")
         shown: dict[str, Any] = {
             "major": number,
             "incumbent": holder(State.INCUMBENT),
-            "challenger": challenger,
+            "challenger": holder(State.EXPERIMENTING),
             "revisions": [self.revision(revision, seen) for revision in revisions],
         }
         if running is not None:
-            shown["experiment"] = {
-                "id": running.id,
-                "since": running.started.isoformat(),
-                "share": running.design["share"],
-                "look": running.look,
-            }
+            shown["experiment"] = experiment_json(running)
         return shown
 
     def revision(self, revision: Revision, seen: _Seen | None = None) -> dict[str, Any]:
@@ -156,7 +151,7 @@ class View:
         revision = self.registry.revision(name)
         attempts = [found for found in self.registry.promotions(name.service) if found.revision == name]
         events = [event for event in self.registry.events(service=name.service) if event.subject == str(name)]
-        tests = {found.promotion: found for found in self.registry.experiments()}
+        tests = {attempt: found for found in self.registry.experiments() for attempt in found.attempts}
         return {
             "revision": self.revision(revision),
             "attempts": [_attempt(found, tests.get(found.id)) for found in attempts],
@@ -213,16 +208,38 @@ def promotion_json(promotion: Promotion) -> dict[str, Any]:
     }
 
 
+def experiment_json(experiment: Experiment) -> dict[str, Any]:
+    """Give an A/B test as plain data."""
+    test = ABTest.model_validate(experiment.design)
+    return {
+        "id": experiment.id,
+        "incumbent": str(experiment.incumbent),
+        "challenger": str(experiment.challenger),
+        "bandit": experiment.is_bandit,
+        "started": experiment.started.isoformat(),
+        "deadline": (experiment.started + test.deadline).isoformat(),
+        "ended": experiment.ended.isoformat() if experiment.ended else None,
+        "shares": dict(experiment.shares),
+        "paused": experiment.splits[-1].is_pause,
+        "splits": [
+            {
+                "since": split.since.isoformat(),
+                "kind": split.kind,
+                "shares": dict(split.shares),
+                "because": split.because,
+                "actor": split.actor,
+            }
+            for split in experiment.splits
+        ],
+        "design": dict(experiment.design),
+        "look": experiment.look,
+    }
+
+
 def _attempt(promotion: Promotion, experiment: Experiment | None) -> dict[str, Any]:
     shown = promotion_json(promotion)
     if experiment is not None:
-        shown["experiment"] = {
-            "id": experiment.id,
-            "incumbent": str(experiment.incumbent),
-            "started": experiment.started.isoformat(),
-            "ended": experiment.ended.isoformat() if experiment.ended else None,
-            "look": experiment.look,
-        }
+        shown["experiment"] = experiment_json(experiment)
     return shown
 
 

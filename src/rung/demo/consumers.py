@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _THREADS = 4
-_OUTCOMES_AT_ONCE = 10
+_OUTCOMES_AT_ONCE = 20
 _CORRECT_WITHIN = 0.10  # of the sale price
 
 
@@ -84,9 +84,7 @@ class Consumers:
             due = time.monotonic()
             while not self._end.is_set():
                 number, sale = self._take()
-                outcome = self._value(http, f"customer-{number}", sale)
-                if outcome is not None:
-                    outcomes.append(outcome)
+                outcomes += self._value(http, f"customer-{number}", sale)
                 if len(outcomes) >= _OUTCOMES_AT_ONCE:
                     outcomes = self._report(http, outcomes)
                 due = max(due + pause, time.monotonic() - 1.0)  # after a stall it does not catch up for ever
@@ -99,7 +97,8 @@ class Consumers:
             self._next += 1
         return number, self.sales[number % len(self.sales)]
 
-    def _value(self, http: httpx2.Client, unit: str, sale: Sale) -> dict[str, Any] | None:
+    def _value(self, http: httpx2.Client, unit: str, sale: Sale) -> list[dict[str, Any]]:
+        """Have a house valued; give what is to be reported of it: was the value right, and what was the truth?"""
         headers = {"content-type": "application/json", "x-unit-id": unit}
         try:
             answer = http.post("/housing/v1/predict", content=sale.body, headers=headers)
@@ -108,11 +107,15 @@ class Consumers:
         except (httpx2.HTTPError, ValueError, LookupError) as error:
             with self._lock:
                 self.failures.append(f"{type(error).__name__}: {error}")
-            return None
+            return []
         with self._lock:
             self.answered[answer.headers["x-revision"]] += 1
         correct = abs(price - sale.price) <= _CORRECT_WITHIN * sale.price
-        return {"service": "housing", "metric": "within_10_percent", "value": float(correct), "unit": unit, "id": unit}
+        told = {"within_10_percent": float(correct), "sale_price": sale.price}
+        return [
+            {"service": "housing", "metric": metric, "value": value, "unit": unit, "id": f"{unit} {metric}"}
+            for metric, value in told.items()
+        ]
 
     def _report(self, http: httpx2.Client, outcomes: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Report outcomes; give back those that were not kept, to be sent again."""

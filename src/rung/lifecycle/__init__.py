@@ -9,18 +9,26 @@ from typing import TYPE_CHECKING
 from rung._lazy import exports
 
 if TYPE_CHECKING:
-    from rung.lifecycle._judge import judge_data, judge_experiment, judge_load, judge_regression, was_disturbed
+    from rung.lifecycle._judge import judge_load, judge_regression, was_disturbed
+    from rung.lifecycle._judge_data import DataFacts, TestChanges, compare_tests, judge_data
+    from rung.lifecycle._judge_experiment import Finding, Stretch, judge_experiment
+    from rung.lifecycle._judge_health import Period, Requests, judge_health
+    from rung.lifecycle._judge_replay import ReplayLimits, judge_replay, skip_replay
+    from rung.lifecycle._judge_shadow import judge_shadow
     from rung.lifecycle._promotion import (
         Crown,
         Decision,
         ExperimentFacts,
+        Grow,
         PromotionFacts,
         Reject,
         StartExperiment,
         StartGate,
+        StartShadow,
         Wait,
         decide,
     )
+    from rung.lifecycle._rollout import Split, SplitKind, due_share, first_share, share_of_step, step_of
     from rung.lifecycle._state import MOVES, SERVED, State, check_move
     from rung.lifecycle._verdict import Gate, Verdict, VerdictKind
 
@@ -28,46 +36,72 @@ __all__ = [
     "MOVES",
     "SERVED",
     "Crown",
+    "DataFacts",
     "Decision",
     "ExperimentFacts",
+    "Finding",
     "Gate",
+    "Grow",
+    "Period",
     "PromotionFacts",
     "Reject",
+    "ReplayLimits",
+    "Requests",
+    "Split",
+    "SplitKind",
     "StartExperiment",
     "StartGate",
+    "StartShadow",
     "State",
+    "Stretch",
+    "TestChanges",
     "Verdict",
     "VerdictKind",
     "Wait",
     "check_move",
+    "compare_tests",
     "decide",
+    "due_share",
+    "first_share",
     "judge_data",
     "judge_experiment",
+    "judge_health",
     "judge_load",
     "judge_regression",
+    "judge_replay",
+    "judge_shadow",
+    "share_of_step",
+    "skip_replay",
+    "step_of",
     "was_disturbed",
 ]
 
 __getattr__ = exports(
     __name__,
     {
-        **dict.fromkeys(
-            ("judge_data", "judge_experiment", "judge_load", "judge_regression", "was_disturbed"), "_judge"
-        ),
+        **dict.fromkeys(("judge_load", "judge_regression", "was_disturbed"), "_judge"),
+        **dict.fromkeys(("DataFacts", "TestChanges", "compare_tests", "judge_data"), "_judge_data"),
+        **dict.fromkeys(("Finding", "Stretch", "judge_experiment"), "_judge_experiment"),
         **dict.fromkeys(
             (
                 "Crown",
                 "Decision",
                 "ExperimentFacts",
+                "Grow",
                 "PromotionFacts",
                 "Reject",
                 "StartExperiment",
                 "StartGate",
+                "StartShadow",
                 "Wait",
             ),
             "_promotion",
         ),
+        **dict.fromkeys(("Period", "Requests", "judge_health"), "_judge_health"),
+        **dict.fromkeys(("ReplayLimits", "judge_replay", "skip_replay"), "_judge_replay"),
+        "judge_shadow": "_judge_shadow",
         "decide": "_promotion",
+        **dict.fromkeys(("Split", "SplitKind", "due_share", "first_share", "share_of_step", "step_of"), "_rollout"),
         **dict.fromkeys(("MOVES", "SERVED", "State", "check_move"), "_state"),
         **dict.fromkeys(("Gate", "Verdict", "VerdictKind"), "_verdict"),
     },

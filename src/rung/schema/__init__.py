@@ -5,7 +5,7 @@ Authors import from here in `schema/`; serving, testing and the control plane re
 
 from rung.schema._compare import Break, breaking_changes
 from rung.schema._contract import Contract, RouteContract, route_contract
-from rung.schema._metrics import ABTest, BusinessMetric
+from rung.schema._metrics import ABTest, BusinessMetric, Score
 from rung.schema._name import RevisionName, check_service_name
 from rung.schema._request import Request, instance_limit, max_instances, request_arguments
 from rung.schema._rollout import Bandit, Limits, RampStep, Shadowing
@@ -22,6 +22,7 @@ __all__ = [
     "Request",
     "RevisionName",
     "RouteContract",
+    "Score",
     "ServiceLevel",
     "Shadowing",
     "Specification",

@@ -4,13 +4,51 @@ from __future__ import annotations
 
 from datetime import timedelta
 from itertools import pairwise
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from rung.schema._rollout import Bandit, Limits, RampStep, Shadowing
 
+_METRIC = r"^[a-z][a-z0-9_]{0,62}$"
 _Text = Annotated[str, Field(min_length=1, max_length=2_000)]
+
+
+class Score(BaseModel):
+    """How a prediction is scored once the truth is known: what the metric would have been, whoever predicted it.
+
+    A shadow's predictions reach nobody, so no consumer can report the metric for them. With the truth as an outcome of
+    its own, both predictions of the same request are scored on it.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    truth: Annotated[str, Field(pattern=_METRIC, description="outcome that holds the truth, as consumers report it")]
+    field: Annotated[str, Field(min_length=1, max_length=200, description="of the prediction, as in its schema")]
+    how: Annotated[
+        Literal["equal", "within", "absolute_error", "squared_error"],
+        Field(description="within: 1 when it is off by at most `tolerance` of the truth, else 0"),
+    ]
+    tolerance: Annotated[float, Field(ge=0, allow_inf_nan=False, description="share of the truth")] = 0.0
+
+    def of(self, prediction: Any, truth: float) -> float | None:
+        """Score one prediction; None when it has no such number.
+
+        >>> Score(truth="price", field="price", how="within", tolerance=0.1).of({"price": 95.0}, 100.0)
+        1.0
+        """
+        value = prediction.get(self.field) if isinstance(prediction, dict) else None
+        if not isinstance(value, int | float):
+            return None
+        match self.how:
+            case "equal":
+                return float(value == truth)
+            case "within":
+                return float(abs(value - truth) <= self.tolerance * abs(truth))
+            case "absolute_error":
+                return abs(value - truth)
+            case "squared_error":
+                return (value - truth) ** 2
 
 
 class BusinessMetric(BaseModel):
@@ -18,7 +56,7 @@ class BusinessMetric(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$", description="as consumers report it")]
+    name: Annotated[str, Field(pattern=_METRIC, description="as consumers report it")]
     kind: Annotated[
         Literal["proportion", "mean", "ratio"],
         Field(description="proportion: 0 or 1 per unit; mean: a number per unit; ratio: sum over sum"),
@@ -41,6 +79,9 @@ class BusinessMetric(BaseModel):
     )
     source: Annotated[_Text, Field(description="where the truth comes from")]
     proximity: Annotated[_Text, Field(description="how near it is to what the product is for, and how faithful")]
+    score: Annotated[
+        Score | None, Field(description="how it follows from a prediction and the truth, for shadows; None: unknown")
+    ] = None
 
     @model_validator(mode="after")
     def _can_be_reached(self) -> Self:
@@ -73,6 +114,9 @@ class ABTest(BaseModel):
     replay: Annotated[
         int, Field(ge=0, le=5_000, description="recorded production requests that a candidate must answer first")
     ] = 200
+    replay_agreement: Annotated[
+        float, Field(ge=0, le=1, description="share of equal answers to them below which the candidate is torn down")
+    ] = 0.0
     shadow: Annotated[Shadowing | None, Field(description="mirrored traffic before the test; None: none")] = None
     ramp: Annotated[tuple[RampStep, ...], Field(description="smaller shares before `share`, in their order")] = ()
     limits: Annotated[Limits, Field(description="what ends the test at once")] = Limits()

@@ -171,11 +171,12 @@ def _add_health(app: FastAPI) -> None:
         return JSONResponse({"status": "alive"})
 
     async def readyz() -> Response:
-        """Tell whether artifacts are loaded and a prediction could be made."""
+        """Tell whether artifacts are loaded and a prediction could be made, and what answers for each artifact."""
         because = app.state.rung_ready
         if because:
             return ProblemError(status=503, detail=f"not ready: {because}").response()
-        return JSONResponse({"status": "ready", "revision": app.state.rung_observer.revision})
+        revision, runtimes = app.state.rung_observer.revision, artifacts_of(app).runtimes
+        return JSONResponse({"status": "ready", "revision": revision, "artifacts": runtimes})
 
     async def metrics() -> Response:
         """Give the metrics of all workers in the Prometheus text format."""

@@ -155,6 +155,14 @@ def test_breaking_schema_within_a_major(platform: LivePlatform):
     assert platform.revision(newest(platform))["state"] == "failed"
 
 
+def test_batching_of_an_unknown_route_is_told(platform: LivePlatform):
+    with changed(
+        platform, "Batching(max_instances=8)", '{"guess": Batching(max_instances=8)}', file="infrastructure/hardware.py"
+    ):
+        findings = {one["check"]: one for one in platform.ask("check", "tiny", expect=1)}
+    assert "batching names no route: guess; the routes are predict" in findings["hardware"]["because"]
+
+
 def test_promotion_without_document_is_refused(platform: LivePlatform):
     name = platform.deploy("tiny")
     error = platform.ask("promote", name, expect=2)["error"]

@@ -29,7 +29,8 @@ def lines(folder: Path) -> list[dict[str, Any]]:
 
 def test_trained_revision_answers(line: Place):
     with serving(line) as server:
-        assert server.get("/readyz").json() == {"status": "ready", "revision": "line.v1.m1"}
+        ready = {"status": "ready", "revision": "line.v1.m1", "artifacts": {"fit": "native"}}
+        assert server.get("/readyz").json() == ready
         answer = server.predict(2.0)
         assert answer.json()["predictions"][0]["y"] == 6.0
         assert answer.headers["x-revision"] == "line.v1.m1"

@@ -13,10 +13,12 @@ from rung.lifecycle import (
     Decision,
     ExperimentFacts,
     Gate,
+    Grow,
     PromotionFacts,
     Reject,
     StartExperiment,
     StartGate,
+    StartShadow,
     State,
     Verdict,
     VerdictKind,
@@ -28,6 +30,9 @@ NOW = datetime(2030, 1, 1, 12, tzinfo=UTC)
 PASS, FAIL, INCONCLUSIVE = VerdictKind.PASS, VerdictKind.FAIL, VerdictKind.INCONCLUSIVE
 
 
+GATES = (Gate.REGRESSION, Gate.DATA, Gate.LOAD)
+
+
 def ago(**duration: float) -> datetime:
     return NOW - timedelta(**duration)
 
@@ -35,11 +40,11 @@ def ago(**duration: float) -> datetime:
 def verdicts(*kinds: VerdictKind) -> tuple[Verdict, ...]:
     """Give the first gates these kinds, in their order."""
     return tuple(
-        Verdict(gate=gate, kind=kind, because=f"{gate} says so") for gate, kind in zip(Gate, kinds, strict=False)
+        Verdict(gate=gate, kind=kind, because=f"{gate} says so") for gate, kind in zip(GATES, kinds, strict=False)
     )
 
 
-PASSED = verdicts(PASS, PASS, PASS)
+PASSED = verdicts(*(PASS for _ in GATES))
 
 FACTS = PromotionFacts(
     revision="housing.v1.m2",
@@ -69,6 +74,10 @@ def in_experiment(**changes: Any) -> dict[str, Any]:
 
 def found(kind: VerdictKind) -> Verdict:
     return Verdict(gate=Gate.EXPERIMENT, kind=kind, because="the figures say so")
+
+
+def shadowed(kind: VerdictKind) -> Verdict:
+    return Verdict(gate=Gate.SHADOW, kind=kind, because="the pairs say so")
 
 
 TABLE: dict[str, tuple[dict[str, Any], Decision]] = {
@@ -136,6 +145,38 @@ TABLE: dict[str, tuple[dict[str, Any], Decision]] = {
     "experiment lost, as kept": (
         in_experiment() | {"verdicts": (*PASSED, found(FAIL))},
         Reject(because="experiment gate: the figures say so"),
+    ),
+    "a larger share is due": (
+        in_experiment(due_share=0.2),
+        Grow(share=0.2, because="nothing spoke against its smaller share"),
+    ),
+    "a larger share is due, but it lost": (
+        in_experiment(due_share=0.2, verdict=found(FAIL)),
+        Reject(because="A/B test: the figures say so"),
+    ),
+    "to be shadowed": (
+        {"verdicts": PASSED, "shadow_deadline": timedelta(days=1)},
+        StartShadow(because="production of housing.v1.m1 is mirrored to it"),
+    ),
+    "nothing to be shadowed": (
+        {"verdicts": PASSED, "shadow_deadline": timedelta(days=1), "incumbent": None},
+        Crown(because="it passed all gates, and its major had no incumbent"),
+    ),
+    "shadowed": (
+        {"verdicts": PASSED, "shadow_deadline": timedelta(days=1), **running(Gate.SHADOW, ago(minutes=5))},
+        Wait(because="production is mirrored to it for 300 s"),
+    ),
+    "shadowed for too long": (
+        {"verdicts": PASSED, "shadow_deadline": timedelta(days=1), **running(Gate.SHADOW, ago(days=2))},
+        Reject(because="too few production requests were mirrored to it within 1 day, 0:00:00"),
+    ),
+    "shadow passed": (
+        {"verdicts": (*PASSED, shadowed(PASS)), "shadow_deadline": timedelta(days=1)},
+        StartExperiment(because="it passed all gates; housing.v1.m1 is the incumbent to beat"),
+    ),
+    "shadow failed": (
+        {"verdicts": (*PASSED, shadowed(FAIL)), "shadow_deadline": timedelta(days=1)},
+        Reject(because="shadow gate: the pairs say so"),
     ),
     "incumbent went away": (
         in_experiment(verdict=found(PASS)) | {"incumbent": None},

@@ -1,0 +1,36 @@
+"""Every way in which an A/B test ends, through the real gateway, with no request lost on the way."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from outcome_stories import STORIES
+from tiny_platform import platform as platform  # noqa: PLC0414  the fixture
+
+if TYPE_CHECKING:
+    from live_platform import LivePlatform
+
+ENDS = {
+    "better": "better by",
+    "not_better": "A/B test: right:",
+    "harmful": "the challenger is worse",
+    "aborted": "A/B test: aborted: ",
+    "invalid": "A/B test: invalid: the incumbent answered",
+    "inconclusive": "inconclusive at the deadline of 4 s",
+}
+
+
+@pytest.mark.parametrize("name", STORIES)
+def test_experiment_ends_as_it_should(platform: LivePlatform, name: str):
+    before = next(revision for revision, state in platform.states().items() if state == "incumbent")
+    told = STORIES[name](platform)
+    assert told.outcome == name, told.because
+    assert ENDS[name] in told.because
+    assert told.incumbent == (told.challenger if name == "better" else before)
+    if name == "aborted":
+        assert told.seconds < 20
+    else:
+        assert told.consumers.failures == []
+    if name not in ("better", "invalid"):  # a share that grows, and a challenger that is gone, move units
+        assert all(len(revisions) == 1 for revisions in told.consumers.arms.values())
