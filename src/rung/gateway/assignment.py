@@ -28,7 +28,7 @@ _STRIPE = 32  # bytes that the four lanes take per round
 
 
 def assigned(production: Production, unit: str | None) -> Arm | None:
-    """Return the arm of a unit, in some ten microseconds; None outside an experiment, where the incumbent answers.
+    """Return the arm of a unit, in some twenty microseconds; None outside an experiment, where the incumbent answers.
 
     That is without a split, and without a usable unit.
 

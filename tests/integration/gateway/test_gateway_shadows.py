@@ -109,8 +109,13 @@ def test_shadow_sees_the_whole_body(site: Site, seen: Seen):
     assert entry["body_bytes"] == 5_000_000
 
 
+def assert_as_fast(answers: list[float], before: list[float]) -> None:
+    """Compare medians, generously: other processes of the machine are in them too."""
+    assert statistics.median(answers) < 2 * statistics.median(before) + 0.005
+
+
 @pytest.mark.fault
-def test_hanging_shadow_costs_production_nothing(site: Site):
+def test_hanging_shadow_costs_production_nothing(site: Site, capsys: pytest.CaptureFixture[str]):
     site.serve("m2")
     hanging = site.serve("m3", HANGS_ON="shadow")
     site.gateway.apply(site.routing("m2", "m3", incumbent="m2"))
@@ -123,12 +128,34 @@ def test_hanging_shadow_costs_production_nothing(site: Site):
         exact = client.get("/housing/v1/m3/predict")
     hanging.stop(signal.SIGKILL)
     assert load.failures + load.cut == []
-    assert statistics.median(load.seconds) < 2 * statistics.median(before.seconds) + 0.005
+    assert_as_fast(load.seconds, before.seconds)
     assert exact.is_success
-    assert 0 < shadow["upstream_rq_active"] <= MOST_AT_ONCE
-    assert shadow["upstream_cx_active"] <= MOST_AT_ONCE
-    assert shadow["upstream_rq_pending_active"] <= MOST_AT_ONCE
+    for under_way in ("upstream_rq_active", "upstream_cx_active", "upstream_rq_pending_active"):
+        assert 0 < shadow[under_way] <= MOST_AT_ONCE
     assert shadow["upstream_rq_pending_overflow"] > 0
+    with capsys.disabled():
+        medians = [f"{statistics.median(each.seconds) * 1e3:.1f} ms" for each in (before, load)]
+        print(f"\nmedian without a shadow {medians[0]}, with one that hangs {medians[1]}")  # noqa: T201  # the figure
+
+
+@pytest.mark.fault
+def test_frozen_shadow_costs_production_nothing(site: Site, until: Callable[..., None]):
+    site.serve("m2")
+    frozen = site.serve("m3")
+    site.gateway.apply(site.routing("m2", "m3", incumbent="m2", shadows={"m3": 1.0}))
+    with site.load() as load:
+        load.wait_for(200)
+        frozen.process.send_signal(signal.SIGSTOP)
+        before = list(load.seconds)
+        load.wait_for(600)
+        with site.client() as client:
+            large = client.post("/housing/v1/predict", content=b"x" * 5_000_000)
+        until(lambda: not site.gateway.healthy("housing.v1.m3"))
+        load.wait_for(200)
+    frozen.stop(signal.SIGKILL)
+    assert load.failures + load.cut == []
+    assert large.is_success
+    assert_as_fast(load.seconds[len(before) :], before)
 
 
 @pytest.mark.fault
@@ -152,12 +179,12 @@ def test_killed_shadow_costs_production_nothing(site: Site, until: Callable[...,
     with site.load() as load:
         load.wait_for(200)
         shadow.stop(signal.SIGKILL)
-        alive = list(load.seconds)
+        before = list(load.seconds)
         load.wait_for(300)
         until(lambda: not site.gateway.healthy("housing.v1.m3"))
         load.wait_for(200)
     assert load.failures + load.cut == []
-    assert statistics.median(load.seconds[len(alive) :]) < 2 * statistics.median(alive) + 0.005
+    assert_as_fast(load.seconds[len(before) :], before)
 
 
 @pytest.mark.fault
