@@ -1,7 +1,8 @@
 """The author's tests against live endpoints, as a job of a promotion: `python -m rung.testing.gate KIND ...`.
 
 It runs in the candidate's own environment and source snapshot, writes figures, and judges nothing: the control plane
-does. Kinds: `regression`, `data` (paired with a reference on the same held-out rows), `requests` (for the load test).
+does. Kinds: `regression`, `data` (paired with a reference on the same held-out rows), `requests` (for the load test),
+`replay-mapping` (recorded requests of the major before, as this one takes them).
 """
 
 from __future__ import annotations
@@ -9,26 +10,22 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import random
 import sys
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx2
 from pydantic_core import to_jsonable_python
 
-from rung import artifacts
-from rung.errors import NotFoundError, RungError
-from rung.serving import read_bundle
+from rung.errors import RungError
 from rung.testing._client import RecordingClient
-from rung.testing._goal import goal_of
+from rung.testing._paired import check_rows, paired
 from rung.testing._service import ServiceTests, load_service_tests
-from rung.testing._tests import run_regression_tests, score_groups
+from rung.testing._tests import run_regression_tests
 from rung.workspace import Workspace, find, write_atomically
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 __all__ = ["main"]
 
@@ -40,12 +37,14 @@ _OPEN_S = 5.0  # seconds at the promised rate
 def main(arguments: list[str] | None = None) -> int:
     """Run the tests of one kind and write the figures."""
     parser = argparse.ArgumentParser(prog="python -m rung.testing.gate", description=__doc__)
-    parser.add_argument("kind", choices=("regression", "data", "requests"))
+    parser.add_argument("kind", choices=("regression", "data", "requests", "replay-mapping"))
     parser.add_argument("--service", required=True)
     parser.add_argument("--result", required=True, type=Path)
     parser.add_argument("--url", default="", help="endpoint of the candidate")
-    parser.add_argument("--reference", default="", help="endpoint that it is compared with")
-    parser.add_argument("--reference-tests", default="", help="data tests that the reference was evaluated with")
+    parser.add_argument("--reference", default="", help="revision that it is compared with")
+    parser.add_argument("--reference-url", default="", help="that revision's endpoint")
+    parser.add_argument("--reference-tests", default="", help="data tests that both have; the others are scored alone")
+    parser.add_argument("--requests", type=Path, help="a replay's plan, whose requests are to be mapped (JSON)")
     options = parser.parse_args(arguments)
     try:
         workspace = find(Path.cwd())
@@ -59,61 +58,25 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _figures(workspace: Workspace, tests: ServiceTests, options: argparse.Namespace) -> dict[str, Any]:
-    if options.kind == "requests":
-        return requests(tests)
-    with _client(options.url) as http:
-        if options.kind == "regression":
-            found = run_regression_tests(tests.regression, lambda: RecordingClient(http, tests.handlers))
+    match options.kind:
+        case "requests":
+            return requests(tests)
+        case "replay-mapping":
+            return map_requests(tests, json.loads(options.requests.read_bytes())["requests"])
+        case "regression":
+            with _client(options.url) as http:
+                found = run_regression_tests(tests.regression, lambda: RecordingClient(http, tests.handlers))
             return {"tests": [result.model_dump() for result in found]}
-        with _client(options.reference) as other:
-            known = frozenset(options.reference_tests.split(",")) if options.reference_tests else frozenset(tests.data)
-            return paired(
-                tests,
-                (RecordingClient(http, tests.handlers), RecordingClient(other, tests.handlers)),
-                held_out(workspace, os.environ["RUNG_REVISION"]),
-                known=known,
-            )
+        case _:
+            return _data(workspace, tests, options)
 
 
-def paired(
-    tests: ServiceTests,
-    clients: tuple[RecordingClient, RecordingClient],
-    rows: tuple[Any, Any],
-    *,
-    known: frozenset[str],
-) -> dict[str, Any]:
-    """Score every data test on candidate and reference, on the same rows and the same groups.
-
-    Args:
-        tests: The candidate's tests.
-        clients: Of the candidate and of the reference.
-        rows: The candidate's held-out instances and truths.
-        known: Tests that the reference had too; others are scored on the candidate alone.
-    """
-    members = groups(len(rows[1]))
-    results = []
-    for name, test in tests.data.items():
-        scores = [
-            score_groups(test, client, rows, members) if client is clients[0] or name in known else None
-            for client in clients
-        ]
-        candidate, reference = (score if score is None or isinstance(score, str) else asdict(score) for score in scores)
-        results.append({"name": name, "goal": goal_of(test), "candidate": candidate, "reference": reference})
-    return {"rows": len(rows[1]), "tests": results}
-
-
-def groups(rows: int, count: int = 50) -> list[int]:
-    """Give each row a group: a fixed shuffle, groups of equal size. As `stats.groups`, which needs numpy.
-
-    >>> groups(4, 2)
-    [1, 0, 0, 1]
-    """
-    order = list(range(rows))
-    random.Random(0).shuffle(order)  # noqa: S311  no secret is drawn
-    members = [0] * rows
-    for position, row in enumerate(order):
-        members[row] = position % count
-    return members
+def _data(workspace: Workspace, tests: ServiceTests, options: argparse.Namespace) -> dict[str, Any]:
+    checked = check_rows(workspace, os.environ["RUNG_REVISION"], options.reference)
+    with _client(options.url) as http, _client(options.reference_url) as other:
+        clients = RecordingClient(http, tests.handlers), RecordingClient(other, tests.handlers)
+        found = paired(tests, clients, checked.rows, known=frozenset(options.reference_tests.split(",")))
+    return {**checked.to_json(), "tests": found}
 
 
 def requests(tests: ServiceTests) -> dict[str, Any]:
@@ -131,17 +94,28 @@ def requests(tests: ServiceTests) -> dict[str, Any]:
     }
 
 
-def held_out(workspace: Workspace, revision: str) -> tuple[Sequence[Any], Sequence[Any]]:
-    """Load the rows that the revision's training held out.
+def map_requests(tests: ServiceTests, recorded: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Turn recorded requests of the major before into requests of this one, as `schema/service.py` says.
 
-    Raises:
-        NotFoundError: The training kept none.
+    Args:
+        tests: Of the new major.
+        recorded: For each request its `id`, `route`, and `body` as JSON data.
+
+    Returns:
+        `declared`, whether there is a mapping; `mapped`, the same requests anew; `failed`, ids with the reason.
     """
-    digest = read_bundle(workspace.state, revision).artifacts.get("held_out")
-    if digest is None:
-        raise NotFoundError(f"the training of {revision} kept no held-out rows", hint="train it with evaluate_models")
-    value = artifacts.decode(artifacts.LocalStore(workspace.artifacts).get(digest), digest=digest)
-    return value["X_test"], value["y_test"]
+    mapping = tests.upgrade_request
+    if mapping is None:
+        return {"declared": False, "mapped": [], "failed": []}
+    mapped: list[dict[str, Any]] = []
+    failed: list[dict[str, str]] = []
+    for request in recorded:
+        try:
+            route, body = mapping(request["route"], request["body"])
+            mapped.append({"id": request["id"], "route": str(route), "body": to_jsonable_python(body)})
+        except Exception as error:  # noqa: BLE001  an author's function may raise anything: it is the result
+            failed.append({"id": request["id"], "because": f"upgrade_request raised {type(error).__name__}: {error}"})
+    return {"declared": True, "mapped": mapped, "failed": failed}
 
 
 def _client(url: str) -> httpx2.Client:

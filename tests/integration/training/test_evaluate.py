@@ -8,6 +8,7 @@ import pytest
 from tests.integration.serving.conftest import lay_line
 
 from rung import artifacts
+from rung.serving import read_bundle
 
 if TYPE_CHECKING:
     from conftest import Place
@@ -136,3 +137,74 @@ def test_endless_difference_is_refused(line: Place):
 def kept_answers(line: Place, record: RunRecord) -> dict[str, Any]:
     found: dict[str, Any] = artifacts.decode(line.folder(record) / "evaluated.artifact")
     return found
+
+
+def give_training_rows(line: Place, rows: str, truths: str, *more: str) -> None:
+    """Let `line` say what it was trained on; it holds out the numbers from 0 to 19, with the truth 3."""
+    given = ", ".join((f"X_train=[Instance(x=x) for x in {rows}]", f"y_train={truths}", *more))
+    line.edit("experiments/line/train/main.py", "[3.0] * 20", f"[3.0] * 20, {given}")
+
+
+def test_training_rows_are_kept_as_hashes(line: Place):
+    give_training_rows(line, "range(20, 50)", "[3.0] * 30")
+    record = line.train("line")
+    assert set(record.artifacts) == {"fit", "evaluate", "held_out", "evaluated", "training_rows"}
+    kept = artifacts.decode(line.folder(record) / "training_rows.artifact")
+    assert (kept["rows"], len(kept["instances"]), len(kept["pairs"]), kept["max_leaked"]) == (30, 240, 240, 0.0)
+
+
+def test_held_out_row_that_was_trained_on_is_refused(line: Place):
+    give_training_rows(line, "range(17, 50)", "[3.0] * 33")
+    told = line.fail("line")
+    assert "3 of 20 held-out rows are also training rows (15 %)" in told
+    assert "hold rows out by what they are" in told
+
+
+def test_declared_repetitions_are_told(line: Place):
+    give_training_rows(line, "range(17, 50)", "[3.0, 9.0] + [3.0] * 31", "max_leaked=0.1")
+    record = line.train("line")
+    told = "2 of 20 held-out rows are also training rows (10 %), and 1 more are with another truth"
+    assert told in (line.folder(record) / "log.txt").read_text()
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        pytest.param(("range(20, 50)", "[3.0]"), "30 training instances and 1 truths", id="truths"),
+        pytest.param(("range(20, 50)", "None", "max_leaked=2"), "max_leaked is 2: give a share", id="share"),
+        pytest.param(("range(17, 50)", "None"), "3 of 20 held-out rows", id="no truths"),
+    ],
+)
+def test_training_rows_must_make_sense(line: Place, given: tuple[str, str], told: str):
+    give_training_rows(line, *given)
+    assert told in line.fail("line")
+
+
+def deploy(line: Place, name: str) -> str:
+    """Train as a deployment does; give what it wrote to its log."""
+    ended = line.python("-m", "rung.training.deployed", "--service", "line", environment={"RUNG_REVISION": name})
+    return ended.stderr
+
+
+def test_bundle_tells_data_tests_apart(line: Place):
+    deploy(line, "line.v1.m1")
+    line.edit("experiments/line/tests/data.py", "def error", "def largest_error")
+    line.edit("experiments/line/tests/data.py", "from rung", 'removed = {"error": "renamed"}\nfrom rung')
+    deploy(line, "line.v1.m2")
+    first, second = (read_bundle(line.root / ".rung", f"line.v1.m{minor}") for minor in (1, 2))
+    assert (list(first.data_tests), list(second.data_tests)) == (["error"], ["largest_error"])
+    assert first.data_tests["error"] != second.data_tests["largest_error"]
+    assert (first.removed_tests, second.removed_tests) == ({}, {"error": "renamed"})
+
+
+@pytest.mark.parametrize(
+    ("removed", "told"),
+    [
+        pytest.param('["r2"]', "removed must name data tests, each with a reason", id="no reasons"),
+        pytest.param('{"r2": " "}', "removed must name data tests, each with a reason", id="blank reason"),
+        pytest.param('{"error": "why"}', "has the data test error and says that it is removed", id="still there"),
+    ],
+)
+def test_reasons_for_removed_tests_are_held(line: Place, removed: str, told: str):
+    line.edit("experiments/line/tests/data.py", "from rung", f"removed = {removed}\nfrom rung")
+    assert told in deploy(line, "line.v1.m1")
