@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field
 
 from rung import __version__
+from rung.control._analysis import add_analysis
 from rung.control._view import event_json, promotion_json
 from rung.errors import CallError, ConflictError, NotFoundError, RungError, UnavailableError
 from rung.schema import RevisionName
@@ -93,6 +94,7 @@ def create_api(platform: Platform, *, token: str, shut_down: Callable[[], None])
     _add_deeds(router, platform)
     _add_experiments(router, platform)
     _add_shadows(router, platform)
+    add_analysis(router, platform)
 
     @router.post("/shutdown", status_code=202)
     def shutdown() -> dict[str, str]:

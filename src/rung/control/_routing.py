@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rung.gateway import Backend, Challenger, Production, Routing, Shadow, Split
-from rung.lifecycle import SERVED, State
+from rung.lifecycle import MIRRORED, SERVED, State
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -77,7 +77,7 @@ def _production(
 ) -> Production:
     states = {str(revision.name): revision.state for revision in revisions}
     incumbent = next((name for name, state in states.items() if state is State.INCUMBENT), None)
-    mirrored = [shadow for shadow in shadows if str(shadow.revision) in states] if incumbent else []
+    mirrored = [shadow for shadow in shadows if states.get(str(shadow.revision)) in MIRRORED] if incumbent else []
     return Production(
         service=revisions[0].name.service,
         major=revisions[0].name.major,

@@ -29,10 +29,11 @@ if TYPE_CHECKING:
         decide,
     )
     from rung.lifecycle._rollout import Split, SplitKind, due_share, first_share, share_of_step, step_of
-    from rung.lifecycle._state import MOVES, SERVED, State, check_move
+    from rung.lifecycle._state import MIRRORED, MOVES, SERVED, State, check_move
     from rung.lifecycle._verdict import Gate, Verdict, VerdictKind
 
 __all__ = [
+    "MIRRORED",
     "MOVES",
     "SERVED",
     "Crown",
@@ -102,7 +103,7 @@ __getattr__ = exports(
         "judge_shadow": "_judge_shadow",
         "decide": "_promotion",
         **dict.fromkeys(("Split", "SplitKind", "due_share", "first_share", "share_of_step", "step_of"), "_rollout"),
-        **dict.fromkeys(("MOVES", "SERVED", "State", "check_move"), "_state"),
+        **dict.fromkeys(("MIRRORED", "MOVES", "SERVED", "State", "check_move"), "_state"),
         **dict.fromkeys(("Gate", "Verdict", "VerdictKind"), "_verdict"),
     },
 )

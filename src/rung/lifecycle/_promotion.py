@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from rung.lifecycle._state import State
 
-_BEFORE_TRAFFIC = (Gate.REGRESSION, Gate.DATA, Gate.LOAD)
+_BEFORE_TRAFFIC = (Gate.REGRESSION, Gate.DATA, Gate.REPLAY, Gate.LOAD)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -60,6 +60,9 @@ SERVED = frozenset(
 )
 """States whose revision has a server; a retired one has it too while it is kept warm."""
 
+MIRRORED = frozenset({State.CANDIDATE, State.TESTING, State.SHADOWING})
+"""States in which a revision may get copies of production requests."""
+
 _HINTS = {
     State.TRAINING: "wait until its training ends",
     State.TRAINED: "`rung deploy serving` it first",

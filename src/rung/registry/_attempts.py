@@ -8,7 +8,7 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from rung.errors import ConflictError
-from rung.lifecycle import Gate, SplitKind, State, Verdict
+from rung.lifecycle import MIRRORED, Gate, SplitKind, State, Verdict
 from rung.registry import _rows as rows
 from rung.registry import _steps as steps
 from rung.registry import _tables as tables
@@ -159,7 +159,7 @@ class Attempts(Store):
         """
         with self._write() as connection:
             revision = steps.get(connection, name)
-            if revision.state not in steps.SHADOWS:
+            if revision.state not in MIRRORED:
                 raise ConflictError(
                     f"{name} is {revision.state}, and only a candidate can be a shadow",
                     hint="`rung deploy serving` it first, or `rung revive` it",

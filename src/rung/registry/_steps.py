@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import insert, select, update
 
 from rung.errors import ConflictError, NotFoundError
-from rung.lifecycle import State, check_move
+from rung.lifecycle import MIRRORED, State, check_move
 from rung.registry import _rows as rows
 from rung.registry import _tables as tables
 
@@ -20,10 +20,6 @@ if TYPE_CHECKING:
     from rung.lifecycle import Gate, Verdict
     from rung.registry._rows import Promotion, Revision
     from rung.schema import RevisionName
-
-
-SHADOWS = frozenset({State.CANDIDATE, State.TESTING, State.SHADOWING})
-"""States in which a revision may get mirrored requests."""
 
 
 def move(
@@ -42,7 +38,7 @@ def move(
     append(connection, to, str(name), because=because, actor=actor, data=data)
     values = {"state": to, "reason": because, "since": rows.now(), **fields}
     connection.execute(update(tables.revisions).where(*is_named(name)).values(**values))
-    if to not in SHADOWS:
+    if to not in MIRRORED:
         end_shadow(connection, name)
 
 
