@@ -27,6 +27,10 @@ _VERBS = {
     "down": "stop the platform of this workspace",
     "deploy": "train or serve a revision on the platform",
     "promote": "put a revision through all gates, and let the evidence decide",
+    "shadow": "mirror production to a revision, and compare predictions",
+    "ab": "watch, draw, pause or abort the A/B test of a major",
+    "simulate-ab": "simulate a major's A/B test on its own recorded outcomes",
+    "offpolicy": "estimate what another split of the traffic would have earned",
     "status": "show services, revisions and what comes next",
     "history": "show what answered production when",
     "why": "show the evidence behind a revision or a prediction",
@@ -49,7 +53,7 @@ class _Verbs(click.Group):
         del ctx
         if cmd_name not in _VERBS:
             return None
-        command: click.Command = importlib.import_module(f"rung.cli.{cmd_name}").command
+        command: click.Command = importlib.import_module(f"rung.cli.{cmd_name.replace('-', '_')}").command
         return command
 
     def resolve_command(
