@@ -29,6 +29,8 @@ __all__ = ["main"]
 _KEEP_ALIVE_S = 75  # longer than the gateway keeps an idle connection, so that it never writes to a closed one
 
 
+_ORPHANED_S = 1.0
+"""How long a process goes on without noticing that gunicorn is gone."""
 _LINGER_S = 1.0
 """How long an ending process serves connections that were open, so that their callers learn to open others."""
 
@@ -68,9 +70,17 @@ class Worker(UvicornWorker):  # type: ignore[misc]
         self.config.app = self.wsgi
         server = _DrainingServer(config=self.config)
         self._install_sigquit_handler()
+        watch = asyncio.create_task(self._end_with_parent(server))
         await server.serve(sockets=self.sockets)
+        watch.cancel()
         if not server.started:
             sys.exit(Arbiter.WORKER_BOOT_ERROR)
+
+    async def _end_with_parent(self, server: Server) -> None:
+        """End when gunicorn was killed: nobody would ever stop or replace this process, and its socket is gone."""
+        while os.getppid() == self.ppid:  # noqa: ASYNC110  the system tells nobody
+            await asyncio.sleep(_ORPHANED_S)
+        server.should_exit = True
 
 
 class _Server(BaseApplication):  # type: ignore[misc]

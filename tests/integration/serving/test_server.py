@@ -11,6 +11,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import httpx2
+import psutil
 import pytest
 
 from rung.serving import read_bundle, write_bundle
@@ -226,3 +227,14 @@ def test_example_that_fails_is_not_ready(line: Place):
         answer = server.get("/readyz")
         assert answer.status_code == 503
         assert "ValidationError" in answer.json()["detail"]
+
+
+def test_workers_end_with_a_killed_parent(line: Place):
+    with serving(line, workers=2) as server:
+        workers = psutil.Process(server.process.pid).children()
+        assert len(workers) == 2
+        server.process.kill()
+        gone, left = psutil.wait_procs(workers, timeout=20)
+    for process in left:
+        process.kill()
+    assert len(gone) == 2
