@@ -12,32 +12,64 @@ from typing import TYPE_CHECKING, Any
 from rung.lake.log import OUTCOMES, PREDICTIONS, AppendLog, outcome_line, prediction_line
 
 if TYPE_CHECKING:
+    from rung.lake._agreement import Agreement, Answered, Difference, FieldAgreement, compare_predictions
     from rung.lake._arms import ArmSums, Comparison, OutcomeCounts
+    from rung.lake._audit import Audit, Stretch
     from rung.lake._business import Measured
+    from rung.lake._health import Health
     from rung.lake._lake import Lake
+    from rung.lake._outcomes import OutcomeReport
+    from rung.lake._rewards import BanditArm
+    from rung.lake._shadow import Latency, Pairs, Truth
     from rung.lake._ship import Shipped
 
 __all__ = [
     "OUTCOMES",
     "PREDICTIONS",
+    "Agreement",
+    "Answered",
     "AppendLog",
     "ArmSums",
+    "Audit",
+    "BanditArm",
     "Comparison",
+    "Difference",
+    "FieldAgreement",
+    "Health",
     "Lake",
+    "Latency",
     "Measured",
     "OutcomeCounts",
+    "OutcomeReport",
+    "Pairs",
     "Shipped",
+    "Stretch",
+    "Truth",
+    "compare_predictions",
     "outcome_line",
     "prediction_line",
 ]
 
 _HEAVY = {
+    "Agreement": "rung.lake._agreement",
+    "Answered": "rung.lake._agreement",
     "ArmSums": "rung.lake._arms",
+    "Audit": "rung.lake._audit",
+    "BanditArm": "rung.lake._rewards",
     "Comparison": "rung.lake._arms",
+    "Difference": "rung.lake._agreement",
+    "FieldAgreement": "rung.lake._agreement",
+    "Health": "rung.lake._health",
     "Lake": "rung.lake._lake",
+    "Latency": "rung.lake._shadow",
     "Measured": "rung.lake._business",
     "OutcomeCounts": "rung.lake._arms",
+    "OutcomeReport": "rung.lake._outcomes",
+    "Pairs": "rung.lake._shadow",
     "Shipped": "rung.lake._ship",
+    "Stretch": "rung.lake._audit",
+    "Truth": "rung.lake._shadow",
+    "compare_predictions": "rung.lake._agreement",
 }
 
 

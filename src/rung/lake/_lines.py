@@ -14,7 +14,7 @@ from rung.lake.log import OUTCOMES, PREDICTIONS
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["KINDS", "BadLine", "Kind", "parse", "to_rows"]
+__all__ = ["KINDS", "BadLine", "Kind", "key", "parse", "to_rows"]
 
 _INSTANT = pl.Datetime("us", "UTC")
 _LATEST = 4_102_444_800_000_000  # the year 2100, microseconds since 1970
@@ -93,11 +93,13 @@ def _bad_lines(lines: list[bytes], reasons: dict[int, str]) -> Iterator[BadLine]
         yield BadLine(position=starts[number], line=lines[number], reason=reason)
 
 
+def key(text: str) -> int:
+    """Turn a text into a 64-bit key that stays the same for ever (polars' own hash differs between its versions)."""
+    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "little", signed=True)
+
+
 def _hash(texts: pl.Series) -> pl.Series:
-    """Turn texts into 64-bit keys that stay the same for ever (polars' own hash differs between its versions)."""
-    digests = (None if text is None else blake2b(text.encode(), digest_size=8).digest() for text in texts)
-    keys = [None if digest is None else int.from_bytes(digest, "little", signed=True) for digest in digests]
-    return pl.Series(texts.name, keys, dtype=pl.Int64)
+    return pl.Series(texts.name, [None if text is None else key(text) for text in texts], dtype=pl.Int64)
 
 
 def _instant(field: str) -> pl.Expr:
@@ -118,6 +120,7 @@ def _no_instant(field: str) -> pl.Expr:
 
 _SERVICE = r"^[a-z][a-z0-9_]{0,62}$"
 _REVISION = r"^([a-z][a-z0-9_]{0,62})\.v([1-9][0-9]{0,8})\.m(0|[1-9][0-9]{0,8})$"
+_ARM = r"^(incumbent|challenger|none|m[0-9]{1,9})$"
 
 _WITHOUT_ID = (pl.coalesce("time", "received"), pl.col("value"))
 _SAME = pl.struct(
@@ -157,7 +160,7 @@ KINDS = {
             ),
             (_blank("kind"), "the kind is missing"),
             (pl.col("status").is_null(), "the status is missing"),
-            (~pl.col("arm").is_in(["incumbent", "challenger", "none"]), "the arm is not one that exists"),
+            (~pl.col("arm").str.contains(_ARM), "the arm is not one that exists"),
         ),
         columns={
             "service": pl.col("revision").str.extract(_REVISION, 1),

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote
 
 import polars as pl
@@ -20,7 +21,7 @@ from deltalake.transaction import Transaction
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["Table"]
+__all__ = ["Changes", "Mark", "Table"]
 
 _COMMITS_PER_COMPACTION: Final = 64
 _FILE_BYTES: Final = 64 << 20
@@ -30,6 +31,23 @@ _PART_ROWS: Final = 1_000_000
 _RETENTION_HOURS: Final = 1
 """Replaced files stay this long: longer than a query that began before the compaction."""
 _WRITER: Final = WriterProperties(compression="ZSTD", compression_level=1, max_row_group_size=131_072)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """A state of a table: up to where a reader has read."""
+
+    table: str = ""  # the table's own id; empty as long as there is none
+    version: int = -1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changes:
+    """Rows that a reader has not seen."""
+
+    mark: Mark  # the state that they lead to
+    parts: list[pl.LazyFrame]  # of some files each, to be read one by one
+    whole: bool  # these are all rows of the table: what was added since the reader's mark cannot be told
 
 
 class Table:
@@ -47,25 +65,49 @@ class Table:
             return pl.LazyFrame(schema=self._schema)
         return pl.scan_delta(self._uri)
 
-    def parts(self) -> list[pl.LazyFrame]:
-        """Return the rows as they are now in parts of some files each, for a reader that takes them one by one.
+    def changes(self, mark: Mark | None) -> Changes:
+        """Return the rows that were added after a mark, in parts of some files each; without a mark all rows.
 
-        The engine keeps several hundred megabytes for itself when it reads a large table at once.
+        All rows, too, when the table was made anew, when rows were removed from it, when files that were added are
+        gone already (an hour after a compaction), and in an object store. A reader takes the parts one by one: the
+        engine keeps several hundred megabytes for itself when it reads a large table at once.
         """
         if not DeltaTable.is_deltatable(self._uri):
-            return [pl.LazyFrame(schema=self._schema)]
+            return Changes(mark=Mark(), parts=[], whole=mark != Mark())
         table = DeltaTable(self._uri)
+        now = Mark(table=str(table.metadata().id), version=table.version())
+        added = self._added(mark, now) if mark is not None else None
+        if added is not None:
+            return Changes(mark=now, parts=self._parts(added), whole=False)
         files = pl.DataFrame(table.get_add_actions(flatten=True)).select("path", "num_records")
-        groups = files.with_columns(part=pl.col("num_records").cum_sum() // _PART_ROWS).partition_by("part")
+        return Changes(mark=now, parts=self._parts(dict(files.iter_rows())), whole=True)
+
+    def _added(self, mark: Mark, now: Mark) -> dict[str, int] | None:
+        """Return the files with new rows, and how many each has; None when that cannot be told."""
+        if mark.table not in {"", now.table} or mark.version > now.version or "://" in self._uri:
+            return None
+        root, files = Path(self._uri), {}
+        for version in range(mark.version + 1, now.version + 1):
+            commit = root / "_delta_log" / f"{version:020}.json"
+            if not commit.is_file():
+                return None
+            for action in _actions(commit):
+                if action.get("remove", {}).get("dataChange"):
+                    return None
+                if action.get("add", {}).get("dataChange"):
+                    files[unquote(action["add"]["path"])] = int(json.loads(action["add"]["stats"])["numRecords"])
+        return files if all((root / path).is_file() for path in files) else None
+
+    def _parts(self, files: Mapping[str, int]) -> list[pl.LazyFrame]:
+        groups: dict[int, list[str]] = {}
+        rows = 0
+        for path, count in files.items():
+            rows += count
+            groups.setdefault(rows // _PART_ROWS, []).append(f"{self._uri}/{path}")
         hive = {name: self._schema[name] for name in self._partition_by}
         return [
-            pl.scan_parquet(
-                [f"{self._uri}/{path}" for path in group["path"]],
-                schema=self._schema,
-                hive_partitioning=True,
-                hive_schema=hive,
-            )
-            for group in groups
+            pl.scan_parquet(paths, schema=self._schema, hive_partitioning=True, hive_schema=hive)
+            for paths in groups.values()
         ]
 
     def offsets(self, files: Iterable[str]) -> dict[str, int]:
@@ -122,7 +164,7 @@ class Table:
         )
 
 
-def _actions(commit: Path) -> list[dict[str, dict[str, str]]]:
+def _actions(commit: Path) -> list[dict[str, dict[str, Any]]]:
     return [json.loads(line) for line in commit.read_text(encoding="utf-8").splitlines()]
 
 

@@ -12,14 +12,30 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["FIELDS", "Exposures", "Floats", "Ints", "Outcomes", "Sums", "find", "sort_order", "summarize"]
+__all__ = [
+    "COVARIATES",
+    "FIELDS",
+    "Exposures",
+    "Flags",
+    "Floats",
+    "Ints",
+    "Outcomes",
+    "Sums",
+    "find",
+    "shorten",
+    "sort_order",
+    "summarize",
+]
 
 Ints: TypeAlias = NDArray[np.int64]
 Floats: TypeAlias = NDArray[np.float64]
 Flags: TypeAlias = NDArray[np.bool_]
 
-FIELDS: Final = ("exposed", "moved", "units", "y", "yy", "yyy", "x", "xx", "xy", "m", "mm", "mmm")
-"""The columns of `Sums.cells`; `ArmSums` explains them."""
+COVARIATES: Final = ("covered", "z", "zz", "yz", "xz", "mz", "yc", "xc", "mc")
+"""Over the units with a covariate z: their number, the sums with z, and the sums of y, x and m alone."""
+
+FIELDS: Final = ("exposed", "moved", "units", "y", "yy", "yyy", "x", "xx", "xy", "m", "mm", "mmm", *COVARIATES)
+"""The columns of `Sums.cells`; `ArmSums` explains those that are not covariates."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +54,12 @@ class Outcomes:
     same: Ints  # equal for outcomes that are the same, same shape
     times: Ints  # microseconds since 1970, same shape
     values: Floats  # same shape
+
+    @classmethod
+    def none(cls) -> Outcomes:
+        """Return no outcome."""
+        empty = np.zeros(0, dtype=np.int64)
+        return cls(units=empty, same=empty, times=empty, values=np.zeros(0))
 
     def only(self, rows: Ints) -> Outcomes:
         """Return some of them, in the order of the rows' numbers."""
@@ -61,8 +83,16 @@ class Sums:
             duplicate=self.duplicate + other.duplicate,
         )
 
+    def __sub__(self, other: Sums) -> Sums:
+        return Sums(
+            cells=self.cells - other.cells,
+            counted=self.counted - other.counted,
+            early=self.early - other.early,
+            duplicate=self.duplicate - other.duplicate,
+        )
 
-def summarize(exposures: Exposures, outcomes: Outcomes, splits: Ints) -> Sums:
+
+def summarize(exposures: Exposures, outcomes: Outcomes, before: Outcomes, splits: Ints) -> Sums:
     """Sum over the units of each arm and stratum.
 
     Of outcomes that are the same the earliest counts; an outcome counts from its unit's first exposure on.
@@ -70,26 +100,22 @@ def summarize(exposures: Exposures, outcomes: Outcomes, splits: Ints) -> Sums:
     Args:
         exposures: All exposures of some units.
         outcomes: All outcomes of these units, and of others, which are left out.
+        before: Outcomes from before the experiment; a unit's covariate is the mean of its own.
         splits: Where strata begin, microseconds since 1970, ascending, shape (strata - 1,).
     """
     keys, first, moved = _first_exposures(exposures)
     once = _once(outcomes)
-    order = sort_order(once.units)
-    places = find(keys, once.units[order])
-    known = places >= 0
-    places, order = places[known], order[known]
+    places, order = _known(keys, once)
     due = once.times[order] >= first[places] >> 1
-    counted, order = places[due], order[due]
-    starts = _starts(counted)
-    y, x = np.zeros(keys.size), np.zeros(keys.size)
-    y[counted[starts]] = _reduce(np.add, once.values[order], starts)
-    x[counted[starts]] = np.diff(starts, append=counted.size)
+    y, x = _totals(places[due], once.values[order[due]], keys.size)
+    z = _means(keys, before)
     cell = (first & 1) + 2 * np.searchsorted(splits, first >> 1, side="right")
     members = [cell == number for number in range(2 * (splits.size + 1))]
+    counted = int(np.count_nonzero(due))
     return Sums(
-        cells=np.array([_cell(y[some], x[some], moved[some]) for some in members]),
-        counted=counted.size,
-        early=places.size - counted.size,
+        cells=np.array([_cell(y[some], x[some], moved[some], None if z is None else z[some]) for some in members]),
+        counted=counted,
+        early=places.size - counted,
         duplicate=outcomes.same.size - once.same.size,
     )
 
@@ -113,15 +139,64 @@ def _once(outcomes: Outcomes) -> Outcomes:
     return outcomes.only(order[_starts(outcomes.same[order])])
 
 
-def _cell(y: Floats, x: Floats, moved: Flags) -> list[float]:
+def _known(keys: Ints, outcomes: Outcomes) -> tuple[Ints, Ints]:
+    """Return the places of the outcomes' units among the keys, ascending, and the outcomes' rows in that order."""
+    order = sort_order(outcomes.units)
+    places = find(keys, outcomes.units[order])
+    known = places >= 0
+    return places[known], order[known]
+
+
+def _totals(places: Ints, values: Floats, size: int) -> tuple[Floats, Floats]:
+    """Return each place's sum of values, and how many it has; places ascend."""
+    starts = _starts(places)
+    y, x = np.zeros(size), np.zeros(size)
+    y[places[starts]] = _reduce(np.add, values, starts)
+    x[places[starts]] = np.diff(starts, append=places.size)
+    return y, x
+
+
+def _means(keys: Ints, before: Outcomes) -> Floats | None:
+    """Return each unit's mean before the experiment, NaN for a unit without; None when there is nothing at all."""
+    if not before.units.size:
+        return None
+    once = _once(before)
+    places, order = _known(keys, once)
+    y, x = _totals(places, once.values[order], keys.size)
+    x[x == 0] = np.nan
+    return y / x
+
+
+def _cell(y: Floats, x: Floats, moved: Flags, z: Floats | None) -> list[float]:
     measured = x > 0
     exposed, y, x = y.size, y[measured], x[measured]
     m = y / x
     # einsum, not @: its threads would wait for the threads of the other shares.
     products = [np.einsum("i,i->", *pair) for pair in ((y, y), (y * y, y), (x, x), (x, y), (m, m), (m * m, m))]
     yy, yyy, xx, xy, mm, mmm = map(float, products)
-    moved_units = int(np.count_nonzero(moved))
-    return [exposed, moved_units, y.size, float(y.sum()), yy, yyy, float(x.sum()), xx, xy, float(m.sum()), mm, mmm]
+    sums = [float(y.sum()), yy, yyy, float(x.sum()), xx, xy, float(m.sum()), mm, mmm]
+    covariates = [0.0] * len(COVARIATES) if z is None else _covariate_sums(y, x, m, z[measured])
+    return [exposed, int(np.count_nonzero(moved)), y.size, *sums, *covariates]
+
+
+def _covariate_sums(y: Floats, x: Floats, m: Floats, z: Floats) -> list[float]:
+    covered = ~np.isnan(z)
+    y, x, m, z = y[covered], x[covered], m[covered], z[covered]
+    products = [float(np.einsum("i,i->", column, z)) for column in (z, y, x, m)]
+    return [z.size, float(z.sum()), *products, float(y.sum()), float(x.sum()), float(m.sum())]
+
+
+def shorten(exposures: Exposures) -> Exposures:
+    """Return at most two exposures of each unit that say as much as all of them, in the order of the units' keys.
+
+    These are the first one, and for a unit that moved one under the other arm, a microsecond later.
+    """
+    keys, first, moved = _first_exposures(exposures)
+    later = ((first[moved] >> 1) + 1) * 2 + (1 - (first[moved] & 1))
+    rows = np.repeat(np.arange(keys.size), 1 + moved)
+    moments = first[rows]
+    moments[np.flatnonzero(np.diff(rows, prepend=-1) == 0)] = later
+    return Exposures(units=keys[rows], moments=moments)
 
 
 def find(ascending: Ints, keys: Ints) -> Ints:
@@ -144,6 +219,8 @@ def sort_order(keys: Ints) -> Ints:
     Sorts one array of whole numbers, each a key's upper bits with the row's number below them: three times faster
     than `argsort`. Keys that differ only below, a handful of random ones, are put in order afterwards.
     """
+    if (keys[1:] >= keys[:-1]).all():
+        return np.arange(keys.size)
     bits = int(keys.size).bit_length()
     order = keys >> bits
     order <<= bits

@@ -35,8 +35,12 @@ __all__ = ["OUTCOMES", "PREDICTIONS", "AppendLog", "Arm", "Kind", "outcome_line"
 PREDICTIONS: Final = "predictions"
 OUTCOMES: Final = "outcomes"
 
-Arm: TypeAlias = Literal["incumbent", "challenger", "none"]
-"""The arm that a unit was assigned to, whichever revision answered; `none` outside an experiment."""
+Arm: TypeAlias = str
+"""The arm that a unit was assigned to, whichever revision answered.
+
+`incumbent` or `challenger` in an A/B test, in a bandit the revision's short name, such as `m3`, the incumbent's too;
+`none` outside an experiment.
+"""
 
 Kind: TypeAlias = Literal["production", "exact", "shadow", "replay", "test", "load"]
 """How a request came: by the production path, to exactly one revision, mirrored, replayed, or from a test."""

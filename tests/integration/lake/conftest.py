@@ -56,7 +56,7 @@ class Writer:
         line = outcome_line(
             **{"service": "housing", "metric": "sold", "value": value, "received": microseconds(minute), **fields}
         )
-        self.outcomes.append_durable(line)
+        self.outcomes.append(line)
 
     def close(self) -> None:
         self.predictions.close()
@@ -73,3 +73,9 @@ def writer(lake: Lake):
     writer = Writer(lake)
     yield writer
     writer.close()
+
+
+@pytest.fixture(scope="session")
+def writer_class() -> type[Writer]:
+    """For tests that make many lakes."""
+    return Writer

@@ -50,6 +50,21 @@ def test_no_line_gives_no_row(kind: Kind):
     assert (rows.height, bad, rows.schema) == (0, [], kind.schema)
 
 
+@pytest.mark.parametrize(
+    ("arm", "taken"),
+    [
+        *((arm, True) for arm in ("incumbent", "challenger", "none", "m0", "m31", None)),
+        *((arm, False) for arm in ("m", "m3x", "M3", "housing.v1.m3", "")),
+    ],
+)
+def test_arms_are_roles_or_short_names(arm: str | None, taken: bool):
+    line = prediction_line(
+        id="p1", revision="a.v1.m2", time=1, status=200, duration_ms=1, kind="production", instances=b"[]", arm=arm
+    )
+    rows, bad = parse(line, KINDS[PREDICTIONS])
+    assert (rows["arm"].to_list(), len(bad)) == (([arm], 0) if taken else ([], 1))
+
+
 def test_keys_never_change():
     line = prediction_line(
         id="p1", revision="a.v1.m2", time=1, status=200, duration_ms=1, kind="exact", instances=b"[]", unit="u"

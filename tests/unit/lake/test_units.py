@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rung.lake._spill import SHARES, Spill
-from rung.lake._units import FIELDS, Exposures, Outcomes, find, sort_order, summarize
+from rung.lake._units import COVARIATES, FIELDS, Exposures, Outcomes, find, shorten, sort_order, summarize
 
 KEYS = st.sampled_from([-(2**63), -(2**62) + 1, -1, 0, 1, 2, 3, 2**62, 2**62 + 1, 2**63 - 1])
 EXPOSURES = st.lists(st.tuples(KEYS, st.integers(0, 9), st.booleans()), max_size=20)
@@ -27,10 +27,10 @@ def expected(exposures: list[tuple[int, int, bool]], outcomes: list[tuple[int, i
         mine = [value for time, value, k in earliest.values() if k == key and time >= moment >> 1]
         arms = {arm for k, _, arm in exposures if k == key}
         row = cells[2 * (moment >> 1 >= split) + (moment & 1)]
-        row += [1, len(arms) == 2, *([0] * 10)]
+        row += [1, len(arms) == 2, *([0] * (len(FIELDS) - 2))]
         if mine:
             y, x, m = sum(mine), len(mine), sum(mine) / len(mine)
-            row += [0, 0, 1, y, y**2, y**3, x, x**2, x * y, m, m**2, m**3]
+            row += [0, 0, 1, y, y**2, y**3, x, x**2, x * y, m, m**2, m**3, *([0] * len(COVARIATES))]
     due = sum(key in first and time >= first[key] >> 1 for time, _, key in earliest.values())
     known = sum(key in first for _, _, key in earliest.values())
     return cells, due, known - due, len(outcomes) - len(earliest)
@@ -50,11 +50,30 @@ def test_sums_are_those_made_by_hand(
             times=column(outcomes, 2),
             values=column(outcomes, 3).astype(np.float64),
         ),
+        Outcomes.none(),
         np.array([split], dtype=np.int64),
     )
     cells, counted, early, duplicate = expected(exposures, outcomes, split)
     np.testing.assert_allclose(found.cells, cells, atol=1e-12)
     assert (found.counted, found.early, found.duplicate) == (counted, early, duplicate)
+
+
+@given(EXPOSURES, OUTCOMES, st.integers(0, 9))
+def test_short_exposures_say_as_much(
+    exposures: list[tuple[int, int, bool]], outcomes: list[tuple[int, int, int, int]], split: int
+):
+    whole = Exposures(units=column(exposures, 0), moments=2 * column(exposures, 1) + column(exposures, 2))
+    measured = Outcomes(
+        units=column(outcomes, 0),
+        same=column(outcomes, 1),
+        times=column(outcomes, 2),
+        values=column(outcomes, 3).astype(np.float64),
+    )
+    short = shorten(whole)
+    assert (np.diff(short.units.astype(object)) >= 0).all()
+    one, other = (summarize(found, measured, measured, np.array([split])) for found in (whole, short))
+    np.testing.assert_array_equal(one.cells, other.cells)
+    assert (one.counted, one.early, one.duplicate) == (other.counted, other.early, other.duplicate)
 
 
 KEY_OF = [-(2**63), -(2**62) + 1, -1, 0, 1, 2, 3, 2**62, 2**62 + 1, 2**63 - 1, 7, 8, 9]
