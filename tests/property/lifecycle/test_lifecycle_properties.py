@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from random import Random
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
-BEFORE_TRAFFIC = {Gate.REGRESSION, Gate.DATA, Gate.LOAD}
+BEFORE_TRAFFIC = {Gate.REGRESSION, Gate.DATA, Gate.REPLAY, Gate.LOAD}
 
 moments = st.integers(min_value=-1_000_000, max_value=10).map(lambda seconds: NOW + timedelta(seconds=seconds))
 durations = st.integers(min_value=1, max_value=1_000_000).map(lambda seconds: timedelta(seconds=seconds))

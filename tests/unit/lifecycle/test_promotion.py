@@ -30,7 +30,7 @@ NOW = datetime(2030, 1, 1, 12, tzinfo=UTC)
 PASS, FAIL, INCONCLUSIVE = VerdictKind.PASS, VerdictKind.FAIL, VerdictKind.INCONCLUSIVE
 
 
-GATES = (Gate.REGRESSION, Gate.DATA, Gate.LOAD)
+GATES = (Gate.REGRESSION, Gate.DATA, Gate.REPLAY, Gate.LOAD)
 
 
 def ago(**duration: float) -> datetime:
@@ -111,14 +111,21 @@ TABLE: dict[str, tuple[dict[str, Any], Decision]] = {
         {"verdicts": verdicts(INCONCLUSIVE)},
         Reject(because="regression gate: regression says so"),
     ),
-    "data passed": ({"verdicts": verdicts(PASS, PASS)}, StartGate(gate=Gate.LOAD, because="the load gate is next")),
+    "data passed": (
+        {"verdicts": verdicts(PASS, PASS)},
+        StartGate(gate=Gate.REPLAY, because="the replay gate is next"),
+    ),
+    "replay passed": (
+        {"verdicts": verdicts(PASS, PASS, PASS)},
+        StartGate(gate=Gate.LOAD, because="the load gate is next"),
+    ),
     "data failed": ({"verdicts": verdicts(PASS, FAIL)}, Reject(because="data gate: data says so")),
     "load failed, without incumbent": (
-        {"verdicts": verdicts(PASS, PASS, FAIL), "incumbent": None},
+        {"verdicts": verdicts(PASS, PASS, PASS, FAIL), "incumbent": None},
         Reject(because="load gate: load says so"),
     ),
     "load passed before data": (
-        {"verdicts": (verdicts(PASS)[0], PASSED[2])},
+        {"verdicts": (verdicts(PASS)[0], PASSED[-1])},
         StartGate(gate=Gate.DATA, because="the data gate is next"),
     ),
     "all passed, no incumbent": (
