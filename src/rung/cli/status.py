@@ -52,4 +52,6 @@ def _print_major(service: str, major: dict[str, Any], gateway: str) -> None:
         for trouble in revision["troubles"]:
             click.echo(f"{revision['id']}: {click.style(trouble, fg='red')}")
     if "experiment" in major and major["experiment"]["look"]:
-        click.echo(f"A/B test: {major['experiment']['look']['progress']}")
+        shares = ", ".join(f"{name} {share:.0%}" for name, share in major["experiment"]["shares"].items())
+        paused = ", paused" if major["experiment"]["paused"] else ""
+        click.echo(f"A/B test ({shares}{paused}): {major['experiment']['look']['progress']}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -110,7 +111,9 @@ class Promotions:
             case StartExperiment():
                 incumbent = self._incumbent(promotion.revision)
                 if incumbent is not None:
-                    self.experiments.begin(promotion, incumbent, self._test(promotion.revision))
+                    test = self._test(promotion.revision)
+                    self._tell_plan(promotion.revision, incumbent, test)
+                    self.experiments.begin(promotion, incumbent, test)
             case StartShadow(because=because):
                 shadow = self._test(promotion.revision).shadow or Shadowing()
                 registry.begin_shadowing(promotion, share=shadow.share, because=because)
@@ -123,6 +126,14 @@ class Promotions:
                 self.reject(promotion, because=because)
             case Wait():
                 pass
+
+    def _tell_plan(self, name: RevisionName, incumbent: RevisionName, test: ABTest) -> None:
+        """Keep what the test is expected to cost; somebody has said that it may begin."""
+        with suppress(ConflictError):
+            planned = plan(self.experiments.lake, test, incumbent)
+            if planned is not None and test.bandit is None:
+                registry = self.deployments.registry
+                registry.record_event("plan", str(name), because=planned.told, actor="rung", **planned.to_json())
 
     def _facts(self, promotion: Promotion, now: datetime) -> PromotionFacts:
         name = promotion.revision
