@@ -34,3 +34,6 @@ def test_experiment_ends_as_it_should(platform: LivePlatform, name: str):
         assert told.consumers.failures == []
     if name not in ("better", "invalid"):  # a share that grows, and a challenger that is gone, move units
         assert all(len(revisions) == 1 for revisions in told.consumers.arms.values())
+    audited = platform.api("/majors/tiny/1/experiment/audit").json()
+    assert (audited["disagreements"], audited["flips"]) == (0, 0), audited
+    assert audited["units"] > 0

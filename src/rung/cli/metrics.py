@@ -39,3 +39,40 @@ def command(name: str, as_json: bool) -> None:
         ],
         ["REVISION", "METRIC", "MEAN ± STANDARD ERROR", "UNITS", "OUTCOMES", "LATEST (UTC)"],
     )
+    click.echo()
+    table(
+        [
+            [
+                metric,
+                f"{report['coverage']:.1%} of {report['exposed']:,}",
+                f"{report['received']:,}",
+                f"{report['counted']:,}",
+                f"{report['duplicate']:,}",
+                f"{report['early']:,}",
+                f"{report['unknown']:,}",
+                f"{report['retired']:,}",
+                " / ".join(_delay(report[name]) for name in ("p50_s", "p90_s", "p99_s")),
+            ]
+            for metric, report in shown["outcomes"].items()
+        ],
+        [
+            "OUTCOME",
+            "UNITS WITH ONE",
+            "RECEIVED",
+            "COUNTED",
+            "AGAIN",
+            "EARLY",
+            "UNKNOWN",
+            "NOT SERVED",
+            "DELAY 50/90/99 %",
+        ],
+    )
+
+
+def _delay(seconds: float | None) -> str:
+    if seconds is None:
+        return "-"
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds / size:.1f} {unit}"
+    return f"{seconds:.2g} s"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -206,6 +207,11 @@ def _add_experiments(router: APIRouter, platform: Platform) -> None:
     def experiment(service: _Service, major: int) -> dict[str, Any]:
         """Tell of the newest A/B test of a major, with its course."""
         return platform.experiment(service, major)
+
+    @router.get("/majors/{service}/{major}/experiment/audit")
+    def audit(service: _Service, major: int) -> dict[str, Any]:
+        """Check the assignments of the newest A/B test against the gateway's arithmetic."""
+        return asdict(platform.promotions.experiments.audit(service, major))
 
     @router.post("/majors/{service}/{major}/experiment/pause")
     def pause(service: _Service, major: int, reason: Reason, actor: _Actor = "unknown") -> dict[str, Any]:

@@ -6,9 +6,11 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from rung import gateway
 from rung.control._bandits import joined, label_of
 from rung.control._papers import read_specification
 from rung.errors import ConflictError, NotFoundError, RungError
+from rung.lake import Stretch as AuditStretch
 from rung.lifecycle import (
     ExperimentFacts,
     Finding,
@@ -30,8 +32,8 @@ if TYPE_CHECKING:
     from rung.control._bandits import Bandits
     from rung.control._health import Courses
     from rung.control.place import Place
-    from rung.lake import Lake
-    from rung.lifecycle import Verdict
+    from rung.lake import Audit, Lake
+    from rung.lifecycle import Split, Verdict
     from rung.registry import Experiment, Promotion, Registry
     from rung.schema import RevisionName
 
@@ -123,6 +125,19 @@ class Experiments:
         told = f"resumed by {actor}"
         self.registry.split(experiment, shares, kind=SplitKind.RESUME, because=told, actor=actor)
         return self.running(service, major)
+
+    def audit(self, service: str, major: int) -> Audit:
+        """Check the assignments of the newest A/B test of a major against the gateway's arithmetic.
+
+        Raises:
+            NotFoundError: There has been none.
+            ConflictError: It is a bandit, which draws its units anew at each change of the shares.
+        """
+        experiment = self.newest(service, major)
+        if experiment.is_bandit:
+            raise ConflictError(f"{experiment.id} is a bandit, and draws its units anew with each change of its shares")
+        self.lake.ship()
+        return self.lake.audit(experiment.id, [_stretch(experiment, split) for split in experiment.splits])
 
     def running(self, service: str, major: int) -> Experiment:
         """Give the A/B test of a major that runs.
@@ -231,3 +246,10 @@ class Experiments:
 
 def _shares(share: float, challenger: str, incumbent: str) -> dict[str, float]:
     return {challenger: share, incumbent: 1 - share}
+
+
+def _stretch(experiment: Experiment, split: Split) -> AuditStretch:
+    challenger = str(experiment.challenger)
+    routed = gateway.Split.ab(experiment=experiment.id, challenger=challenger, share=split.shares[challenger])
+    arms = zip(("challenger", "incumbent"), routed.weights, strict=True)
+    return AuditStretch(begin=split.since, buckets=tuple(arms))

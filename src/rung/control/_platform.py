@@ -21,7 +21,7 @@ from rung.control.servers import Servers
 from rung.errors import ConflictError, NotFoundError
 from rung.gateway import Gateway
 from rung.lake import Lake
-from rung.lifecycle import State
+from rung.lifecycle import SERVED, State
 from rung.registry import open_registry
 from rung.schema import RevisionName
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from rung.control.place import Place
     from rung.registry import Registry
 
+_REPORTED = timedelta(days=28)  # outcomes that came in within this time are counted
 _LOG_PART = 1 << 16  # bytes of a log in one answer
 
 
@@ -204,10 +205,20 @@ class Platform:
         return {"text": part.decode(errors="replace"), "offset": offset + len(part)}
 
     def metrics(self, service: str, major: int) -> dict[str, Any]:
-        """Tell the business metrics of every revision of a major, as consumers reported them."""
+        """Tell the business metrics of every revision of a major as consumers reported them, and what was reported."""
         self.lake.ship()
         found = self.lake.business(service, major)
-        return {"name": f"{service}.v{major}", "metrics": [asdict(measured) for measured in found]}
+        since = datetime.now(UTC) - _REPORTED
+        served = {str(one.name) for one in self.registry.revisions(service, major) if one.state in SERVED}
+        reports = {
+            metric: self.lake.outcome_counts(service, major, since=since, metric=metric, served=served)
+            for metric in sorted({measured.metric for measured in found})
+        }
+        return {
+            "name": f"{service}.v{major}",
+            "metrics": [asdict(measured) for measured in found],
+            "outcomes": {name: {**asdict(report), "coverage": report.coverage} for name, report in reports.items()},
+        }
 
     def prediction(self, identity: str) -> dict[str, Any]:
         """Trace a prediction to its revision, and to the code, data and artifacts that the revision was made of.
