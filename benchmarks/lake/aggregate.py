@@ -131,7 +131,7 @@ def _append(table: Table, stream: str, columns: dict[str, pl.Series], constants:
     fields = KINDS[stream].fields
     frame = pl.DataFrame(columns).with_columns(pl.lit(value).alias(name) for name, value in constants.items())
     missing = [pl.lit(None).alias(name) for name in fields if name not in frame.columns]
-    table.append(to_rows(frame.with_columns(missing).cast(dict(fields)), KINDS[stream]), {})
+    table.append(to_rows(frame.with_columns(missing).cast(pl.Schema(fields)), KINDS[stream]), {})
 
 
 def child(lake: Path) -> dict[str, float]:

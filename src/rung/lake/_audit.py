@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from itertools import pairwise, product
 from typing import TYPE_CHECKING, Final, Self
 
@@ -20,6 +19,7 @@ from rung.lake import _health
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from datetime import datetime, timedelta
 
     from rung.gateway import Production
 
@@ -88,9 +88,7 @@ def seen(
     settled = pl.all_horizontal(
         pl.lit(value=True), *(~pl.col("time").is_between(one.begin, one.begin + grace, "left") for one in stretches[1:])
     )
-    rows = _health.assigned(predictions, experiment, began, date=began.astimezone(UTC).date()).filter(
-        pl.col("unit_key").is_not_null(), settled
-    )
+    rows = _health.assigned(predictions, experiment, began).filter(pl.col("unit_key").is_not_null(), settled)
     units = rows.select("unit_key").unique().bottom_k(sample, by="unit_key").collect(engine="streaming")["unit_key"]
     found = rows.filter(pl.col("unit_key").is_in(units.implode())).group_by("unit", stretch=number - 1)
     return found.agg(arms=pl.col("arm").unique().sort()).sort("unit", "stretch").collect(engine="streaming")

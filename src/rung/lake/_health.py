@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from datetime import UTC
+from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
@@ -45,10 +46,10 @@ class Health:
         return self.fallback / self.requests if self.requests else 0.0
 
 
-def assigned(predictions: pl.LazyFrame, experiment: str, since: datetime, *, date: Any) -> pl.LazyFrame:
+def assigned(predictions: pl.LazyFrame, experiment: str, since: datetime) -> pl.LazyFrame:
     """Select the production requests that an experiment assigned to an arm."""
     return predictions.filter(
-        pl.col("date") >= date,
+        pl.col("date") >= since.astimezone(UTC).date(),
         pl.col("time") >= since,
         pl.col("experiment") == experiment,
         _requests.PRODUCTION,

@@ -123,6 +123,9 @@ class Lake:
                 metric that came in before the experiment began. Units without any get the mean over those that have
                 one, and so add nothing. With fewer than 100 units that have one it is left out.
             look_back: How long before the experiment outcomes are taken for the covariate.
+
+        Raises:
+            UnavailableError: What is kept cannot be written.
         """
         question = _facts.Question(
             experiment=experiment,
@@ -149,8 +152,7 @@ class Lake:
         Returns:
             By arm; an arm without a request is not there.
         """
-        date = since.astimezone(UTC).date()
-        requests = _health.assigned(self.tables[PREDICTIONS].scan(), experiment, since, date=date)
+        requests = _health.assigned(self.tables[PREDICTIONS].scan(), experiment, since)
         return _health.measure(requests, slow_ms=slow_ms)
 
     def shadow(

@@ -31,6 +31,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import polars as pl
 
+from rung.errors import UnavailableError
 from rung.lake import _units
 from rung.lake._facts import GROUPS, TRAFFIC, deal, microseconds
 from rung.lake._spill import SHARES
@@ -174,7 +175,11 @@ class Ledger:
         self._load()
 
     def look(self, predictions: Table, outcomes: Table) -> Total:
-        """Take what is new in the tables, and return what everything adds up to."""
+        """Take what is new in the tables, and return what everything adds up to.
+
+        Raises:
+            UnavailableError: The bases cannot be written.
+        """
         changes = self._changes(predictions, outcomes)
         marks = tuple(change.mark for change in changes)
         if self._known is not None and marks == self._marks:
@@ -234,8 +239,13 @@ class Ledger:
                 self._fold(news)
             else:
                 self._append(news)
-        except BaseException:
+        except BaseException as error:
             self._begin(owners=self._owners)  # half of the news may be in
+            if isinstance(error, OSError):
+                raise UnavailableError(
+                    f"what an A/B test adds up to cannot be kept in {self._folder}: {error.strerror}",
+                    hint="free space there; the next look reads the tables from their beginning",
+                ) from error
             raise
 
     def _is_due(self, news: News) -> bool:

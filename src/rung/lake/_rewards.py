@@ -44,7 +44,7 @@ class Rewarded:
 
     def requests(self, predictions: pl.LazyFrame) -> pl.LazyFrame:
         """Select the requests that were assigned to an arm."""
-        return _health.assigned(predictions, self.experiment, self.since, date=self.since.astimezone(UTC).date())
+        return _health.assigned(predictions, self.experiment, self.since)
 
 
 def rewards(predictions: pl.LazyFrame, outcomes: pl.LazyFrame, question: Rewarded) -> pl.LazyFrame:

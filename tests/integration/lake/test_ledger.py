@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rung.errors import UnavailableError
 from rung.lake import Comparison, Lake
 from rung.lake._arms import compare
 from rung.lake._facts import Question
@@ -184,6 +185,19 @@ def test_old_bases_and_ledgers_go(lake: Lake, writer: Writer):
     look(ledger, lake)
     assert not forgotten.exists()
     assert len(list(state(lake).parent.iterdir())) == files
+
+
+def test_a_ledger_that_cannot_be_written_says_so(lake: Lake, writer: Writer):
+    ledger = prepared(lake, writer)
+    folder = state(lake).parent
+    shutil.rmtree(folder)
+    folder.write_text("in the way")
+    writer.measure(5.0, minute=3, unit="a")
+    lake.ship()
+    with pytest.raises(UnavailableError, match="cannot be kept"):
+        look(ledger, lake)
+    folder.unlink()
+    same(look(ledger, lake), fresh(lake))
 
 
 def test_a_look_without_news_reads_nothing(lake: Lake, writer: Writer, monkeypatch: pytest.MonkeyPatch):
