@@ -93,10 +93,10 @@ def _effect_panel(course: Sequence[dict[str, Any]], clock: _Clock, kind: str) ->
     calm = [point for point in band if point[0] >= _CALM_FROM * band[-1][0]]
     low, high = padded([0.0, least, points[-1][1], *(end for _, *ends in calm for end in ends)])
     return Panel(
-        title=f"effect of the challenger on {course[-1]['metric']} ({unit}; above 0 is better)",
+        title=f"effect of the challenger on {course[-1]['metric']} ({unit})",
         low=low,
         high=high,
-        bands=(Band(points=band, label="confidence sequence: right at all looks at once"),),
+        bands=(Band(points=band, label="interval, right at all looks at once"),),
         curves=(Curve(points=points, label=f"effect {points[-1][1]:+.3g}"),),
         rules=(
             Rule(y=0.0, label="no effect"),
@@ -132,7 +132,9 @@ def _evidence_panel(course: Sequence[dict[str, Any]], clock: _Clock) -> Panel:
 
 
 def _bandit_panels(shown: dict[str, Any], course: Sequence[dict[str, Any]], clock: _Clock) -> tuple[Panel, ...]:
-    names = sorted({name for look in course for name in look["arms"]}, key=lambda name: name == shown["incumbent"])
+    names = sorted(
+        {name for look in course for name in look["arms"]}, key=lambda name: (name == shown["incumbent"], name)
+    )
 
     def curves(value: Callable[[dict[str, Any]], float | None], spelled: str) -> tuple[Curve, ...]:
         found = []

@@ -40,7 +40,7 @@ def frame(shown: Shown, *, now: datetime, width: int, attempt: Shown | None = No
         lines += ["", *evidence(shown, now=now, width=width)]
     if look and "arms" in look:
         lines += ["", *_bandit(look)]
-    lines += ["", *(_safety(look) if look else ())]
+    lines += ["", *(_safety(look) if look else [row("evidence", ["the first look is awaited"])])]
     lines += ["", *_ending(shown, attempt)]
     return [fit(line.rstrip(), width) for line in _once_blank(lines)]
 

@@ -208,7 +208,8 @@ def to_blocks(figure: Figure, *, width: int = 100, rows: int = 14) -> list[str]:
     left = max(len(spelled) for panel in figure.panels for spelled in spell_ticks(ticks(panel.low, panel.high)))
     columns = max(width - left - beside - 4, _FEWEST_COLUMNS)
     for panel in figure.panels:
-        lines += ["", f"{' ' * (left + 2)}{click.style(panel.title, bold=True)}"]
+        shaded = "".join(f"  ░ {band.label}" for band in panel.bands)
+        lines += ["", f"{' ' * (left + 2)}{click.style(panel.title, bold=True)}{coloured(shaded, 'quiet')}"]
         lines += _panel(figure, panel, columns=columns, rows=rows, left=left)
     lines += [f"{' ' * (left + 1)}└{'─' * columns}", *_x_axis(figure, columns, left)]
     return [fit(line.rstrip(), width) for line in lines]

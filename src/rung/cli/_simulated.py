@@ -125,8 +125,8 @@ def figure_of(found: Sequence[Simulated], declared: Declared) -> Figure:
 def _power_panel(ordered: Sequence[Simulated], declared: Declared) -> Panel:
     return Panel(
         title="tests that promote the challenger (percent)",
-        low=0.0,
-        high=_PERCENT,
+        low=-3.0,
+        high=_PERCENT + 3.0,
         bands=(
             Band(
                 points=tuple(

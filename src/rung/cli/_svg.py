@@ -83,7 +83,7 @@ def to_svg(figure: Figure) -> str:
     ]
     for number, frame in enumerate(frames):
         parts += [f'<clipPath id="panel{number}">{_box(frame)}</clipPath>', *_panel(frame, f"panel{number}")]
-    parts += [*_marks(frames), *_x_axis(frames[-1]), "</svg>"]
+    parts += [*_mark_labels(frames[0]), *_x_axis(frames[-1]), "</svg>"]
     return "\n".join(parts) + "\n"
 
 
@@ -94,6 +94,9 @@ def _box(frame: _Frame) -> str:
 def _panel(frame: _Frame, clip: str) -> Iterator[str]:
     panel, right = frame.panel, _WIDTH - _RIGHT
     yield f'<text class="axis" x="{_LEFT}" y="{frame.top - 12:g}">{escape(panel.title)}</text>'
+    for number, band in enumerate(panel.bands):
+        y = frame.top - 12 - _LINE * number
+        yield f'<text class="label" x="{right}" y="{y:g}" text-anchor="end">shaded: {escape(band.label)}</text>'
     heights = ticks(panel.low, panel.high)
     for height, spelled in zip(heights, spell_ticks(heights), strict=True):
         y = frame.y(height)
@@ -102,6 +105,9 @@ def _panel(frame: _Frame, clip: str) -> Iterator[str]:
     yield f'<g clip-path="url(#{clip})">'
     for band in panel.bands:
         yield _band(frame, band)
+    for mark in frame.figure.marks:
+        x = frame.x(mark.x)
+        yield f'<line class="mark" x1="{x}" x2="{x}" y1="{frame.top:g}" y2="{frame.bottom:g}"/>'
     for rule in panel.rules:
         y = frame.y(rule.y)
         yield f'<line class="rule {rule.tone}" x1="{_LEFT}" x2="{right}" y1="{y}" y2="{y}"/>'
@@ -135,12 +141,9 @@ def _labels(frame: _Frame) -> Iterator[str]:
         yield f'<text class="label {tone}" x="{right + 18}" y="{place + 4:g}">{escape(label)}</text>'
 
 
-def _marks(frames: list[_Frame]) -> Iterator[str]:
-    top, bottom = frames[0].top, frames[-1].bottom
-    for mark in frames[0].figure.marks:
-        x = frames[0].x(mark.x)
-        yield f'<line class="mark" x1="{x}" x2="{x}" y1="{top:g}" y2="{bottom:g}"/>'
-        yield f'<text class="tick" x="{x + 4}" y="{top + 13:g}">{escape(mark.label)}</text>'
+def _mark_labels(frame: _Frame) -> Iterator[str]:
+    for mark in frame.figure.marks:
+        yield f'<text class="tick" x="{frame.x(mark.x) + 4}" y="{frame.top + 13:g}">{escape(mark.label)}</text>'
 
 
 def _x_axis(frame: _Frame) -> Iterator[str]:
