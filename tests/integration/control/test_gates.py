@@ -1,0 +1,158 @@
+"""What the gates find on a platform: leaked rows, changed and removed tests, losses that add up, recorded requests.
+
+One platform; tiny.v1.m1 answers production, and each test promotes a revision of its own, up to the gate that it is of.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import httpx2
+import pytest
+import tiny_service
+
+from rung.lake import Lake
+
+if TYPE_CHECKING:
+    from live_platform import LivePlatform
+
+METRIC = "abs(one.y - y) for one, y"
+TRAINED = "X_train=[Instance(x=x) for x in range(201, 401)], y_train=[2.0 * x for x in range(201, 401)]"
+TEN_OF_THEM = "X_train=[Instance(x=x) for x in range(191, 401)], y_train=[2.0 * x for x in range(191, 401)]"
+
+
+def verdicts(platform: LivePlatform, name: str) -> dict[str, dict[str, Any]]:
+    """Give what the gates of the last attempt found, by gate."""
+    attempts = platform.api(f"/revisions/{name}/promotions").json()
+    return {verdict["gate"]: verdict for verdict in attempts[-1]["verdicts"]} if attempts else {}
+
+
+def judged(platform: LivePlatform, gate: str) -> dict[str, Any]:
+    """Deploy what is in the working tree, promote it until a gate has found something, and tear it down."""
+    minor = len(platform.states())
+    tiny_service.document(platform.root, minor)
+    name = platform.deploy("tiny")
+    platform.rung("promote", name, "--detach")
+    platform.wait(lambda: gate in verdicts(platform, name) or platform.states()[name] == "torn_down")
+    platform.rung("teardown", name, expect=None)
+    return verdicts(platform, name)[gate]
+
+
+def predict(platform: LivePlatform, *bodies: dict[str, Any]) -> None:
+    """Send production requests, and wait until they are in the lake."""
+    for body in bodies:
+        answer = httpx2.post(f"{platform.gateway}/tiny/v1/predict", json=body, headers={"x-unit-id": "someone"})
+        assert answer.headers["x-revision"] == "tiny.v1.m1"
+    lake = Lake(platform.place.lake, logs=platform.place.predictions)
+
+    def is_shipped() -> bool:
+        lake.ship()
+        return lake.count(service="tiny") > 0
+
+    platform.wait(is_shipped)
+
+
+def test_nothing_recorded_passes(platform: LivePlatform):
+    found = judged(platform, "replay")
+    assert (found["kind"], found["because"]) == ("pass", "there are no recorded requests yet")
+
+
+def test_unchecked_rows_are_said_to_be(platform: LivePlatform):
+    found = verdicts(platform, "tiny.v1.m2")["data"]
+    assert found["kind"] == "pass"
+    assert found["evidence"]["training_rows"] == "not checked: the training gave no X_train"
+    assert "mean_error 100.5 against 100.5 (a loss beyond 0 is caught)" in found["because"]
+
+
+def test_rows_of_candidate_and_reference_are_checked(platform: LivePlatform):
+    tiny_service.change(platform.root, "for x in load_data])", f"for x in load_data], {TRAINED})")
+    found = judged(platform, "data")
+    trained = found["evidence"]["training_rows"]
+    assert (found["kind"], trained["held_out"], trained["training"], trained["leaked"]) == ("pass", 200, 200, 0)
+
+
+def test_leak_fails_the_training(platform: LivePlatform):
+    tiny_service.change(platform.root, TRAINED, TEN_OF_THEM)
+    platform.commit()
+    ended = platform.rung("deploy", "training", "tiny", expect=None)
+    tiny_service.change(platform.root, TEN_OF_THEM, TRAINED)
+    assert ended.returncode != 0
+    assert "10 of 200 held-out rows are also training rows (5 %)" in ended.stdout + ended.stderr
+
+
+def test_removed_test_needs_a_reason(platform: LivePlatform):
+    tiny_service.change(platform.root, "def mean_error", "def error", file="tests/data.py")
+    found = judged(platform, "data")
+    assert found["kind"] == "fail"
+    assert "tiny.v1.m1 has the data test mean_error, and tiny.v1.m" in found["because"]
+    assert 'removed = {"mean_error": "why"}' in found["because"]
+
+
+def test_reason_for_a_removed_test_is_kept(platform: LivePlatform):
+    removed = 'removed = {"mean_error": "a better name"}\n\n\n@goal'
+    tiny_service.change(platform.root, "@goal", removed, file="tests/data.py")
+    found = judged(platform, "data")
+    assert found["kind"] == "pass"
+    assert "error 100.5 (new); without mean_error: a better name" in found["because"]
+    tiny_service.change(platform.root, removed, "@goal", file="tests/data.py")
+    tiny_service.change(platform.root, "def error", "def mean_error", file="tests/data.py")
+
+
+def test_changed_test_is_not_compared(platform: LivePlatform):
+    tiny_service.change(platform.root, METRIC, f"2 * {METRIC}", file="tests/data.py")
+    found = judged(platform, "data")
+    tiny_service.change(platform.root, f"2 * {METRIC}", METRIC, file="tests/data.py")
+    assert found["kind"] == "pass"
+    assert "mean_error 201 (changed, so not compared)" in found["because"]
+
+
+def test_median_is_judged_by_draws(platform: LivePlatform):
+    """The incumbent has the test too, under its name, but computed otherwise: only a further revision compares."""
+    tiny_service.change(
+        platform.root, "@goal.minimize", "@goal.minimize(smooth=False, budget=50)", file="tests/data.py"
+    )
+    found = judged(platform, "data")
+    tiny_service.change(
+        platform.root, "@goal.minimize(smooth=False, budget=50)", "@goal.minimize", file="tests/data.py"
+    )
+    (test,) = found["evidence"]["tests"]
+    assert (test["candidate"], test["reference"], test["difference"]) == (100.5, 100.5, 0.0)
+    assert test["high_water"] == {
+        "best": "tiny.v1.m1",
+        "below": 0.0,
+        "budget": 50.0,
+        "declared": True,
+        "holds": True,
+    }
+
+
+def test_recorded_requests_are_replayed(platform: LivePlatform):
+    predict(platform, *({"instances": [{"x": x}, {"x": x + 1}]} for x in range(1, 40)))
+    tiny_service.change(platform.root, "slope: float = 1.0", "slope: float = 2.0")
+    found = judged(platform, "replay")
+    assert found["kind"] == "pass"
+    assert found["because"].startswith("of 39 recorded requests of tiny.v1, none was refused; 0 failed, 99th")
+    agreement = found["evidence"]["agreement"]
+    assert (agreement["instances"], agreement["share"]) == (78, 0.0)
+    assert agreement["fields"]["y"]["difference"] == pytest.approx(20.5)
+    assert agreement["differing"][0]["other"]["y"] == 2 * agreement["differing"][0]["one"]["y"]
+
+
+def test_request_that_is_refused_now_rejects(platform: LivePlatform):
+    """A rule in Python is no part of a schema that can be compared; the recorded request shows it all the same."""
+    tiny_service.change(platform.root, "from pydantic import BaseModel, Field", "from pydantic import BaseModel, Field, field_validator", file="schema/request.py")  # fmt: skip  # noqa: E501
+    rule = """
+    @field_validator("x")
+    @classmethod
+    def _odd(cls, x: int) -> int:
+        if x == 7:
+            raise ValueError("seven is refused")
+        return x
+"""
+    tiny_service.change(platform.root, "le=1_000)]\n", f"le=1_000)]\n{rule}", file="schema/request.py")
+    tiny_service.change(platform.root, "range(1, 201)", "range(8, 201)")
+    found = judged(platform, "replay")
+    assert found["kind"] == "fail"
+    assert "2 were refused, and its schema took them all (predict answered 422: " in found["because"]
+    tiny_service.change(platform.root, rule, "", file="schema/request.py")
+    tiny_service.change(platform.root, "range(8, 201)", "range(1, 201)")
