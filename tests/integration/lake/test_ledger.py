@@ -64,7 +64,7 @@ def same(one: Comparison, other: Comparison) -> None:
             assert astuple(mine[arm]) == pytest.approx(astuple(theirs[arm]), abs=1e-9)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(LOOKS, st.integers(0, 8), st.booleans())
 def test_looks_say_what_all_rows_say(
     writer_class: type[Writer], looks: list[list[tuple[Any, ...]]], fold_rows: int, restart: bool
