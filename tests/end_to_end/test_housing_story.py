@@ -132,8 +132,10 @@ def test_first_real_revision_takes_all(story: Story):
     attempt = story.platform.ask("promote", "housing.v1.m1")
 
     assert attempt["outcome"] == "promoted"
-    assert [verdict["gate"] for verdict in attempt["verdicts"]] == ["regression", "data", "load"]
-    assert attempt["verdicts"][1]["evidence"]["reference"] == "housing.v1.m0"
+    assert [verdict["gate"] for verdict in attempt["verdicts"]] == ["regression", "data", "replay", "load"]
+    found = attempt["verdicts"][1]["evidence"]
+    assert (found["reference"], found["training_rows"]["leaked"]) == ("housing.v1.m0", 0)
+    assert attempt["verdicts"][2]["because"] == "there are no recorded requests yet"
     assert story.major()["incumbent"] == "housing.v1.m1"
     story.consumers = Consumers(
         gateway=story.platform.gateway, sales=live_sales(story.platform.root), requests_per_second=RATE
@@ -179,8 +181,9 @@ def test_better_challenger_wins_ab_test(story: Story):
     attempt = story.platform.ask("promote", "housing.v1.m2")
 
     assert attempt["outcome"] == "promoted"
-    assert [verdict["gate"] for verdict in attempt["verdicts"]] == ["regression", "data", "load", "experiment"]
-    figures = attempt["verdicts"][3]["evidence"]
+    assert [verdict["gate"] for verdict in attempt["verdicts"]] == ["regression", "data", "replay", "load", "experiment"]
+    replayed, figures = (attempt["verdicts"][number]["evidence"] for number in (2, 4))
+    assert (replayed["asked"], replayed["refused"]) == (200, 0)
     assert figures["metric"] == "within_10_percent"
     assert figures["look"]["effect"] > 0
     assert min(figures["outcomes"].values()) > 20

@@ -103,7 +103,7 @@ def test_first_real_revision_takes_all(story: Story):
     attempt = story.platform.ask("promote", "reviews.v1.m1")
 
     assert attempt["outcome"] == "promoted"
-    assert [verdict["gate"] for verdict in attempt["verdicts"]] == ["regression", "data", "load"]
+    assert [verdict["gate"] for verdict in attempt["verdicts"]] == ["regression", "data", "replay", "load"]
     compared = {test["name"]: test for test in attempt["verdicts"][1]["evidence"]["tests"]}
     assert compared["accuracy_small"]["candidate"] > compared["accuracy_small"]["reference"]
     assert compared["log_loss_large"]["candidate"] < compared["log_loss_large"]["reference"]
@@ -169,8 +169,8 @@ def test_better_challenger_wins_with_its_guardrail(story: Story):
     attempt = story.platform.ask("promote", "reviews.v1.m2")
 
     assert attempt["outcome"] == "promoted"
-    assert [verdict["gate"] for verdict in attempt["verdicts"]] == ["regression", "data", "load", "experiment"]
-    figures = attempt["verdicts"][3]["evidence"]
+    assert [verdict["gate"] for verdict in attempt["verdicts"]] == ["regression", "data", "replay", "load", "experiment"]
+    figures = attempt["verdicts"][4]["evidence"]
     assert figures["metric"] == "agreed"
     assert figures["look"]["effect"] > 0
     assert figures["guardrails"]["opposite"]["decision"] == "holds"

@@ -24,7 +24,7 @@ from starlette.responses import JSONResponse, Response
 
 from rung.errors import RungError, SchemaError
 from rung.infrastructure import Infrastructure
-from rung.serving._artifact import Artifact, Artifacts, artifacts_of
+from rung.serving._artifact import Artifacts, artifacts_of, asked_artifacts
 from rung.serving._asgi import ServingApp
 from rung.serving._bundle import read_bundle
 from rung.serving._endpoint import Endpoint, Intake, limits_of
@@ -99,15 +99,7 @@ def endpoints_of(app: FastAPI) -> dict[str, Endpoint]:
 
 def needed_artifacts(app: FastAPI) -> frozenset[str]:
     """Name the artifacts that the handlers take, directly or through dependencies: what training owes."""
-    direct = {artifact.name for handler in handlers_of(app).values() for artifact in handler.artifacts.values()}
-    nested: set[str] = set()
-    queue = [route.dependant for route in app.routes if hasattr(route, "dependant")]
-    while queue:
-        dependant = queue.pop()
-        if isinstance(dependant.call, Artifact):
-            nested.add(dependant.call.name)
-        queue.extend(dependant.dependencies)
-    return frozenset(direct | nested)
+    return frozenset(artifact.name for artifact in asked_artifacts(app, handlers_of(app).values()))
 
 
 def _agree_with_routes(handlers: dict[str, Callable[..., Any]]) -> None:

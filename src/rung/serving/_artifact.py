@@ -198,19 +198,24 @@ def artifacts_of(app: Any) -> Artifacts:
     return found
 
 
-def converted_artifacts(app: FastAPI, handlers: Iterable[Handler]) -> dict[str, Artifact]:
-    """Give the artifacts for which handlers, or dependencies of theirs, ask for another runtime than the native one.
-
-    Where several ask for the same one, the narrowest tolerance counts.
-    """
+def asked_artifacts(app: FastAPI, handlers: Iterable[Handler]) -> list[Artifact]:
+    """Give what handlers, and dependencies of theirs, ask for; one that several ask for as often as it is asked for."""
     asked = [one for handler in handlers for one in handler.artifacts.values()]
     queue = [route.dependant for route in app.routes if hasattr(route, "dependant")]
     while queue:
         dependant = queue.pop()
         asked += [dependant.call] if isinstance(dependant.call, Artifact) else []
         queue.extend(dependant.dependencies)
+    return asked
+
+
+def converted_artifacts(app: FastAPI, handlers: Iterable[Handler]) -> dict[str, Artifact]:
+    """Give the artifacts for which another runtime than the native one is asked.
+
+    Where several ask for the same one, the narrowest tolerance counts.
+    """
     found: dict[str, Artifact] = {}
-    for one in asked:
+    for one in asked_artifacts(app, handlers):
         if one.runtime != "native":
             found[one.name] = one.narrowed(found.get(one.name, one))
     return found

@@ -68,10 +68,7 @@ class Intake:
             ProblemError: 413 when it is too large, 503 when too much is held already, 400 when it breaks off.
         """
         size = int(declared) if declared is not None and declared.isdigit() else 0
-        if size > MAX_BODY_BYTES:
-            raise _too_large()
-        if self.held + size > MAX_BYTES_IN_FLIGHT:
-            raise _overloaded("the requests in flight fill the memory that is set aside for them")
+        _check_sizes(size, self.held + size)
         message = await receive()
         body: bytes = message.get("body", b"")
         if message.get("more_body", False):
@@ -102,10 +99,7 @@ class Intake:
                 parts.append(part)
                 size += len(part)
                 self.held += len(part)
-                if size > MAX_BODY_BYTES:
-                    raise _too_large()
-                if self.held > MAX_BYTES_IN_FLIGHT:
-                    raise _overloaded("the requests in flight fill the memory that is set aside for them")
+                _check_sizes(size, self.held)
         finally:
             self.held -= size
         return b"".join(parts)
@@ -291,6 +285,13 @@ def _unlogged(refused: UnavailableError) -> ProblemError:
     problem = ProblemError(status=503, detail="the prediction cannot be logged", headers={"retry-after": "5"})
     problem.__cause__ = refused
     return problem
+
+
+def _check_sizes(body: int, held: int) -> None:
+    if body > MAX_BODY_BYTES:
+        raise _too_large()
+    if held > MAX_BYTES_IN_FLIGHT:
+        raise _overloaded("the requests in flight fill the memory that is set aside for them")
 
 
 def _overloaded(why: str) -> ProblemError:
