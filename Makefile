@@ -7,7 +7,7 @@ TORCH ?= $(filter true,$(CI))
 INSTALL := $(UV) pip install --quiet --python $(BIN)/python
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format lint types imports lock clean bench-training bench-serving bench-soak
+.PHONY: help demo test check format lint types imports lock clean bench-training bench-serving bench-soak bench-ab
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -60,6 +60,11 @@ bench-serving: $(VENV)/.dev ## time serving beside its peers, into build/bench/s
 
 bench-soak: $(VENV)/.dev ## serve at a constant rate and watch memory, into build/bench/soak.json (needs wrk)
 	$(BIN)/python benchmarks/serving/soak.py --minutes 10 --share 0.8
+
+bench-ab: $(VENV)/.dev ## simulate A/B tests and bandits against their bars, into build/bench/ab.json
+	$(BIN)/python benchmarks/ab/bandits.py
+	$(BIN)/python benchmarks/ab/simulate.py
+	$(BIN)/python benchmarks/lake/aggregate.py
 
 lock: $(BIN)/uv ## make requirements/*.txt anew from the ranges in pyproject.toml
 	tools/lock $(UV)

@@ -1,33 +1,44 @@
 """Measure the error rates and the cost of the A/B test on simulated traffic, against the goals that we set ourselves.
 
-    python benchmarks/ab/simulate.py [--repeats 40000] [--seed N] [--only WORD] [--output build/bench/ab.json]
+    python benchmarks/ab/simulate.py [--repeats 20000] [--seed N] [--only WORD] [--output build/bench/ab.json]
 
 The test looks 400 times per fixed-horizon size and ends where it decides. Without --seed every run draws fresh numbers.
-A short version runs in tests/property/stats. With the default repeats it takes about ten minutes.
+The exit status is 1 when a figure misses its bar by more than its sampling error. A short version runs in
+tests/property/stats.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import math
 import secrets
+import sys
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import goals
 import numpy as np
 import traffic
+from goals import Goal
 from numpy.typing import NDArray
 from traffic import Floats, Random, Scenario
 
-from rung.stats import GroupedScore, groups, paired_gate, sample_ratio
+from rung.stats import (
+    DrawnScore,
+    GroupedScore,
+    bootstrap_draws,
+    bootstrap_gate,
+    groups,
+    paired_gate,
+    sample_ratio,
+    worse_errors,
+)
 from rung.stats.effects import FIELDS, combine
 from rung.stats.guardrail import decide as decide_guardrail
 from rung.stats.sequential import DECISIONS
 
-Judge = Callable[[Floats, Floats], NDArray[np.int64]]
-"""(estimates, information) -> codes; 0 goes on."""
+Judge = Callable[[Floats, Floats, Floats], NDArray[np.int64]]
+"""(estimates, information, sums) -> codes; 0 goes on."""
 
 PLAIN = ("proportion", "mean", "ratio")
 """The scenarios whose cost the goals are about: even shares, no heavy tail."""
@@ -46,36 +57,15 @@ class Outcome:
     mean: float  # units at the decision, ratio to the fixed horizon
     median: float  # the same
     repeats: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Goal:
-    """One figure against its bar."""
-
-    goal: str
-    measured: float
-    bar: str
-    ok: bool
-    interval: tuple[float, float] | None = None  # Wilson, 95 %; None where it is not a probability
-    where: str = ""  # the scenario that the figure is of
-
-
-def wilson(share: float, repeats: int) -> tuple[float, float]:
-    """Return the 95 % interval of a probability (E. B. Wilson, 1927).
-
-    >>> [round(end, 3) for end in wilson(0.05, 1_000)]
-    [0.038, 0.065]
-    """
-    z2 = 1.96**2
-    middle = (share + z2 / (2 * repeats)) / (1 + z2 / repeats)
-    half = math.sqrt(z2 * (share * (1 - share) / repeats + z2 / (4 * repeats**2))) / (1 + z2 / repeats)
-    return middle - half, middle + half
+    mean_interval: tuple[float, float]  # 95 %
+    median_interval: tuple[float, float]  # 95 %
 
 
 def run(scenario: Scenario, effect: float, repeats: int, random: Random) -> Outcome:
     """Run a scenario's test `repeats` times, each until it decides."""
     codes, units = decisions(scenario, effect, repeats, random)
     shares = [float((codes == code).mean()) for code in range(len(DECISIONS))]
+    sizes = units / scenario.fixed_units
     return Outcome(
         scenario=scenario.name,
         effect=effect,
@@ -83,9 +73,11 @@ def run(scenario: Scenario, effect: float, repeats: int, random: Random) -> Outc
         not_better=shares[DECISIONS.index("not_better")],
         harmful=shares[DECISIONS.index("harmful")],
         undecided=shares[DECISIONS.index("continue")],
-        mean=float(units.mean()) / scenario.fixed_units,
-        median=float(np.median(units)) / scenario.fixed_units,
+        mean=float(sizes.mean()),
+        median=float(np.median(sizes)),
         repeats=codes.size,
+        mean_interval=goals.of_mean(sizes),
+        median_interval=goals.of_median(sizes),
     )
 
 
@@ -93,10 +85,20 @@ def decisions(
     scenario: Scenario, effect: float, repeats: int, random: Random, *, judge: Judge | None = None
 ) -> tuple[NDArray[np.int64], Floats]:
     """Return the code and the units at the end of each repeat; `judge` stands in for the test's own decision."""
-    sizes = [min(2_000, repeats - start) for start in range(0, repeats, 2_000)]
-    chunks = [_chunk(scenario, effect, size, random, judge=judge or scenario.test.decide) for size in sizes]
+    chunk = 2_000 // scenario.strata  # what fits the cache of a processor is faster
+    sizes = [min(chunk, repeats - start) for start in range(0, repeats, chunk)]
+    chunks = [_chunk(scenario, effect, size, random, judge=judge or _decision(scenario)) for size in sizes]
     codes, units = zip(*chunks, strict=True)
     return np.concatenate(codes), np.concatenate(units)
+
+
+def _decision(scenario: Scenario) -> Judge:
+    test = scenario.test
+
+    def judge(estimate: Floats, information: Floats, sums: Floats) -> NDArray[np.int64]:
+        return test.decide(estimate, information, tilt=test.tilt(information, sums))
+
+    return judge
 
 
 def _chunk(
@@ -109,7 +111,9 @@ def _chunk(
         looks = np.arange(start, start + scenario.block)
         sums = total + np.cumsum(scenario.draw(random, scenario, traffic.Size(running.size, looks), effect), axis=-1)
         estimate, information = combine(sums, kind=scenario.kind)
-        found = np.where(scenario.test.is_ready(information, sums), judge(scenario.sign * estimate, information), 0)
+        found = np.where(
+            scenario.test.is_ready(information, sums), judge(scenario.sign * estimate, information, sums), 0
+        )
         done = (found > 0).any(axis=-1)
         at = np.arange(running.size), np.where(done, (found > 0).argmax(axis=-1), -1)
         codes[running] = found[at]
@@ -123,7 +127,8 @@ def _chunk(
 def broken_guardrail(scenario: Scenario, repeats: int, random: Random) -> float:
     """Return how often a guardrail that is broken by its margin holds at any look: more than any promotion needs."""
 
-    def judge(estimate: Floats, information: Floats) -> NDArray[np.int64]:
+    def judge(estimate: Floats, information: Floats, sums: Floats) -> NDArray[np.int64]:
+        del sums
         return decide_guardrail(estimate, information, margin=scenario.minimum_effect, alpha=0.05)
 
     codes, _ = decisions(scenario, -1.0, repeats, random, judge=judge)
@@ -141,7 +146,7 @@ def flagged(lost: float, repeats: int, random: Random) -> float:
     for size in [min(500, repeats - start) for start in range(0, repeats, 500)]:
         sums = np.cumsum(scenario.draw(random, scenario, traffic.Size(size, looks), 0.0), axis=-1)
         estimate, information = combine(sums, kind=scenario.kind)
-        ended = test.is_ready(information, sums) & (test.decide(estimate, information) > 0)
+        ended = test.is_ready(information, sums) & (_decision(scenario)(estimate, information, sums) > 0)
         last = np.where(ended.any(axis=-1), ended.argmax(axis=-1), looks.size - 1)
         counts = sums[0][:, 0].astype(int)
         caught += sum(_is_flagged(counts[:, repeat, : last[repeat] + 1]) for repeat in range(size))
@@ -171,6 +176,38 @@ def rejected(rows: int, repeats: int, random: Random, *, lost: float, gained: fl
     return total / repeats
 
 
+def rejected_median(rows: int, repeats: int, random: Random, *, worse: float) -> float:
+    """Return how often the bootstrap gate rejects when the candidate's median error is higher by this share."""
+    total = 0
+    for repeat in range(repeats):
+        errors = random.exponential(size=rows)
+        ours = (1 + worse) * np.abs(errors + 0.3 * random.standard_normal(rows))
+        theirs = np.abs(errors + 0.3 * random.standard_normal(rows))
+        picks = np.stack(list(bootstrap_draws(rows, 200, seed=repeat)))
+        candidate, reference = (
+            DrawnScore(full=float(np.median(y)), drawn=tuple(np.median(y[picks], axis=1).tolist()))
+            for y in (ours, theirs)
+        )
+        total += not bootstrap_gate(candidate=candidate, reference=reference, goal="minimize").passed
+    return total / repeats
+
+
+def aborted(rates: tuple[float, float], repeats: int, random: Random) -> tuple[float, float]:
+    """Return how often a challenger with these error rates (its own, the incumbent's) is aborted, and when.
+
+    When is the median number of its requests. Looks follow every request at first, then ever rarer, up to 20,000.
+    """
+    looks = np.unique(np.round(np.geomspace(1, 20_000, 120)).astype(int))
+    fired = []
+    for _ in range(repeats):
+        counts = [np.cumsum(random.binomial(np.diff(looks, prepend=0), rate)) for rate in rates]
+        for look, ours, theirs in zip(looks.tolist(), *(count.tolist() for count in counts), strict=True):
+            if worse_errors(look, ours, look, theirs, tolerated=0.01).decision == "abort":
+                fired.append(look)
+                break
+    return len(fired) / repeats, float(np.median(fired)) if fired else np.inf
+
+
 def _grouped(scores: Floats) -> GroupedScore:
     return GroupedScore(full=float(scores[0]), without_group=tuple(scores[1:].tolist()))
 
@@ -179,23 +216,25 @@ def ab_goals(outcomes: list[Outcome]) -> list[Goal]:
     """Hold the outcomes against the bars."""
     null = [outcome for outcome in outcomes if outcome.effect == 0]
     alternative = [outcome for outcome in outcomes if outcome.effect == 1]
-    goals = []
+    found = []
     if null:
-        goals.append(_probability("false-positive rate, worst null scenario", max(null, key=_better), at_most=0.05))
+        worst = max(null, key=_better)
+        name = "false-positive rate, worst null scenario"
+        found.append(goals.rate(name, worst.better, worst.repeats, at_most=0.05, where=worst.scenario))
     if alternative:
-        goals.append(
-            _probability("power at the minimum effect, worst scenario", min(alternative, key=_better), at_least=0.80)
-        )
+        worst = min(alternative, key=_better)
+        name = "power at the minimum effect, worst scenario"
+        found.append(goals.rate(name, worst.better, worst.repeats, at_least=0.80, where=worst.scenario))
     for name, group, bars in (
         ("at the minimum effect", alternative, (0.67, 0.55)),
         ("under the null", null, (0.48, 0.34)),
     ):
         if plain := [outcome for outcome in group if outcome.scenario in PLAIN]:
-            goals.append(_cost(f"mean sample {name}, ratio to fixed horizon", plain, "mean", bars[0]))
-            goals.append(_cost(f"median sample {name}, ratio to fixed horizon", plain, "median", bars[1]))
+            found.append(_cost(f"mean sample {name}, ratio to fixed horizon", plain, "mean", bars[0]))
+            found.append(_cost(f"median sample {name}, ratio to fixed horizon", plain, "median", bars[1]))
     if cuped := [outcome for outcome in alternative if outcome.scenario == "mean with CUPED"]:
-        goals.append(_cost("mean sample with CUPED, correlation .7", cuped, "mean", 0.35))
-    return goals
+        found.append(_cost("mean sample with CUPED, correlation .7", cuped, "mean", 0.35))
+    return found
 
 
 def other_goals(repeats: int, random: Random) -> list[Goal]:
@@ -205,53 +244,71 @@ def other_goals(repeats: int, random: Random) -> list[Goal]:
     worst = max(broken_guardrail(scenario, repeats, random) for scenario in (rare, slow))
     few = max(repeats // 10, 100)
     return [
-        _rate("a promotion that harms a guardrail", worst, repeats, at_most=0.05),
-        _rate(
+        goals.rate("a promotion that harms a guardrail", worst, repeats, at_most=0.05),
+        goals.rate(
             "a loss of 25 % of one arm's units flagged before the decision",
             flagged(0.25, few, random),
             few,
             at_least=0.95,
         ),
-        _rate("a right split flagged", flagged(0.0, few, random), few, at_most=0.001),
-        _rate(
+        goals.rate("a right split flagged", flagged(0.0, few, random), few, at_most=0.001),
+        goals.rate(
             "gate: equal revisions rejected, 1,000 rows",
             rejected(1_000, few, random, lost=0.05, gained=0.05),
             few,
             at_most=0.06,
         ),
-        _rate(
+        goals.rate(
             "gate: 98.2 % to 97.2 % rejected, 10,000 rows",
             rejected(10_000, few, random, lost=0.015, gained=0.005),
             few,
             at_least=0.95,
         ),
-        _rate(
+        goals.rate(
             "gate: a loss of one point rejected, 1,000 rows, 1 in 10 answers differ",
             rejected(1_000, few, random, lost=0.055, gained=0.045),
             few,
         ),
+        *bootstrap_goals(few // 4, random),
+        *health_goals(few // 8, random),
     ]
+
+
+def bootstrap_goals(repeats: int, random: Random) -> list[Goal]:
+    """Measure the bootstrap gate on medians of absolute errors, 500 rows, 200 draws."""
+    found = []
+    for name, worse, bars in (
+        ("equal medians rejected", 0.0, {"at_most": 0.06}),
+        ("a median error 10 % higher rejected", 0.10, {}),
+    ):
+        share = rejected_median(500, repeats, random, worse=worse)
+        found.append(goals.rate(f"bootstrap gate: {name}, 500 rows", share, repeats, **bars))
+    return found
+
+
+def health_goals(repeats: int, random: Random) -> list[Goal]:
+    """Measure the test that ends an A/B test at once: 1 point more errors is tolerated."""
+    found = []
+    for name, rates, bars in (
+        ("equal error rates aborted, 20,000 requests", (0.01, 0.01), {"at_most": 0.01}),
+        ("error rates at what is tolerated aborted", (0.02, 0.01), {"at_most": 0.01}),
+        ("an error rate of 5 % beside 1 % aborted", (0.05, 0.01), {"at_least": 0.95}),
+        ("a challenger that only fails aborted", (1.0, 0.01), {"at_least": 0.95}),
+    ):
+        share, requests = aborted(rates, repeats, random)
+        where = f"after {requests:,.0f} requests" if share > 0.5 else ""
+        found.append(goals.rate(f"health: {name}", share, repeats, where=where, **bars))
+    return found
 
 
 def _better(outcome: Outcome) -> float:
     return outcome.better
 
 
-def _probability(goal: str, outcome: Outcome, *, at_most: float = 1.0, at_least: float = 0.0) -> Goal:
-    found = _rate(goal, outcome.better, outcome.repeats, at_most=at_most, at_least=at_least)
-    return replace(found, where=outcome.scenario)
-
-
-def _rate(goal: str, measured: float, repeats: int, *, at_most: float = 1.0, at_least: float = 0.0) -> Goal:
-    bar = f"<= {at_most}" if at_most < 1 else f">= {at_least}" if at_least > 0 else "shown"
-    ok = at_least <= measured <= at_most
-    return Goal(goal=goal, measured=measured, bar=bar, ok=ok, interval=wilson(measured, repeats))
-
-
 def _cost(goal: str, outcomes: list[Outcome], figure: str, bar: float) -> Goal:
     worst = max(outcomes, key=lambda outcome: getattr(outcome, figure))
-    measured = getattr(worst, figure)
-    return Goal(goal=goal, measured=measured, bar=f"<= {bar}", ok=measured <= bar, where=worst.scenario)
+    interval = getattr(worst, f"{figure}_interval")
+    return goals.cost(goal, getattr(worst, figure), interval, at_most=bar, where=worst.scenario)
 
 
 def measure(repeats: int, random: Random, only: str = "") -> list[Outcome]:
@@ -266,7 +323,7 @@ def measure(repeats: int, random: Random, only: str = "") -> list[Outcome]:
         more = (0.5, 3.0, -1.0, -3.0) if scenario.name == "proportion" else ()
         for effect in (0.0, 1.0, *more):
             outcome = run(scenario, effect, repeats // scenario.thrift, random)
-            low, high = wilson(outcome.better, outcome.repeats)
+            low, high = goals.interval_of(outcome.better, outcome.repeats)
             print(
                 f"{outcome.scenario:32}{effect:7.1f}{outcome.better:8.4f}{f'{low:.4f}-{high:.4f}':>16}"
                 f"{outcome.not_better:12.3f}{outcome.harmful:9.3f}{outcome.mean:7.3f}{outcome.median:8.3f}",
@@ -276,30 +333,23 @@ def measure(repeats: int, random: Random, only: str = "") -> list[Outcome]:
     return outcomes
 
 
-def main() -> None:
+def main() -> int:
     """Measure, print the table, write the goals."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--repeats", type=int, default=40_000, help="of each scenario")
+    parser.add_argument("--repeats", type=int, default=20_000, help="of each scenario")
     parser.add_argument("--seed", type=int, default=None, help="fresh unless given")
     parser.add_argument("--only", default="", help="scenarios whose name has this word; without the goals beside them")
-    parser.add_argument("--output", type=Path, default=Path("build/bench/ab.json"))
+    parser.add_argument("--output", type=Path, default=goals.OUTPUT)
     options = parser.parse_args()
     seed = secrets.randbits(64) if options.seed is None else options.seed
     random = np.random.default_rng(seed)
     outcomes = measure(options.repeats, random, options.only)
     if options.only:
-        return
-    goals = ab_goals(outcomes) + other_goals(options.repeats, random)
-    print()
-    for goal in goals:
-        interval = f"{goal.interval[0]:.4f}-{goal.interval[1]:.4f}" if goal.interval else ""
-        print(
-            f"{'ok ' if goal.ok else 'NOT'} {goal.goal:78}{goal.measured:8.4f} {goal.bar:9}{interval:16} {goal.where}"
-        )
-    options.output.parent.mkdir(parents=True, exist_ok=True)
-    result = {"goals": [asdict(goal) for goal in goals], "outcomes": [asdict(outcome) for outcome in outcomes]}
-    options.output.write_text(json.dumps({**result, "seed": seed, "repeats": options.repeats}, indent=1) + "\n")
+        return 0
+    found = ab_goals(outcomes) + other_goals(options.repeats, random)
+    facts = {"seed": seed, "repeats": options.repeats, "outcomes": [asdict(outcome) for outcome in outcomes]}
+    return goals.report(found, facts, output=options.output, part="tests")
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

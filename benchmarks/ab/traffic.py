@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from statistics import NormalDist
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,6 +22,7 @@ Population = Callable[[Random, tuple[int, ...], float], tuple[Floats, Floats | N
 LOOKS = 400  # per fixed-horizon size
 LONGEST = 8  # fixed-horizon sizes after which a test is inconclusive
 RAMP = np.array([0.10, 0.25, 0.50])  # the challenger's share on the first, second, and every later day
+CAP = 40.0  # of capped revenue
 RETURN = 0.3  # probability that a unit comes back before the next look
 
 
@@ -160,7 +162,7 @@ def revenue(random: Random, shape: tuple[int, ...], shift: float) -> tuple[Float
 
 def capped_revenue(random: Random, shape: tuple[int, ...], shift: float) -> tuple[Floats, None, None]:
     """Return the same, winsorised at its own 99.9 % quantile."""
-    return np.minimum(revenue(random, shape, 0.0)[0], 40.0) * (1 + shift), None, None
+    return np.minimum(revenue(random, shape, 0.0)[0], CAP) * (1 + shift), None, None
 
 
 def latency(random: Random, shape: tuple[int, ...], shift: float) -> tuple[Floats, None, None]:
@@ -175,10 +177,50 @@ def clicks(random: Random, shape: tuple[int, ...], shift: float) -> tuple[Floats
     return random.binomial(requests, rates + shift).astype(float), requests.astype(float), None
 
 
-def linear_variance(population: Population, shift: float) -> float:
-    """Return the variance of one unit, from a large sample."""
-    y, x, _ = population(np.random.default_rng(1), (400_000,), shift)
-    return float(y.var()) if x is None else float((y - y.mean() / x.mean() * x).var() / x.mean() ** 2)
+def variance_of_normal(shift: float) -> float:
+    """Return the variance of one unit's `normal`, and of `covariate`."""
+    del shift
+    return 1.0
+
+
+def variance_of_revenue(shift: float) -> float:
+    """Return the variance of one unit's `revenue`: E y = 1 and E y^2 = 5 e, times (1 + shift)."""
+    return (5 * math.e - 1) * (1 + shift) ** 2
+
+
+def variance_of_capped_revenue(shift: float) -> float:
+    """Return the variance of one unit's `capped_revenue`: moments of a lognormal below the cap, and the cap above."""
+    normal = NormalDist()
+    at = math.log(CAP / 5) + 0.5
+    first, second = (
+        0.2 * (5**k * math.exp(k * (k - 1) / 2) * normal.cdf(at - k) + CAP**k * (1 - normal.cdf(at))) for k in (1, 2)
+    )
+    return (second - first**2) * (1 + shift) ** 2
+
+
+def variance_of_latency(shift: float) -> float:
+    """Return the variance of one unit's `latency`: lognormal with mean 1."""
+    return (math.e - 1) * (1 + shift) ** 2
+
+
+def variance_of_clicks(shift: float) -> float:
+    """Return the variance of one unit's clicks - rate x requests, over the mean requests squared.
+
+    Requests are geometric (mean 4, mean square 28), rates are Beta(2, 8) + shift (mean .2, variance .16 / 11).
+    """
+    mean, variance = 0.2 + shift, 0.16 / 11
+    return (4 * (mean - mean**2 - variance) + 28 * variance) / 16
+
+
+VARIANCES: dict[Population, Callable[[float], float]] = {
+    normal: variance_of_normal,
+    covariate: variance_of_normal,
+    revenue: variance_of_revenue,
+    capped_revenue: variance_of_capped_revenue,
+    latency: variance_of_latency,
+    clicks: variance_of_clicks,
+}
+"""Exact, for the fixed horizon: a sample of these tails would be off by a percent."""
 
 
 def of_rates(name: str, rate: float, minimum_effect: float, **options: Any) -> Scenario:
@@ -200,12 +242,13 @@ def of_rates(name: str, rate: float, minimum_effect: float, **options: Any) -> S
 
 def of_units(name: str, population: Population, minimum_effect: float, **options: Any) -> Scenario:
     """Return a scenario of units with any outcome."""
+    variance = VARIANCES[population]
     sign = 1 if options.get("goal") != "minimize" else -1
     return Scenario(
         name=name,
         kind=options.pop("kind", "mean"),
         minimum_effect=minimum_effect,
-        variance=(linear_variance(population, 0.0) + linear_variance(population, sign * minimum_effect)) / 2,
+        variance=(variance(0.0) + variance(sign * minimum_effect)) / 2,
         draw=options.pop("draw", draw_units),
         population=population,
         **options,
@@ -220,8 +263,8 @@ def scenarios() -> list[Scenario]:
         of_rates("rare conversion", 0.005, 0.001),
         of_rates("rare conversion, large effect", 0.005, 0.01),
         of_rates("day effects", 0.10, 0.02, facts={"day": 0.05}),
-        of_rates("ramp 10-25-50 with a trend", 0.10, 0.02, strata=8, facts={"trend": 0.10}),
-        of_rates("rare, ramp", 0.01, 0.004, strata=8, facts={"trend": 0.01}),
+        of_rates("ramp 10-25-50 with a trend", 0.10, 0.02, strata=8, facts={"trend": 0.10}, thrift=2),
+        of_rates("rare, ramp", 0.01, 0.004, strata=8, facts={"trend": 0.01}, thrift=2),
         of_rates("rare, 10 % share, minimise", 0.01, 0.004, goal="minimize", facts={"share": 0.1}),
         of_units("mean", normal, 0.05),
         of_units("mean with CUPED", covariate, 0.05),

@@ -218,7 +218,7 @@ def judge_bandit(
     goal: Goal,
     minimum_effect: float,
     floor: float = 0.05,
-    confidence: float = 0.99,
+    confidence: float = 0.995,
     burn_in: int = 100,
 ) -> BanditLook:
     """Set the shares, and name the winner once little is left to be gained by going on.
@@ -233,7 +233,8 @@ def judge_bandit(
         goal: Whether more is better.
         minimum_effect: The smallest effect worth having, in the metric's unit, above 0.
         floor: The least share of every arm.
-        confidence: Probability with which the value remaining is no more than it says, above .5 and below 1.
+        confidence: Probability with which the value remaining is no more than it says, above .5 and below 1. It is read
+            at every look, so the winner is wrong more often than once in 200: `docs/statistics.md` has by how much.
         burn_in: Units of every arm before a winner is named.
 
     Raises:
@@ -256,7 +257,7 @@ def judge_bandit(
     return BanditLook(
         winner=names[leader] if ended else None,
         because=_because(names[leader], float(chances[leader]), remaining, ended=ended, few=sums[0].min() < burn_in)
-        + f" (smallest effect worth having {minimum_effect:.4g}, confidence {confidence:.0%})",
+        + f" (smallest effect worth having {minimum_effect:.4g}, confidence {confidence:.1%})",
         shares=dict(zip(names, shares.tolist(), strict=True)),
         best=dict(zip(names, chances.tolist(), strict=True)),
         value_remaining=remaining,

@@ -113,7 +113,7 @@ def stack(strata: Sequence[Stratum]) -> Floats:
 
 
 def skewness(sums: Floats) -> Floats:
-    """Return the size of one unit's skewness, shape (...), of sums of shape (FIELDS, 2 arms, strata, ...).
+    """Return one unit's skewness, shape (...), of sums of shape (FIELDS, 2 arms, strata, ...).
 
     All arms and strata in one pot; 0 where cubes are not known.
     """
@@ -122,7 +122,7 @@ def skewness(sums: Floats) -> Floats:
     mean, square = y / units, yy / units
     variance = np.maximum(square - mean**2, 0.0)
     third = yyy / units - 3 * mean * square + 2 * mean**3
-    result: Floats = np.nan_to_num(np.abs(third) / np.where(variance > 0, variance, np.inf) ** 1.5)
+    result: Floats = np.nan_to_num(third / np.where(variance > 0, variance, np.inf) ** 1.5)
     return result
 
 

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Health", "worse_errors"]
 
-_HALVINGS = 60
-"""Of the interval in which a rate is looked for: to the last bit of a float."""
+_HALVINGS = 40
+"""Of the interval in which a rate is looked for: to a millionth of a millionth."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,6 +154,8 @@ def _tolerated_rate(
     """Return the likeliest rates (challenger, incumbent) with challenger - incumbent <= tolerated."""
     seen = [errors / np.maximum(errors + fine, 1.0) for errors, fine in (ours, theirs)]
     inside: NDArray[np.bool_] = seen[0] - seen[1] <= tolerated
+    if inside.all():
+        return seen[0], seen[1]
     low, high = np.zeros(seen[0].shape), np.full(seen[0].shape, 1 - tolerated)
     for _ in range(_HALVINGS):
         middle = (low + high) / 2

@@ -253,5 +253,6 @@ class _Run:
     def _found(self, sums: Floats) -> NDArray[np.int64]:
         estimate, information = combine(sums, kind=self.test.kind)
         sign = 1.0 if self.test.goal == "maximize" else -1.0
-        ready = self.test.is_ready(information, sums)
-        return np.where(ready, self.test.decide(sign * estimate, information), 0)
+        tilt = self.test.tilt(information, sums)
+        found = self.test.decide(sign * estimate, information, tilt=tilt)
+        return np.where(self.test.is_ready(information, sums), found, 0)

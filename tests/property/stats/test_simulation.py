@@ -1,4 +1,4 @@
-"""The short version of benchmarks/ab/simulate.py: few repeats, one seed, and the goals within sampling error."""
+"""The short version of benchmarks/ab: few repeats, one seed, and the goals within sampling error."""
 
 import importlib.util
 import sys
@@ -14,17 +14,27 @@ REPEATS = 1_500
 
 
 @pytest.fixture(scope="module")
-def simulate() -> Iterator[ModuleType]:
+def programs() -> Iterator[dict[str, ModuleType]]:
     loaded = {}
-    for name in ("traffic", "simulate"):
+    for name in ("traffic", "goals", "simulate", "bandits"):
         specification = importlib.util.spec_from_file_location(name, FOLDER / f"{name}.py")
         assert specification is not None
         assert specification.loader is not None
         loaded[name] = sys.modules[name] = importlib.util.module_from_spec(specification)
         specification.loader.exec_module(loaded[name])
-    yield loaded["simulate"]
+    yield loaded
     for name in loaded:
         del sys.modules[name]
+
+
+@pytest.fixture
+def simulate(programs: dict[str, ModuleType]) -> ModuleType:
+    return programs["simulate"]
+
+
+@pytest.fixture
+def bandits(programs: dict[str, ModuleType]) -> ModuleType:
+    return programs["bandits"]
 
 
 @pytest.mark.parametrize(
@@ -44,8 +54,8 @@ def test_errors_stay_within_bounds(simulate: ModuleType, name: str):
     scenario = next(scenario for scenario in simulate.traffic.scenarios() if scenario.name == name)
     random = np.random.default_rng(20)
     null, alternative = (simulate.run(scenario, effect, REPEATS, random) for effect in (0.0, 1.0))
-    assert simulate.wilson(null.better, REPEATS)[0] <= 0.05
-    assert simulate.wilson(alternative.better, REPEATS)[1] >= 0.80
+    assert simulate.goals.interval_of(null.better, REPEATS)[0] <= 0.05
+    assert simulate.goals.interval_of(alternative.better, REPEATS)[1] >= 0.80
     assert null.undecided + alternative.undecided < 0.01
 
 
@@ -75,7 +85,7 @@ def test_harm_is_called_harmful(simulate: ModuleType):
 def test_a_broken_guardrail_stops_promotion(simulate: ModuleType):
     scenario = simulate.traffic.of_rates("error rate", 0.01, 0.004, goal="minimize")
     broken = simulate.broken_guardrail(scenario, REPEATS, np.random.default_rng(24))
-    assert simulate.wilson(broken, REPEATS)[0] <= 0.05
+    assert simulate.goals.interval_of(broken, REPEATS)[0] <= 0.05
 
 
 def test_lost_units_are_flagged(simulate: ModuleType):
@@ -86,5 +96,38 @@ def test_lost_units_are_flagged(simulate: ModuleType):
 def test_the_gate_keeps_its_level(simulate: ModuleType):
     random = np.random.default_rng(27)
     equal = simulate.rejected(1_000, 1_000, random, lost=0.05, gained=0.05)
-    assert simulate.wilson(equal, 1_000)[0] <= 0.05
+    assert simulate.goals.interval_of(equal, 1_000)[0] <= 0.05
     assert simulate.rejected(10_000, 100, random, lost=0.015, gained=0.005) > 0.95
+
+
+def test_medians_keep_the_level(simulate: ModuleType):
+    random = np.random.default_rng(28)
+    equal = simulate.rejected_median(300, 200, random, worse=0.0)
+    assert simulate.goals.interval_of(equal, 200)[0] <= 0.05
+    assert simulate.rejected_median(300, 50, random, worse=0.5) > 0.9
+
+
+@pytest.mark.parametrize("rates", [(0.01, 0.01), (0.02, 0.01), (0.5, 0.5)])
+def test_healthy_challengers_are_left_alone(simulate: ModuleType, rates: tuple[float, float]):
+    share, _ = simulate.aborted(rates, 30, np.random.default_rng(29))
+    assert share <= 0.04
+
+
+@pytest.mark.parametrize(("rates", "within"), [((1.0, 0.01), 10), ((0.5, 0.01), 40), ((0.05, 0.01), 2_000)])
+def test_broken_challengers_are_aborted(simulate: ModuleType, rates: tuple[float, float], within: int):
+    share, requests = simulate.aborted(rates, 15, np.random.default_rng(30))
+    assert share == 1
+    assert requests <= within
+
+
+def test_bandits_lose_little(bandits: ModuleType):
+    random = np.random.default_rng(31)
+    for arms in bandits.ARMS:
+        ratios = bandits.regret(arms, 8, random)
+        assert ratios.mean() - 2 * ratios.std() / 8**0.5 <= arms.at_most, arms.name
+
+
+def test_bandits_name_the_best(bandits: ModuleType):
+    share, units = bandits.wrong_winners((0.10, 0.10, 0.12), 0.02, 40, np.random.default_rng(32))
+    assert share <= 0.1
+    assert units < 100_000

@@ -86,7 +86,7 @@ def test_a_winner_ends_it():
     assert look.value_remaining == 0
     assert look.because == (
         "b is the best with probability 100.0%, and another may be better by 0 at most: that is not worth going on"
-        " (smallest effect worth having 0.01, confidence 99%)"
+        " (smallest effect worth having 0.01, confidence 99.5%)"
     )
 
 
