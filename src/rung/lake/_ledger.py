@@ -111,14 +111,10 @@ class _Share:
     units: _Pile = field(default_factory=lambda: _Pile(_UNITS))
     names: _Pile = field(default_factory=lambda: _Pile(_NAMES))
 
-    def total(self, splits: _units.Ints) -> _units.Sums:
-        """Return the sums of base and delta."""
-        if not self.units.fresh:
-            return self.sums
+    def concerned(self) -> dict[str, _units.Ints]:
+        """Return the rows in the base of the units that the delta is about."""
         keys = np.unique(np.concatenate([rows[0] for rows in self.units.delta.values()]))
-        old = {group: self.units.concerned(group, keys) for group in _UNITS}
-        new = {group: np.concatenate((old[group], self.units.delta[group]), axis=1) for group in _UNITS}
-        return self.sums - _summarize(old, splits) + _summarize(new, splits)
+        return {group: self.units.concerned(group, keys) for group in _UNITS}
 
     def lead(self, number: int, news: News) -> None:
         """Give outcomes that name a prediction to the unit that it was made for; those of no known prediction wait.
@@ -296,8 +292,17 @@ class Ledger:
         return _mapped(path, tuple(rows), [columns.shape[1] for columns in rows.values()])
 
     def _total(self) -> Total:
-        sums = reduce(operator.add, (share.total(self._splits) for share in self._shares))
+        sums = reduce(operator.add, (share.sums for share in self._shares))
+        changed = [share for share in self._shares if share.units.fresh]
+        if changed:
+            parts = [share.concerned() for share in changed]
+            fresh = [share.units.delta for share in changed]
+            sums = sums - self._summarized(parts) + self._summarized(parts + fresh)
         return Total(sums=sums, traffic=self._traffic, received=self._received)
+
+    def _summarized(self, parts: Sequence[Mapping[str, _units.Ints]]) -> _units.Sums:
+        joined = {group: np.concatenate([rows[group] for rows in parts], axis=1) for group in _UNITS}
+        return _summarize(joined, self._splits)
 
     def _save(self) -> None:
         """Write down what the bases are, in one step."""
