@@ -181,7 +181,13 @@ def test_better_challenger_wins_ab_test(story: Story):
     attempt = story.platform.ask("promote", "housing.v1.m2")
 
     assert attempt["outcome"] == "promoted"
-    assert [verdict["gate"] for verdict in attempt["verdicts"]] == ["regression", "data", "replay", "load", "experiment"]
+    assert [verdict["gate"] for verdict in attempt["verdicts"]] == [
+        "regression",
+        "data",
+        "replay",
+        "load",
+        "experiment",
+    ]
     replayed, figures = (attempt["verdicts"][number]["evidence"] for number in (2, 4))
     assert (replayed["asked"], replayed["refused"]) == (200, 0)
     assert figures["metric"] == "within_10_percent"

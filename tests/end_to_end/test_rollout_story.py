@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import httpx2
 import pytest
 from consumers import CountingConsumers
 from live_platform import kill
@@ -44,6 +45,16 @@ def test_shadow_is_compared_and_reaches_nobody(platform: LivePlatform, incumbent
     found = shadow(platform, name)
     assert (found["agreement"]["share"], found["shadow_failed"], found["share"]) == (1.0, 0, 1.0)
     assert set(consumers.by_revision) == {incumbent}
+    assert found["truth"] is None
+
+    told = [
+        {"service": "tiny", "metric": "double", "value": 6.0, "prediction_id": identity}
+        for identity in list(consumers.answered)[-20:]
+    ]
+    assert httpx2.post(f"{platform.gateway}/outcomes", json=told).status_code == 202
+    platform.wait(lambda: shadow(platform, name)["truth"] is not None)
+    truth = shadow(platform, name)["truth"]
+    assert (truth["metric"], truth["effect"]) == ("right", 0.0)  # both say 3, and the truth is 6
 
     kill(platform.recorded()[name].pid)
     answered = len(consumers.answered)

@@ -169,7 +169,13 @@ def test_better_challenger_wins_with_its_guardrail(story: Story):
     attempt = story.platform.ask("promote", "reviews.v1.m2")
 
     assert attempt["outcome"] == "promoted"
-    assert [verdict["gate"] for verdict in attempt["verdicts"]] == ["regression", "data", "replay", "load", "experiment"]
+    assert [verdict["gate"] for verdict in attempt["verdicts"]] == [
+        "regression",
+        "data",
+        "replay",
+        "load",
+        "experiment",
+    ]
     figures = attempt["verdicts"][4]["evidence"]
     assert figures["metric"] == "agreed"
     assert figures["look"]["effect"] > 0

@@ -131,7 +131,7 @@ def deploy(platform: LivePlatform, *, design: str, handler: tuple[str, str] | No
     lines = service.read_text().splitlines()
     place = next(number for number, line in enumerate(lines) if "deadline=" in line)
     lines[place] = f"    {design}"
-    imports = "from rung.schema import ABTest, Bandit, BusinessMetric, RampStep, Shadowing"
+    imports = "from rung.schema import ABTest, Bandit, BusinessMetric, RampStep, Score, Shadowing"
     lines = [imports if line.startswith("from rung.schema import") else line for line in lines]
     service.write_text("\n".join(lines) + "\n")
     if handler is not None:

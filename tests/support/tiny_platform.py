@@ -16,11 +16,16 @@ if TYPE_CHECKING:
 def platform() -> Iterator[LivePlatform]:
     """A platform whose tiny.v1.m1 answers production, against the benchmark m0."""
     with live_platform() as platform:
-        tiny_service.write(platform.root)
-        platform.rung("up", "--detach")
-        platform.deploy("tiny")
-        tiny_service.change(platform.root, "slope: float = 0.0", "slope: float = 1.0")
-        tiny_service.document(platform.root, 1)
-        platform.deploy("tiny")
-        platform.rung("promote", "tiny.v1.m1")
+        begin(platform)
         yield platform
+
+
+def begin(platform: LivePlatform) -> None:
+    """Deploy the benchmark, then the first incumbent."""
+    tiny_service.write(platform.root)
+    platform.rung("up", "--detach")
+    platform.deploy("tiny")
+    tiny_service.change(platform.root, "slope: float = 0.0", "slope: float = 1.0")
+    tiny_service.document(platform.root, 1)
+    platform.deploy("tiny")
+    platform.rung("promote", "tiny.v1.m1")

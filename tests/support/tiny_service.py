@@ -60,7 +60,7 @@ _FILES = {
         from datetime import timedelta
         from enum import StrEnum
 
-        from rung.schema import ABTest, BusinessMetric
+        from rung.schema import ABTest, BusinessMetric, Score
 
         major = 1
 
@@ -80,6 +80,7 @@ _FILES = {
                     minimum_effect=0.1,
                     source="the test",
                     proximity="it is the truth",
+                    score=Score(truth="double", field="y", how="within", tolerance=0.2),
                 )
             ],
         )
