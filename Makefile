@@ -7,7 +7,7 @@ TORCH ?= $(filter true,$(CI))
 INSTALL := $(UV) pip install --quiet --python $(BIN)/python
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format lint types imports lock clean bench-training bench-serving bench-soak bench-ab
+.PHONY: help demo test check format lint types imports lock clean bench-training bench-serving bench-soak bench-ab demo-ab
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -33,6 +33,9 @@ $(VENV)/.torch: $(VENV)/.dev requirements/torch.txt
 
 demo: $(VENV)/.demo ## take the housing service through its whole life, in demo/
 	$(BIN)/python -m rung.demo demo
+
+demo-ab: $(VENV)/.dev ## see every way in which an A/B test ends, through a real gateway
+	$(BIN)/python benchmarks/ab/outcomes.py
 
 test: $(VENV)/.dev $(if $(TORCH),$(VENV)/.torch) ## run all tests; with TORCH=1, or CI=true, also those with torch
 	$(BIN)/python -m pytest -n 2 --dist loadfile
