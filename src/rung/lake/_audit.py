@@ -83,15 +83,15 @@ def seen(
         raise CallError("an audit needs at least one stretch of equal shares")
     if any(one.begin >= other.begin for one, other in pairwise(stretches)):
         raise CallError("the stretches of an audit must be in order", hint="sort them by their begin")
-    began = stretches[0].begin
-    number = pl.sum_horizontal(pl.lit(0), *((pl.col("time") >= stretch.begin).cast(pl.Int32) for stretch in stretches))
-    settled = pl.all_horizontal(
-        pl.lit(value=True), *(~pl.col("time").is_between(one.begin, one.begin + grace, "left") for one in stretches[1:])
-    )
-    rows = _health.assigned(predictions, experiment, began).filter(pl.col("unit_key").is_not_null(), settled)
+    rows = _health.assigned(predictions, experiment, stretches[0].begin).filter(pl.col("unit_key").is_not_null())
     units = rows.select("unit_key").unique().bottom_k(sample, by="unit_key").collect(engine="streaming")["unit_key"]
-    found = rows.filter(pl.col("unit_key").is_in(units.implode())).group_by("unit", stretch=number - 1)
-    return found.agg(arms=pl.col("arm").unique().sort()).sort("unit", "stretch").collect(engine="streaming")
+    found = rows.filter(pl.col("unit_key").is_in(units.implode())).select("unit", "time", "arm")
+    requests = found.collect(engine="streaming")
+    begins = pl.Series([stretch.begin for stretch in stretches], dtype=requests.schema["time"])
+    number = begins.search_sorted(requests["time"], side="right") - 1
+    is_settled = (requests["time"] - begins.gather(number) >= grace) | (number == 0)
+    settled = requests.with_columns(stretch=number).filter(is_settled)
+    return settled.group_by("unit", "stretch").agg(arms=pl.col("arm").unique().sort()).sort("unit", "stretch")
 
 
 def audit(rows: pl.DataFrame, stretches: Sequence[Stretch], *, salt: str, other: str | None) -> Audit:

@@ -200,6 +200,17 @@ def test_a_ledger_that_cannot_be_written_says_so(lake: Lake, writer: Writer):
     same(look(ledger, lake), fresh(lake))
 
 
+def test_two_processes_share_a_folder(lake: Lake, writer: Writer):
+    ledgers = [prepared(lake, writer), Ledger(Path(lake.root, "kept"), QUESTION, fold_rows=0)]
+    for round_ in range(4):
+        writer.measure(float(round_), minute=3 + round_, unit="a")
+        writer.predict(f"u{round_}", "incumbent", minute=5)
+        lake.ship()
+        same(look(ledgers[round_ % 2], lake), fresh(lake))
+    for ledger in (*ledgers, Ledger(Path(lake.root, "kept"), QUESTION)):
+        same(look(ledger, lake), fresh(lake))
+
+
 def test_a_look_without_news_reads_nothing(lake: Lake, writer: Writer, monkeypatch: pytest.MonkeyPatch):
     ledger = prepared(lake, writer)
     monkeypatch.setattr(Ledger, "_deal", None)
