@@ -79,7 +79,7 @@ def expected_duration(units: int, *, units_per_day: float, alpha: float = 0.05, 
         CallError: There is no traffic.
 
     >>> expected_duration(22_258, units_per_day=3_000)
-    Duration(if_better=4.7, if_no_effect=3.4, at_most=11.7, fixed_horizon=7.4)
+    Duration(if_better=4.7, if_no_effect=3.4, at_most=11.8, fixed_horizon=7.4)
     """
     if not units_per_day > 0:
         raise CallError(

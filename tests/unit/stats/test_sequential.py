@@ -1,10 +1,12 @@
 import json
 import math
 
+import numpy as np
 import pytest
 
 from rung.errors import CallError
 from rung.stats import Arm, Decision, SequentialTest
+from rung.stats.effects import stack
 
 TEST = SequentialTest(minimum_effect=0.02, kind="proportion", goal="maximize")
 
@@ -75,6 +77,17 @@ def test_skewed_outcomes_wait_longer():
     known, unknown = (few, many), tuple(Arm(units=arm.units, y=arm.y, yy=arm.yy) for arm in (few, many))
     assert "too early" in test.look([known]).because
     assert "too early" not in test.look([unknown]).because
+
+
+def test_small_skewed_arms_are_given_time():
+    small, even = (
+        stack([tuple(Arm(units=n, y=n / 100, yy=n / 100, yyy=n / 100) for n in units)])
+        for units in ((300, 2_700), (1_500, 1_500))
+    )
+    down = SequentialTest(minimum_effect=0.02, kind="proportion", goal="minimize")
+    information = np.array(1e5)
+    assert TEST.tilt(information, small) > 0.2
+    assert TEST.tilt(information, even) == down.tilt(information, small) == 0
 
 
 def test_a_longer_burn_in_waits():
