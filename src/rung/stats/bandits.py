@@ -157,8 +157,9 @@ def _expected_best(believed: Posterior) -> Floats:
 
 def shares_of(chances: Floats, floor: float) -> Floats:
     """Return shares of shape (arms, ...): the floor for every arm, the rest by its chance; sums are exactly 1."""
-    least = math.ceil(floor * _PARTS)
-    free = _PARTS - least * chances.shape[0]
+    count = chances.shape[0]
+    least = min(math.ceil(floor * _PARTS), _PARTS // count)  # a third of the parts, thrice, would be one too many
+    free = _PARTS - least * count
     parts = least + np.floor(free * chances / chances.sum(axis=0))
     largest = chances.argmax(axis=0)[None]
     rest = _PARTS - parts.sum(axis=0, keepdims=True)
@@ -318,8 +319,8 @@ def _check(arms: Mapping[str, Arm], floor: float, kind: Kind, goal: Goal) -> Non
     check_kind_and_goal(kind, goal)
     if len(arms) < 2:  # noqa: PLR2004  # one arm is no choice
         raise CallError(f"{len(arms)} arms are no choice", hint="give the sums of at least two arms")
-    if not (floor >= 0 and math.ceil(floor * _PARTS) * len(arms) <= _PARTS):
+    if not 0 <= floor <= 1 / len(arms):
         raise CallError(
             f"a floor of {floor:g} for each of {len(arms)} arms is more than all traffic, or below 0",
-            hint=f"at most {math.floor(1e6 / len(arms)) / 1e6:g}",
+            hint=f"at most {1 / len(arms):.4g}",
         )

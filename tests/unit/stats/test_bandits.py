@@ -33,11 +33,11 @@ def test_chances_are_those_of_draws(arms: dict[str, Arm]):
     assert regret == pytest.approx((draws.max(axis=1) - draws.mean(axis=1)).mean(), abs=0.001)
 
 
-@pytest.mark.parametrize("floor", [0.0, 0.05, 1 / 3.01])
+@pytest.mark.parametrize("floor", [0.0, 0.05, 1 / 3])
 def test_shares_sum_to_one_exactly(floor: float):
     shares = thompson_shares(CLOSE, kind="proportion", goal="maximize", floor=floor)
     assert sum(shares.values()) == sum(reversed(shares.values())) == 1.0
-    assert min(shares.values()) >= floor
+    assert min(shares.values()) >= floor - 2**-20
     assert shares["b"] == max(shares.values())
 
 
