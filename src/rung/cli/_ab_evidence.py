@@ -11,8 +11,8 @@ import click
 from rung.cli._blocks import ROW_INDENT, bar, below, coloured, column_of, row, scale
 from rung.cli._duration import spell
 from rung.schema import ABTest
-from rung.stats.outlook import Outlook, outlook
-from rung.stats.sequential import Bounds, Look
+from rung.stats import Look, Outlook, outlook
+from rung.stats.sequential import Bounds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import textwrap
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -23,6 +24,7 @@ _COLOURS: dict[Tone, str] = {
     "bad": "red",
     "quiet": "bright_black",
 }
+_COLOUR = re.compile(r"(\x1b\[[0-9;]*m)")
 _BLANK = 0x2800
 _DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 """Bits of a cell's eight dots, by row and column."""
@@ -44,10 +46,13 @@ def fit(line: str, width: int) -> str:
     >>> fit("abcdef", 4)
     'abc…'
     """
-    plain = click.unstyle(line)
-    if len(plain) <= width:
+    if len(click.unstyle(line)) <= width:
         return line
-    return plain[: max(width - 1, 0)] + "…"
+    kept, left = [], max(width - 1, 0)
+    for part in _COLOUR.split(line):
+        kept.append(part if _COLOUR.match(part) else part[:left])
+        left -= 0 if _COLOUR.match(part) else len(kept[-1])
+    return "".join(kept) + "…"
 
 
 def bar(share: float, width: int, tone: Tone = "main") -> str:

@@ -13,6 +13,7 @@ from rung.stats.gate import DrawnScore, Gate, GroupedScore, bootstrap_draws, boo
 from rung.stats.guardrail import Guardrail, guardrail
 from rung.stats.health import Health, worse_errors
 from rung.stats.offpolicy import PolicyValue, doubly_robust, inverse_propensity, self_normalised
+from rung.stats.outlook import Outlook, outlook
 from rung.stats.planning import Duration, expected_duration, required_units
 from rung.stats.proportions import wilson_interval
 from rung.stats.sample_ratio import SampleRatio, sample_ratio, stratified_sample_ratio
@@ -51,6 +52,7 @@ __all__ = [
     "Look",
     "NumericShift",
     "Outcome",
+    "Outlook",
     "PairedEffect",
     "PolicyValue",
     "SampleRatio",
@@ -72,6 +74,7 @@ __all__ = [
     "inverse_propensity",
     "judge_bandit",
     "numeric_shift",
+    "outlook",
     "paired_effect",
     "paired_gate",
     "required_units",

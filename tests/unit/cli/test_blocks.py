@@ -52,7 +52,7 @@ def test_texts_below_never_touch():
 
 def test_cut_line_says_so():
     assert fit(coloured("abc", "good"), 3) == coloured("abc", "good")
-    assert fit(coloured("abcdef", "good"), 3) == "ab…"
+    assert fit(coloured("abcdef", "good"), 3) == coloured("ab", "good") + "…"
 
 
 @pytest.mark.parametrize("width", [60, 80, 120])

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rung.stats import Arm, SequentialTest
-from rung.stats.outlook import outlook
+from rung.stats import Arm, SequentialTest, outlook
 from rung.stats.sequential import log_likelihood_ratios
 
 _TEST = SequentialTest(minimum_effect=0.02, kind="proportion", goal="maximize")
