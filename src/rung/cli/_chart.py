@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from dataclasses import dataclass
 from itertools import pairwise
+from operator import itemgetter
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 if TYPE_CHECKING:
@@ -159,8 +161,9 @@ def height_at(points: Sequence[tuple[float, float]], x: float) -> float | None:
     >>> height_at([(0.0, 1.0), (2.0, 3.0)], 0.5), height_at([(0.0, 1.0)], 2.0)
     (1.5, None)
     """
-    for (before, y), (after, next_y) in pairwise(points):
-        if before <= x <= after:
-            share = (x - before) / (after - before) if after > before else 0.0
-            return y + share * (next_y - y)
-    return points[0][1] if len(points) == 1 and points[0][0] == x else None
+    right = bisect_left(points, x, key=itemgetter(0))
+    if right == len(points) or (right == 0 and points[0][0] > x):
+        return None
+    (before, y), (after, next_y) = points[max(right - 1, 0)], points[right]
+    share = (x - before) / (after - before) if after > before else 1.0
+    return y + share * (next_y - y)
