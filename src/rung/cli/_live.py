@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import sys
 import time
@@ -36,14 +37,14 @@ def watch(look: Callable[[int], View], *, quiet: bool = False) -> None:
     """Show what `look` gives until it is over.
 
     Args:
-        look: Takes the width of the terminal. While it raises `ControlPlaneError`, the last view stays for a minute.
+        look: Takes the width of the terminal. When it raises `ControlPlaneError`, the last view stays for a minute.
         quiet: Show nothing, and only wait.
 
     Raises:
-        ControlPlaneError: The control plane stayed away.
+        ControlPlaneError: The control plane was not there, or stayed away.
     """
     show = _quietly if quiet else _Terminal().show if sys.stdout.isatty() else _Pipe().show
-    seen = time.monotonic()
+    seen = -math.inf
     while True:
         try:
             view = look(width())
