@@ -13,10 +13,17 @@ from rung.lake import _requests
 if TYPE_CHECKING:
     from datetime import datetime
 
-__all__ = ["Health", "assigned", "measure"]
+    from rung.lake._tables import Mark, Table
+
+__all__ = ["Health", "Watch", "assigned", "measure"]
 
 _ERROR: Final = 500
 """HTTP statuses from here on are the server's failures."""
+
+_COLUMNS: Final = pl.Schema(
+    {"arm": pl.Categorical(), "minor": pl.Int32(), "status": pl.Int16(), "duration_ms": pl.Float32()}
+)
+"""What stays in memory of a request: fourteen bytes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,27 +64,58 @@ def assigned(predictions: pl.LazyFrame, experiment: str, since: datetime) -> pl.
     )
 
 
-def measure(requests: pl.LazyFrame, *, slow_ms: float) -> dict[str, Health]:
+class Watch:
+    """The requests of one experiment since an instant; each look reads only those that are new. For one thread."""
+
+    def __init__(self, experiment: str, since: datetime) -> None:
+        self._experiment = experiment
+        self._since = since
+        self._mark: Mark | None = None  # up to where the table was read
+        self._rows = _COLUMNS.to_frame()
+
+    def look(self, predictions: Table, *, slow_ms: float) -> dict[str, Health]:
+        """Take what is new in the table, and count everything."""
+        changes = predictions.changes(self._mark)
+        before = _COLUMNS.to_frame() if changes.whole else self._rows
+        news = [_narrow(assigned(part, self._experiment, self._since)) for part in changes.parts]
+        self._rows = pl.concat([before, *news])
+        self._mark = changes.mark
+        return measure(self._rows, slow_ms=slow_ms)
+
+
+def measure(rows: pl.DataFrame, *, slow_ms: float) -> dict[str, Health]:
     """Count requests by the arm that they were assigned to.
 
     An arm is at home in the revision that it names (`m3`) or, in an A/B test, the incumbent in the revision that
     answers most of its requests. The challenger's requests that this revision answered, and a named arm's that another
     one answered, fell back.
     """
-    rows = requests.select("arm", "minor", "status", "duration_ms").collect(engine="streaming")
-    incumbent = next(iter(rows.filter(pl.col("arm") == "incumbent")["minor"].mode().sort()), -1)
-    named = pl.col("arm").str.extract(r"^m(\d+)$", 1).cast(pl.Int32)
-    fallback = (
-        pl.when(named.is_not_null())
-        .then(pl.col("minor") != named)
-        .otherwise((pl.col("arm") != "incumbent") & (pl.col("minor") == incumbent))
-    )
     found = rows.group_by("arm").agg(
         requests=pl.len(),
         errors=(pl.col("status") >= _ERROR).sum(),
         slow=(pl.col("duration_ms") > slow_ms).sum(),
-        fallback=fallback.sum(),
         p50_ms=pl.col("duration_ms").quantile(0.5, "linear"),
         p99_ms=pl.col("duration_ms").quantile(0.99, "linear"),
     )
-    return {row.pop("arm"): Health(**row) for row in found.sort("arm").iter_rows(named=True)}
+    fallback = _fallback(rows)
+    return {
+        arm: Health(**row, fallback=fallback[arm])
+        for row in found.sort("arm").iter_rows(named=True)
+        for arm in [row.pop("arm")]
+    }
+
+
+def _fallback(rows: pl.DataFrame) -> dict[str, int]:
+    """Count the requests of each arm that were not answered where it is at home."""
+    counts = rows.group_by("arm", "minor").len().sort("len", "minor", descending=[True, False]).rows()
+    incumbent = next((minor for arm, minor, _ in counts if arm == "incumbent"), -1)
+    fallback: dict[str, int] = {}
+    for arm, minor, count in counts:
+        named = arm.removeprefix("m")
+        fell_back = minor != int(named) if named.isdecimal() else arm != "incumbent" and minor == incumbent
+        fallback[arm] = fallback.get(arm, 0) + count * fell_back
+    return fallback
+
+
+def _narrow(requests: pl.LazyFrame) -> pl.DataFrame:
+    return requests.select(pl.col(name).cast(kind) for name, kind in _COLUMNS.items()).collect(engine="streaming")

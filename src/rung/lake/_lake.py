@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 __all__ = ["Lake"]
 
 _LOOK_BACK: Final = timedelta(days=30)
-_LEDGERS: Final = 32
-"""Comparisons that stay open between looks."""
+_OPEN: Final = 32
+"""Comparisons, and watches over requests, that stay open between looks."""
 
 
 class Lake:
@@ -68,6 +68,8 @@ class Lake:
         self._kept = None if "://" in self.root else Path(self.root) / "ledgers"
         self._ledgers: dict[_facts.Question, _ledger.Ledger] = {}
         self._looking = threading.Lock()
+        self._watches: dict[tuple[str, datetime], _health.Watch] = {}
+        self._watching = threading.Lock()
 
     def ship(self) -> _ship.Shipped:
         """Move every line that was in the logs when the call began into the tables, each exactly once.
@@ -137,12 +139,14 @@ class Lake:
         with self._looking:
             ledger = self._ledgers.pop(question, None) or _ledger.Ledger(self._kept, question)
             self._ledgers[question] = ledger  # the newest last
-            while len(self._ledgers) > _LEDGERS:
+            while len(self._ledgers) > _OPEN:
                 self._ledgers.pop(next(iter(self._ledgers)))
             return _arms.compare(ledger.look(self.tables[PREDICTIONS], self.tables[OUTCOMES]))
 
     def health(self, experiment: str, *, since: datetime, slow_ms: float = math.inf) -> dict[str, _health.Health]:
         """Count an experiment's production requests by the arm that they were assigned to; no outcome is needed.
+
+        The next look at the same requests, since the same instant, reads only what was shipped in between.
 
         Args:
             experiment: The id that the predictions carry.
@@ -152,8 +156,12 @@ class Lake:
         Returns:
             By arm; an arm without a request is not there.
         """
-        requests = _health.assigned(self.tables[PREDICTIONS].scan(), experiment, since)
-        return _health.measure(requests, slow_ms=slow_ms)
+        with self._watching:
+            watch = self._watches.pop((experiment, since), None) or _health.Watch(experiment, since)
+            self._watches[experiment, since] = watch  # the newest last
+            while len(self._watches) > _OPEN:
+                self._watches.pop(next(iter(self._watches)))
+            return watch.look(self.tables[PREDICTIONS], slow_ms=slow_ms)
 
     def shadow(
         self,

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import mmap
 import operator
 import os
 import shutil
@@ -77,6 +78,7 @@ class _Pile:
     base: dict[str, _units.Ints] = field(default_factory=dict)  # in the order of the keys
     delta: dict[str, _units.Ints] = field(default_factory=dict)
     file: str = ""  # that holds the base
+    mapping: mmap.mmap | None = None  # of that file
 
     def __post_init__(self) -> None:
         self.base = self.base or _nothing(self.groups)
@@ -104,17 +106,33 @@ class _Pile:
         skipped = np.cumsum(counts) - counts
         return rows[:, np.repeat(first - skipped, counts) + np.arange(counts.sum())]
 
+    def advise(self, advice: int) -> None:
+        """Tell the kernel how the base is read next; pages that were read count as memory until then."""
+        if self.mapping is not None:
+            self.mapping.madvise(advice)
+
 
 @dataclass(slots=True)
 class _Share:
     sums: _units.Sums  # of the units' base
     units: _Pile = field(default_factory=lambda: _Pile(_UNITS))
     names: _Pile = field(default_factory=lambda: _Pile(_NAMES))
+    keys: _units.Ints = field(
+        default_factory=lambda: np.zeros(0, dtype=np.int64)
+    )  # of the units in the delta, ascending
+    recalled: dict[str, _units.Ints] = field(default_factory=lambda: _nothing(_UNITS))  # rows of these in the base
 
-    def concerned(self) -> dict[str, _units.Ints]:
-        """Return the rows in the base of the units that the delta is about."""
-        keys = np.unique(np.concatenate([rows[0] for rows in self.units.delta.values()]))
-        return {group: self.units.concerned(group, keys) for group in _UNITS}
+    def take(self, news: Mapping[str, _units.Ints]) -> None:
+        """Append to the delta, and recall what the base has of units that were not in it yet."""
+        for group, rows in news.items():
+            self.units.add(group, rows)
+        keys = np.unique(np.concatenate([rows[0] for rows in news.values()]))
+        fresh = np.setdiff1d(keys, self.keys, assume_unique=True)
+        if fresh.size:
+            self.keys = np.union1d(self.keys, fresh)
+            for group, rows in self.recalled.items():
+                self.recalled[group] = np.concatenate((rows, self.units.concerned(group, fresh)), axis=1)
+            self.units.advise(mmap.MADV_DONTNEED)
 
     def lead(self, number: int, news: News) -> None:
         """Give outcomes that name a prediction to the unit that it was made for; those of no known prediction wait.
@@ -139,6 +157,7 @@ class _Share:
             found = places >= 0
             owners[:, found] = rows[1:, places[found]]
             known |= found
+        self.names.advise(mmap.MADV_DONTNEED)
         return owners[0, known], owners[1, known], known
 
 
@@ -256,8 +275,7 @@ class Ledger:
             for number, share in enumerate(self._shares):
                 share.lead(number, news)
         for number, share in enumerate(self._shares):
-            for group in _UNITS:
-                share.units.add(group, _taken(news, group, number))
+            share.take({group: _taken(news, group, number) for group in _UNITS})
 
     def _fold(self, news: News) -> None:
         """Put deltas and news into the bases, and write these down."""
@@ -266,6 +284,7 @@ class Ledger:
             if self._owners:
                 for number, share in enumerate(self._shares):
                     share.lead(number, news)
+                    share.names.advise(mmap.MADV_SEQUENTIAL)
                     rows = {group: _sorted(group, share.names.all(group)) for group in _NAMES}
                     share.names = self._written(f"{token}-names-{number:02}", rows)
             with ThreadPoolExecutor(min(_WORKERS, os.cpu_count() or 1)) as pool:
@@ -277,9 +296,10 @@ class Ledger:
         share = self._shares[number]
         for group in _UNITS:
             share.units.add(group, _taken(news, group, number))
+        share.units.advise(mmap.MADV_SEQUENTIAL)
         rows = {group: _sorted(group, share.units.all(group)) for group in _UNITS}
-        share.sums = _summarize(rows, self._splits)  # before it is mapped: pages that were read count as memory
-        share.units = self._written(f"{token}-units-{number:02}", rows)
+        units = self._written(f"{token}-units-{number:02}", rows)
+        self._shares[number] = _Share(_summarize(rows, self._splits), units, share.names)
 
     def _written(self, name: str, rows: Mapping[str, _units.Ints]) -> _Pile:
         """Write rows to the disk, and return them as the base of a pile."""
@@ -293,11 +313,9 @@ class Ledger:
 
     def _total(self) -> Total:
         sums = reduce(operator.add, (share.sums for share in self._shares))
-        changed = [share for share in self._shares if share.units.fresh]
-        if changed:
-            parts = [share.concerned() for share in changed]
-            fresh = [share.units.delta for share in changed]
-            sums = sums - self._summarized(parts) + self._summarized(parts + fresh)
+        recalled = [share.recalled for share in self._shares]
+        deltas = [share.units.delta for share in self._shares]
+        sums = sums - self._summarized(recalled) + self._summarized(recalled + deltas)
         return Total(sums=sums, traffic=self._traffic, received=self._received)
 
     def _summarized(self, parts: Sequence[Mapping[str, _units.Ints]]) -> _units.Sums:
@@ -343,11 +361,10 @@ class Ledger:
 
     def _read(self, share: Mapping[str, Any]) -> _Share:
         sums = _units.Sums(**share["sums"] | {"cells": np.array(share["sums"]["cells"])})
-        piles = []
-        for kind, groups in (("units", _UNITS), ("names", _NAMES)):
-            file, counts = share[kind]
-            piles.append(_mapped(self._folder / file, groups, counts) if file else _Pile(groups))
-        return _Share(sums, *piles)
+        return _Share(sums, self._found(_UNITS, *share["units"]), self._found(_NAMES, *share["names"]))
+
+    def _found(self, groups: tuple[str, ...], file: str, counts: Sequence[int]) -> _Pile:
+        return _mapped(self._folder / file, groups, counts) if file else _Pile(groups)
 
     def _identity(self) -> dict[str, Any]:
         return {"format": _FORMAT, "fields": list(_units.FIELDS), "splits": self._splits.tolist()}
@@ -394,10 +411,14 @@ def _mapped(path: Path, groups: Sequence[str], counts: Sequence[int]) -> _Pile:
     sizes = [GROUPS[group] * count for group, count in zip(groups, counts, strict=True)]
     if path.stat().st_size != 8 * sum(sizes):
         raise ValueError(f"{path} is not as long as it was when it was written")
-    numbers = np.memmap(path, dtype=np.int64, mode="r") if sum(sizes) else np.zeros(0, dtype=np.int64)
+    mapping = None
+    if sum(sizes):
+        with path.open("rb") as file:
+            mapping = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    numbers = np.frombuffer(mapping or b"", dtype=np.int64)
     columns = np.split(numbers, np.cumsum(sizes)[:-1])
     base = {group: rows.reshape(GROUPS[group], -1) for group, rows in zip(groups, columns, strict=True)}
-    return _Pile(tuple(groups), base=base, file=path.name)
+    return _Pile(tuple(groups), base=base, file=path.name, mapping=mapping)
 
 
 def _summarize(rows: Mapping[str, _units.Ints], splits: _units.Ints) -> _units.Sums:

@@ -21,7 +21,7 @@ def test_arms_are_told_apart(lake: Lake, writer: Writer):
     writer.predict("c", "challenger", status=422, duration_ms=1.0)
     lake.ship()
     found = lake.health("e1", since=START, slow_ms=100)
-    assert found["incumbent"] == Health(requests=4, p50_ms=11.5, p99_ms=pytest.approx(12.97))
+    assert found["incumbent"] == Health(requests=4, p50_ms=11.5, p99_ms=pytest.approx(12.97, rel=1e-6))
     challenger = found["challenger"]
     assert (challenger.requests, challenger.errors, challenger.slow) == (2, 1, 1)
     assert (challenger.error_share, challenger.slow_share, challenger.fallback_share) == (0.5, 0.5, 0)
@@ -54,6 +54,16 @@ def test_named_arms_are_at_home_in_their_revision(lake: Lake, writer: Writer):
         "m2": (2, 1),
         "m3": (1, 0),
     }
+
+
+def test_looks_go_on_with_what_is_new(lake: Lake, writer: Writer):
+    for number in range(1, 4):
+        writer.predict("c", "challenger", minute=number)
+        lake.ship()
+        assert lake.health("e1", since=START)["challenger"].requests == number
+    assert lake.health("e1", since=START.replace(minute=2))["challenger"].requests == 2
+    fresh = type(lake)(lake.root)
+    assert fresh.health("e1", since=START) == lake.health("e1", since=START)
 
 
 def test_shadows_and_older_requests_do_not_count(lake: Lake, writer: Writer):
