@@ -134,6 +134,7 @@ def main() -> int:
     parser.add_argument("--output", type=Path, default=goals.OUTPUT)
     options = parser.parse_args()
     seed = secrets.randbits(64) if options.seed is None else options.seed
+    print(f"seed {seed}, {options.repeats} repeats")
     found = measure(options.repeats, np.random.default_rng(seed))
     facts = {"seed": seed, "repeats": options.repeats}
     return goals.report(found, facts, output=options.output, part="bandits")

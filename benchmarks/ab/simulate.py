@@ -43,6 +43,9 @@ Judge = Callable[[Floats, Floats, Floats], NDArray[np.int64]]
 PLAIN = ("proportion", "mean", "ratio")
 """The scenarios whose cost the goals are about: even shares, no heavy tail."""
 
+BESIDE = "beside"
+"""What is not the sequential test: guardrails, lost units, gates, health."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
@@ -238,7 +241,7 @@ def ab_goals(outcomes: list[Outcome]) -> list[Goal]:
 
 
 def other_goals(repeats: int, random: Random) -> list[Goal]:
-    """Measure what is not the sequential test: guardrails, lost units, the paired gate."""
+    """Measure what is not the sequential test: guardrails, lost units, gates, health."""
     rare = traffic.of_rates("error rate", 0.01, 0.004, goal="minimize")
     slow = traffic.of_units("latency", traffic.latency, 0.10, goal="minimize")
     worst = max(broken_guardrail(scenario, repeats, random) for scenario in (rare, slow))
@@ -338,13 +341,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=20_000, help="of each scenario")
     parser.add_argument("--seed", type=int, default=None, help="fresh unless given")
-    parser.add_argument("--only", default="", help="scenarios whose name has this word; without the goals beside them")
+    parser.add_argument("--only", default="", help=f"scenarios whose name has this word; {BESIDE!r}: all but scenarios")
     parser.add_argument("--output", type=Path, default=goals.OUTPUT)
     options = parser.parse_args()
     seed = secrets.randbits(64) if options.seed is None else options.seed
     random = np.random.default_rng(seed)
+    print(f"seed {seed}, {options.repeats} repeats")
     outcomes = measure(options.repeats, random, options.only)
-    if options.only:
+    if options.only not in {"", BESIDE}:
         return 0
     found = ab_goals(outcomes) + other_goals(options.repeats, random)
     facts = {"seed": seed, "repeats": options.repeats, "outcomes": [asdict(outcome) for outcome in outcomes]}
