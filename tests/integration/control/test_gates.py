@@ -27,10 +27,11 @@ def verdicts(platform: LivePlatform, name: str) -> dict[str, dict[str, Any]]:
     return {verdict["gate"]: verdict for verdict in attempts[-1]["verdicts"]} if attempts else {}
 
 
-def judged(platform: LivePlatform, gate: str) -> dict[str, Any]:
+def judged(platform: LivePlatform, gate: str, *, major: int = 1) -> dict[str, Any]:
     """Deploy what is in the working tree, promote it until a gate has found something, and tear it down."""
-    minor = len(platform.states())
-    tiny_service.document(platform.root, minor)
+    minor = sum(name.startswith(f"tiny.v{major}.") for name in platform.states())
+    document = platform.root / "experiments" / "tiny" / "experiments" / f"v{major}.m{minor}.md"
+    document.write_text("# Double otherwise\n")
     name = platform.deploy("tiny")
     platform.rung("promote", name, "--detach")
     platform.wait(lambda: gate in verdicts(platform, name) or platform.states()[name] == "torn_down")
@@ -64,11 +65,19 @@ def test_unchecked_rows_are_said_to_be(platform: LivePlatform):
     assert "mean_error 100.5 against 100.5 (a loss beyond 0 is caught)" in found["because"]
 
 
-def test_rows_of_candidate_and_reference_are_checked(platform: LivePlatform):
+def test_rows_are_checked_and_medians_drawn(platform: LivePlatform):
+    """What is said of a test beside its code leaves it the same test."""
+    said = "@goal.minimize(smooth=False, budget=50)"
     tiny_service.change(platform.root, "for x in load_data])", f"for x in load_data], {TRAINED})")
+    tiny_service.change(platform.root, "@goal.minimize", said, file="tests/data.py")
     found = judged(platform, "data")
+    tiny_service.change(platform.root, said, "@goal.minimize", file="tests/data.py")
     trained = found["evidence"]["training_rows"]
     assert (found["kind"], trained["held_out"], trained["training"], trained["leaked"]) == ("pass", 200, 200, 0)
+    (test,) = found["evidence"]["tests"]
+    assert (test["candidate"], test["reference"], test["difference"]) == (100.5, 100.5, 0.0)
+    mark = {"best": "tiny.v1.m1", "below": 0.0, "budget": 50.0, "declared": True, "holds": True}
+    assert test["high_water"] == mark
 
 
 def test_leak_fails_the_training(platform: LivePlatform):
@@ -106,26 +115,6 @@ def test_changed_test_is_not_compared(platform: LivePlatform):
     assert "mean_error 201 (changed, so not compared)" in found["because"]
 
 
-def test_median_is_judged_by_draws(platform: LivePlatform):
-    """The incumbent has the test too, under its name, but computed otherwise: only a further revision compares."""
-    tiny_service.change(
-        platform.root, "@goal.minimize", "@goal.minimize(smooth=False, budget=50)", file="tests/data.py"
-    )
-    found = judged(platform, "data")
-    tiny_service.change(
-        platform.root, "@goal.minimize(smooth=False, budget=50)", "@goal.minimize", file="tests/data.py"
-    )
-    (test,) = found["evidence"]["tests"]
-    assert (test["candidate"], test["reference"], test["difference"]) == (100.5, 100.5, 0.0)
-    assert test["high_water"] == {
-        "best": "tiny.v1.m1",
-        "below": 0.0,
-        "budget": 50.0,
-        "declared": True,
-        "holds": True,
-    }
-
-
 def test_recorded_requests_are_replayed(platform: LivePlatform):
     predict(platform, *({"instances": [{"x": x}, {"x": x + 1}]} for x in range(1, 40)))
     tiny_service.change(platform.root, "slope: float = 1.0", "slope: float = 2.0")
@@ -156,3 +145,27 @@ def test_request_that_is_refused_now_rejects(platform: LivePlatform):
     assert "2 were refused, and its schema took them all (predict answered 422: " in found["because"]
     tiny_service.change(platform.root, rule, "", file="schema/request.py")
     tiny_service.change(platform.root, "range(8, 201)", "range(1, 201)")
+
+
+def test_new_major_is_replayed_through_its_mapping(platform: LivePlatform):
+    """Version 2 adds one to everything: nobody answers as before, and nobody is refused."""
+    tiny_service.change(platform.root, "slope: float = 2.0", "slope: float = 1.0")
+    tiny_service.change(platform.root, "major = 1", "major = 2", file="schema/service.py")
+    platform.deploy("tiny")
+    tiny_service.change(
+        platform.root,
+        "ab_test = ABTest(",
+        """
+def upgrade_request(route, body):
+    return route, {**body, "parameters": {"offset": 1.0}}
+
+
+ab_test = ABTest(
+    replay=30,""",
+        file="schema/service.py",
+    )
+    found = judged(platform, "replay", major=2)
+    assert found["because"].startswith("of 30 recorded requests of tiny.v1, none was refused; 0 failed")
+    agreement = found["evidence"]["agreement"]
+    assert (agreement["instances"], agreement["share"]) == (60, 0.0)
+    assert agreement["fields"]["y"]["difference"] == 1.0
