@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rung.cli._blocks import ROW_INDENT, bar, below, coloured, column_of, row, scale
+from rung.charts.blocks import ROW_INDENT, bar, below, coloured, column_of, row, scale
 from rung.cli._duration import spell
 from rung.schema import ABTest
 from rung.stats import Look, Outlook, outlook
@@ -17,7 +17,7 @@ from rung.stats.sequential import Bounds
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from rung.cli._chart import Tone
+    from rung.charts.figure import Tone
 
 _BESIDE = 34  # characters for the numbers beside a scale
 _NARROWEST, _WIDEST = 20, 62

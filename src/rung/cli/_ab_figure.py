@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from rung.cli._chart import Band, Curve, Figure, Mark, Panel, Rule, Tone, padded
+from rung.charts.figure import Band, Curve, Figure, Mark, Panel, Rule, Tone, padded
 from rung.errors import ConflictError
 from rung.schema import ABTest
 

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import click
 
+from rung.charts.blocks import bar, coloured, fit, row
 from rung.cli._ab_evidence import active_seconds, evidence
-from rung.cli._blocks import bar, coloured, fit, row
 from rung.cli._duration import spell
 from rung.schema import ABTest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from rung.cli._chart import Tone
+    from rung.charts.figure import Tone
 
 Shown: TypeAlias = dict[str, Any]
 """An A/B test as `GET /majors/{service}/{major}/experiment` gives it."""

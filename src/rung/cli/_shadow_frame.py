@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rung.cli._blocks import ROW_INDENT, bar, coloured, fit, row, scale, stacked
+from rung.charts.blocks import ROW_INDENT, bar, coloured, fit, row, scale, stacked
 from rung.cli._duration import spell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from rung.cli._chart import Tone
+    from rung.charts.figure import Tone
 
 _BESIDE = 56  # characters for the words beside a bar
 _NARROWEST, _WIDEST = 10, 40

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rung.cli._blocks import coloured
-from rung.cli._chart import Band, Curve, Figure, Panel, Rule, padded
+from rung.charts.blocks import coloured
+from rung.charts.figure import Band, Curve, Figure, Panel, Rule, padded
 from rung.cli._duration import spell
 
 if TYPE_CHECKING:

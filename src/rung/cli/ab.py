@@ -57,7 +57,8 @@ def plot(name: str, output: Path | None, as_json: bool) -> None:
 
     In the terminal, or with -o as a picture that needs nothing beside it. --json prints the looks that are drawn.
     """
-    shown = _Test(name).look()
+    test = _Test(name)
+    shown = {**test.look(), "course": test.course()}
     if as_json:
         print_json(shown["course"])
     if output is None and as_json:
@@ -107,12 +108,12 @@ def draw(figure: Any, output: Path | None, *, quiet: bool = False) -> None:
         CallError: The file cannot be written.
     """
     if output is None:
-        from rung.cli._blocks import to_blocks
+        from rung.charts.blocks import to_blocks
         from rung.cli._live import width
 
         click.echo("\n".join(to_blocks(figure, width=width())))
         return
-    from rung.cli._svg import to_svg
+    from rung.charts.svg import to_svg
 
     try:
         output.write_text(to_svg(figure), encoding="utf-8")
@@ -140,6 +141,11 @@ class _Test:
         if self._shown["ended"]:
             self._attempt = self._ended_attempt()
         return self._shown
+
+    def course(self) -> list[dict[str, Any]]:
+        """Ask for the looks that were kept."""
+        found: list[dict[str, Any]] = self._control.get(f"{self._path}/course")
+        return found
 
     def _ended_attempt(self) -> dict[str, Any]:
         """Give how the promotion of the challenger ended: of several, the one that won."""
@@ -179,7 +185,7 @@ class _Test:
 
         expected = None if self._shown["ended"] else outlook_of(self._shown, datetime.now(UTC))
         return {
-            **{name: value for name, value in self._shown.items() if name != "course"},
+            **self._shown,
             "outlook": None if expected is None else asdict(expected),
             "attempt": self._attempt,
         }
@@ -200,7 +206,7 @@ def path_of(name: str) -> str:
 def _steer(name: str, deed: str, body: dict[str, str] | None, *, as_json: bool) -> None:
     shown = Control().post(f"{path_of(name)}/{deed}", body)
     if as_json:
-        print_json({key: value for key, value in shown.items() if key != "course"})
+        print_json(shown)
         return
     if shown["ended"]:
         click.echo(f"the test of {shown['challenger']} has ended; {shown['incumbent']} gets all units")

@@ -205,8 +205,13 @@ def _add_deeds(router: APIRouter, platform: Platform) -> None:
 def _add_experiments(router: APIRouter, platform: Platform) -> None:
     @router.get("/majors/{service}/{major}/experiment")
     def experiment(service: _Service, major: int) -> dict[str, Any]:
-        """Tell of the newest A/B test of a major, with its course."""
+        """Tell of the newest A/B test of a major."""
         return platform.experiment(service, major)
+
+    @router.get("/majors/{service}/{major}/experiment/course")
+    def course(service: _Service, major: int) -> list[dict[str, Any]]:
+        """Give the looks at the newest A/B test that were kept: its course."""
+        return platform.registry.looks(platform.promotions.experiments.newest(service, major).id)
 
     @router.get("/majors/{service}/{major}/experiment/audit")
     def audit(service: _Service, major: int) -> dict[str, Any]:

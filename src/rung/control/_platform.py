@@ -21,7 +21,7 @@ from rung.control.servers import Servers
 from rung.errors import ConflictError, NotFoundError
 from rung.gateway import Gateway
 from rung.lake import Lake
-from rung.lifecycle import SERVED, State
+from rung.lifecycle import MIRRORED, SERVED, State
 from rung.registry import open_registry
 from rung.schema import RevisionName
 
@@ -135,13 +135,12 @@ class Platform:
         return self.revision(name)
 
     def experiment(self, service: str, major: int) -> dict[str, Any]:
-        """Tell of the newest A/B test of a major, with its course.
+        """Tell of the newest A/B test of a major.
 
         Raises:
             NotFoundError: There has been none.
         """
-        found = self.promotions.experiments.newest(service, major)
-        return {**experiment_json(found), "course": self.registry.looks(found.id)}
+        return experiment_json(self.promotions.experiments.newest(service, major))
 
     def pause(self, service: str, major: int, *, because: str, actor: str) -> dict[str, Any]:
         """Send all units to the incumbent until the A/B test is resumed; return when the gateway does."""
@@ -172,7 +171,8 @@ class Platform:
             ConflictError: It is no candidate, or its major has no incumbent.
         """
         if share:
-            self.promotions.incumbent(name)
+            if self.registry.revision(name).state in MIRRORED:
+                self.promotions.incumbent(name)
             self.registry.begin_shadow(name, share, until=until, actor=actor)
         else:
             self.registry.end_shadow(name, because=f"ended by {actor}", actor=actor)

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING
 
-from rung.cli._chart import end_labels, spell_ticks, spread, ticks
+from rung.charts.figure import end_labels, spell_ticks, spread, ticks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from rung.cli._chart import Band, Curve, Figure, Panel
+    from rung.charts.figure import Band, Curve, Figure, Panel
 
 _WIDTH = 960
 _LEFT, _RIGHT = 76, 172

@@ -1,4 +1,4 @@
-"""Charts as values: what `_svg` draws as a picture and `_blocks` in a terminal. Pure."""
+"""Charts as values: what `svg` draws as a picture and `blocks` in a terminal. Pure."""
 
 from __future__ import annotations
 

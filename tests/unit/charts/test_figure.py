@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rung.cli._chart import Curve, Panel, Rule, end_labels, height_at, padded, spell_ticks, spread, ticks
+from rung.charts.figure import Curve, Panel, Rule, end_labels, height_at, padded, spell_ticks, spread, ticks
 
 _NUMBERS = st.floats(-1e9, 1e9)
 

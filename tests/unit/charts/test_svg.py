@@ -7,9 +7,9 @@ from xml.etree import ElementTree as ET
 import pytest
 from recorded_tests import ab_test, bandit
 
+from rung.charts.figure import Curve, Figure, Panel
+from rung.charts.svg import to_svg
 from rung.cli._ab_figure import figure_of
-from rung.cli._chart import Curve, Figure, Panel
-from rung.cli._svg import to_svg
 
 _NAMESPACE = "{http://www.w3.org/2000/svg}"
 

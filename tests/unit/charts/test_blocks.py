@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 import pytest
 
-from rung.cli._blocks import bar, below, coloured, fit, scale, stacked, to_blocks
-from rung.cli._chart import Band, Curve, Figure, Mark, Panel, Rule
+from rung.charts.blocks import bar, below, coloured, fit, scale, stacked, to_blocks
+from rung.charts.figure import Band, Curve, Figure, Mark, Panel, Rule
 
 
 def figure() -> Figure:

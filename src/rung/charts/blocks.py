@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rung.cli._chart import end_labels, height_at, spell_ticks, spread, ticks
+from rung.charts.figure import end_labels, height_at, spell_ticks, spread, ticks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from rung.cli._chart import Figure, Panel, Tone
+    from rung.charts.figure import Figure, Panel, Tone
 
 _COLOURS: dict[Tone, str] = {
     "main": "bright_blue",
