@@ -52,6 +52,8 @@ class Experiments:
     bandits: Bandits
     _looked: dict[int, float] = field(default_factory=dict)
     """Monotonic seconds of the last look, by attempt."""
+    _seen: dict[int, tuple[object, ...]] = field(default_factory=dict)
+    """What the last look saw: without news there is nothing to judge."""
 
     def begin(self, promotion: Promotion, incumbent: RevisionName, test: ABTest) -> None:
         """Give the challenger of an attempt its first share; one more arm of a bandit that runs gets an equal part."""
@@ -180,6 +182,10 @@ class Experiments:
         self.lake.ship()
         if experiment.is_bandit:
             return self._look_at_arm(promotion, experiment, test)
+        state = (len(experiment.splits), *self.lake.marks())
+        if experiment.look is not None and state == self._seen.get(promotion.id):
+            return None, str(experiment.look["progress"])
+        self._seen[promotion.id] = state
         found = self._find(experiment, test)
         self._keep(experiment, {**found.figures, "progress": found.because}, is_last=found.verdict is not None)
         if found.verdict is not None:

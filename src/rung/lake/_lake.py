@@ -83,6 +83,10 @@ class Lake:
                 total += _ship.ship_stream(self.logs, stream, table, self._quarantine, batch_bytes=self._batch_bytes)
         return total
 
+    def marks(self) -> tuple[object, ...]:
+        """Return what tells this state of predictions and outcomes from others: equal marks, equal rows."""
+        return tuple(table.mark() for table in self.tables.values())
+
     def arms(
         self,
         experiment: str,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -58,12 +59,18 @@ class Table:
         self._schema = schema
         self._partition_by = list(partition_by)
         self._settled = -1  # version that is known to be on the disk
+        self._opened = threading.local()
 
     def scan(self) -> pl.LazyFrame:
         """Return the rows as they are now, to be filtered by the caller."""
-        if not DeltaTable.is_deltatable(self._uri):
-            return pl.LazyFrame(schema=self._schema)
-        return pl.scan_delta(self._uri)
+        table = self._now()
+        files = [] if table is None else list(_files(table))
+        return self._rows_of(files) if files else pl.LazyFrame(schema=self._schema)
+
+    def mark(self) -> Mark:
+        """Return the state of the table now; equal states hold equal rows."""
+        table = self._now()
+        return Mark() if table is None else _mark(table)
 
     def changes(self, mark: Mark | None) -> Changes:
         """Return the rows that were added after a mark, in parts of some files each; without a mark all rows.
@@ -72,15 +79,14 @@ class Table:
         gone already (an hour after a compaction), and in an object store. A reader takes the parts one by one: the
         engine keeps several hundred megabytes for itself when it reads a large table at once.
         """
-        if not DeltaTable.is_deltatable(self._uri):
+        table = self._now()
+        if table is None:
             return Changes(mark=Mark(), parts=[], whole=mark != Mark())
-        table = DeltaTable(self._uri)
-        now = Mark(table=str(table.metadata().id), version=table.version())
+        now = _mark(table)
         added = self._added(mark, now) if mark is not None else None
         if added is not None:
             return Changes(mark=now, parts=self._parts(added), whole=False)
-        files = pl.DataFrame(table.get_add_actions(flatten=True)).select("path", "num_records")
-        return Changes(mark=now, parts=self._parts(dict(files.iter_rows())), whole=True)
+        return Changes(mark=now, parts=self._parts(_files(table)), whole=True)
 
     def _added(self, mark: Mark, now: Mark) -> dict[str, int] | None:
         """Return the files with new rows, and how many each has; None when that cannot be told."""
@@ -103,36 +109,40 @@ class Table:
         rows = 0
         for path, count in files.items():
             rows += count
-            groups.setdefault(rows // _PART_ROWS, []).append(f"{self._uri}/{path}")
-        hive = {name: self._schema[name] for name in self._partition_by}
-        return [
-            pl.scan_parquet(paths, schema=self._schema, hive_partitioning=True, hive_schema=hive)
-            for paths in groups.values()
-        ]
+            groups.setdefault(rows // _PART_ROWS, []).append(path)
+        return [self._rows_of(paths) for paths in groups.values()]
+
+    def _rows_of(self, paths: Iterable[str]) -> pl.LazyFrame:
+        return pl.scan_parquet(
+            [f"{self._uri}/{path}" for path in paths],
+            schema=self._schema,
+            hive_partitioning=True,
+            hive_schema={name: self._schema[name] for name in self._partition_by},
+        )
 
     def offsets(self, files: Iterable[str]) -> dict[str, int]:
         """Return how many bytes of each log file are in the table."""
-        if not DeltaTable.is_deltatable(self._uri):
+        table = self._now()
+        if table is None:
             return dict.fromkeys(files, 0)
-        table = DeltaTable(self._uri)
         return {file: table.transaction_version(file) or 0 for file in files}
 
     def append(self, rows: pl.DataFrame, offsets: Mapping[str, int]) -> None:
         """Add rows and advance the offsets in one commit, which is on the disk when this returns."""
-        table = self._open()
-        self.settle()
+        table = self._now() or self._make()
+        self._settle(table)
         before = table.version()
         progress = CommitProperties(app_transactions=[Transaction(file, end) for file, end in offsets.items()])
         write_deltalake(table, rows, mode="append", commit_properties=progress, writer_properties=_WRITER)
-        self.settle()
+        self._settle(table)
         if (before + 1) // _COMMITS_PER_COMPACTION > before // _COMMITS_PER_COMPACTION:
             self.compact()
 
     def compact(self) -> None:
         """Join small files, and remove what was replaced a while ago."""
-        table = DeltaTable(self._uri)
+        table = self._now() or self._make()
         table.optimize.compact(target_size=_FILE_BYTES, writer_properties=_WRITER)
-        self.settle()
+        self._settle(table)
         table.vacuum(retention_hours=_RETENTION_HOURS, dry_run=False, enforce_retention_duration=False, full=True)
 
     def settle(self) -> None:
@@ -141,12 +151,14 @@ class Table:
         Every older commit is there already: `append` and `compact` settle theirs before they return, and a process
         that was killed before that left its commit as the newest.
         """
-        root = Path(self._uri)
-        if not root.is_dir() or not DeltaTable.is_deltatable(self._uri):
+        table = self._now()
+        if table is not None:
+            self._settle(table)
+
+    def _settle(self, table: DeltaTable) -> None:
+        root, version = Path(self._uri), table.version()
+        if version == self._settled or not root.is_dir():
             return  # an object store keeps what it has confirmed
-        version = DeltaTable(self._uri).version()
-        if version == self._settled:
-            return
         commit = root / "_delta_log" / f"{version:020}.json"
         added = [root / unquote(action["add"]["path"]) for action in _actions(commit) if "add" in action]
         folders = {commit.parent} | {folder for path in added for folder in path.relative_to(root).parents}
@@ -154,7 +166,23 @@ class Table:
             _fsync(path)
         self._settled = version
 
-    def _open(self) -> DeltaTable:
+    def _now(self) -> DeltaTable | None:
+        """Return the table as it is now; None when there is none.
+
+        Each thread opens it once: reading the whole log anew takes ten times as long as reading what is new in it.
+        """
+        place = _inode(self._uri)
+        table: DeltaTable | None = getattr(self._opened, "table", None)
+        if table is not None and self._opened.place == place:
+            table.update_incremental()
+            return table
+        if not DeltaTable.is_deltatable(self._uri):
+            return None
+        self._opened.table, self._opened.place = DeltaTable(self._uri), place
+        found: DeltaTable = self._opened.table
+        return found
+
+    def _make(self) -> DeltaTable:
         return DeltaTable.create(
             self._uri,
             schema=Schema.from_arrow(ArrowTable(pl.DataFrame(schema=self._schema)).schema),
@@ -162,6 +190,24 @@ class Table:
             partition_by=self._partition_by,
             configuration={"delta.logRetentionDuration": "interval 1 days"},
         )
+
+
+def _mark(table: DeltaTable) -> Mark:
+    return Mark(table=str(table.metadata().id), version=table.version())
+
+
+def _files(table: DeltaTable) -> dict[str, int]:
+    """Return the files of a table, and how many rows each has."""
+    files = pl.DataFrame(table.get_add_actions(flatten=True)).select("path", "num_records")
+    return dict(files.iter_rows())
+
+
+def _inode(uri: str) -> int | None:
+    """Tell a table on this machine from one that was made anew in its place."""
+    try:
+        return (Path(uri) / "_delta_log").stat().st_ino
+    except OSError:
+        return None
 
 
 def _actions(commit: Path) -> list[dict[str, dict[str, Any]]]:
