@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 _LOOK_BACK = timedelta(days=14)
 _FEWEST = 50  # units with an outcome, before a variance is worth planning with
-_DAY_S = 86_400.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,31 +25,33 @@ class Plan:
 
     units: int
     """Of both arms, for a test with one look at the end."""
-    units_per_day: float
-    days: stats.Duration
-    deadline_days: float
+    units_per_second: float
+    seconds: stats.Duration
+    """In seconds, not in days."""
+    deadline: timedelta
 
     @property
     def is_hopeless(self) -> bool:
         """On average the test does not end before its deadline, whether the challenger is better or not."""
-        return min(self.days.if_better, self.days.if_no_effect) > self.deadline_days
+        return min(self.seconds.if_better, self.seconds.if_no_effect) > self.deadline.total_seconds()
 
     @property
     def told(self) -> str:
         """One sentence."""
+        better, equal = _spell(self.seconds.if_better), _spell(self.seconds.if_no_effect)
         return (
-            f"{self.units_per_day:,.0f} units a day: the A/B test takes {_days(self.days.if_better)} on average if the "
-            f"challenger is better by just the minimum effect, {_days(self.days.if_no_effect)} if it is not better"
+            f"at {_spell_rate(self.units_per_second)} the A/B test takes {better} on average if the challenger is better "
+            f"by just the minimum effect, {equal} if it is not better; its deadline is {_spell(self.deadline.total_seconds())}"
         )
 
     def to_json(self) -> dict[str, Any]:
         """Give it as JSON data."""
         return {
             "units": self.units,
-            "units_per_day": self.units_per_day,
-            "days_if_better": self.days.if_better,
-            "days_if_no_effect": self.days.if_no_effect,
-            "days_at_most": self.days.at_most,
+            "units_per_second": self.units_per_second,
+            "seconds_if_better": self.seconds.if_better,
+            "seconds_if_no_effect": self.seconds.if_no_effect,
+            "seconds_at_most": self.seconds.at_most,
         }
 
 
@@ -63,7 +64,7 @@ def plan(lake: Lake, test: ABTest, incumbent: RevisionName) -> Plan | None:
     metric = test.decision
     lake.ship()
     found = _measured(lake, incumbent, "" if metric is None else metric.name)
-    rate = _units_per_day(lake, incumbent)
+    rate = _units_per_second(lake, incumbent)
     if metric is None or found is None or not found.standard_error or not rate:
         return None
     try:
@@ -82,8 +83,9 @@ def plan(lake: Lake, test: ABTest, incumbent: RevisionName) -> Plan | None:
             f"no challenger of {incumbent} can be better by {metric.minimum_effect:g}: {error.message}",
             hint="declare a smaller minimum_effect, or `--ignore-plan`",
         ) from error
-    days = stats.expected_duration(units, units_per_day=rate, alpha=test.alpha, power=test.power)
-    return Plan(units=units, units_per_day=rate, days=days, deadline_days=test.deadline.total_seconds() / _DAY_S)
+    # what is counted for each unit of time gives durations in that unit
+    seconds = stats.expected_duration(units, units_per_day=rate, alpha=test.alpha, power=test.power)
+    return Plan(units=units, units_per_second=rate, seconds=seconds, deadline=test.deadline)
 
 
 def _measured(lake: Lake, incumbent: RevisionName, metric: str) -> Measured | None:
@@ -92,7 +94,7 @@ def _measured(lake: Lake, incumbent: RevisionName, metric: str) -> Measured | No
     return next((one for one in ours if one.units >= _FEWEST), None)
 
 
-def _units_per_day(lake: Lake, incumbent: RevisionName) -> float:
+def _units_per_second(lake: Lake, incumbent: RevisionName) -> float:
     """Count distinct units of the major's production, since the first one in the last days."""
     now = datetime.now(UTC)
     since = now - _LOOK_BACK
@@ -105,8 +107,17 @@ def _units_per_day(lake: Lake, incumbent: RevisionName) -> float:
         pl.col("unit_key").is_not_null(),
     )
     units, first = rows.select(pl.col("unit_key").n_unique(), pl.col("time").min()).collect(engine="streaming").row(0)
-    return units / max((now - first).total_seconds(), 1.0) * _DAY_S if units else 0.0
+    return units / max((now - first).total_seconds(), 1.0) if units else 0.0
 
 
-def _days(days: float) -> str:
-    return f"{days:.1f} days" if days >= 1 else f"{days * 24:.1f} hours"
+def _spell(seconds: float) -> str:
+    for size, unit in ((86_400, "days"), (3_600, "hours"), (60, "minutes")):
+        if seconds >= size:
+            return f"{seconds / size:.1f} {unit}"
+    return f"{seconds:.0f} seconds"
+
+
+def _spell_rate(units_per_second: float) -> str:
+    if units_per_second >= 1:
+        return f"{units_per_second:,.0f} units a second"
+    return f"{units_per_second * 86_400:,.0f} units a day"

@@ -15,13 +15,14 @@ from rung.control._gates import Gates
 from rung.control._health import Courses
 from rung.control._loop import Loop
 from rung.control._promote import Promotions
+from rung.control._routing import is_served
 from rung.control._shadows import Shadows
 from rung.control._view import View, experiment_json
 from rung.control.servers import Servers
 from rung.errors import ConflictError, NotFoundError
 from rung.gateway import Gateway
 from rung.lake import Lake
-from rung.lifecycle import MIRRORED, SERVED, State
+from rung.lifecycle import MIRRORED, State
 from rung.registry import open_registry
 from rung.schema import RevisionName
 
@@ -209,7 +210,8 @@ class Platform:
         self.lake.ship()
         found = self.lake.business(service, major)
         since = datetime.now(UTC) - _REPORTED
-        served = {str(one.name) for one in self.registry.revisions(service, major) if one.state in SERVED}
+        now = datetime.now(UTC)
+        served = {str(one.name) for one in self.registry.revisions(service, major) if is_served(one, now)}
         reports = {
             metric: self.lake.outcome_counts(service, major, since=since, metric=metric, served=served)
             for metric in sorted({measured.metric for measured in found})

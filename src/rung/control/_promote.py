@@ -216,6 +216,6 @@ class Promotions:
 def _check_plan(planned: Plan | None) -> None:
     if planned is not None and planned.is_hopeless:
         raise ConflictError(
-            f"the A/B test could not end before its deadline of {planned.deadline_days:g} days: {planned.told}",
+            f"the A/B test could not end before its deadline: {planned.told}",
             hint="a larger minimum_effect, share or deadline ends it sooner; `--ignore-plan` begins it all the same",
         )

@@ -71,7 +71,7 @@ def report(predictions: pl.LazyFrame, outcomes: pl.LazyFrame, question: Reported
     early = _early(told, answers) if told.height > counted.height else 0
     exposed, measured = _coverage(answers, counted, question)
     seconds = (counted["at"] - counted["time"]).dt.total_microseconds() / 1e6
-    served = counted["revision"] if question.served is None else pl.Series(question.served, dtype=pl.String)
+    served = counted["revision"] if question.served is None else pl.Series(sorted(question.served), dtype=pl.String)
     return OutcomeReport(
         received=total,
         counted=counted.height,
