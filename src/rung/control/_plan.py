@@ -38,10 +38,11 @@ class Plan:
     @property
     def told(self) -> str:
         """One sentence."""
+        rate, deadline = _spell_rate(self.units_per_second), _spell(self.deadline.total_seconds())
         better, equal = _spell(self.seconds.if_better), _spell(self.seconds.if_no_effect)
         return (
-            f"at {_spell_rate(self.units_per_second)} the A/B test takes {better} on average if the challenger is better "
-            f"by just the minimum effect, {equal} if it is not better; its deadline is {_spell(self.deadline.total_seconds())}"
+            f"at {rate} the A/B test takes {better} on average if the challenger is better by just the minimum effect, "
+            f"{equal} if it is not better; its deadline is {deadline}"
         )
 
     def to_json(self) -> dict[str, Any]:
