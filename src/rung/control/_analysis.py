@@ -12,7 +12,6 @@ import polars as pl
 
 from rung.control._papers import read_ab_test
 from rung.errors import ConflictError, NotFoundError
-from rung.lake import _attribution, _requests
 from rung.lifecycle import State
 from rung.schema import ABTest
 
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from fastapi import APIRouter
 
     from rung.control._platform import Platform
-    from rung.lake import Lake
     from rung.schema import BusinessMetric
 
 _MOST = 200_000  # units, or rows, in one answer
@@ -55,7 +53,8 @@ def units_of(platform: Platform, service: str, major: int, metric: str | None) -
     test = _declared(platform, service, major)
     wanted = _metric(test, metric, f"{service}.v{major}")
     platform.lake.ship()
-    rows = _units(platform.lake, service, major, wanted.name)
+    since = datetime.now(UTC) - _LOOK_BACK
+    rows = platform.lake.units(service, major, metric=wanted.name, since=since, most=_MOST)
     if rows.height < _FEWEST:
         raise ConflictError(
             f"{rows.height} units of {service}.v{major} have an outcome of {wanted.name}, and {_FEWEST} are needed",
@@ -124,24 +123,3 @@ def _metric(test: ABTest, name: str | None, owner: str) -> BusinessMetric:
         names = ", ".join(metric.name for metric in test.metrics) or "none"
         raise NotFoundError(f"{owner} declares no business metric {name or 'that decides'!r}", hint=f"it has {names}")
     return found
-
-
-def _units(lake: Lake, service: str, major: int, metric: str) -> pl.DataFrame:
-    """Return total, mean and number of the outcomes of each unit, and when the first one happened."""
-    since = datetime.now(UTC) - _LOOK_BACK
-    answered = lake.predictions().filter(
-        pl.col("service") == service,
-        pl.col("date") >= since.date(),
-        pl.col("major") == major,
-        _requests.PRODUCTION,
-        _requests.ANSWERED,
-    )
-    told = _attribution.once(
-        lake.outcomes().filter(pl.col("service") == service, pl.col("date") >= since.date(), pl.col("metric") == metric)
-    )
-    by_unit = (
-        _attribution.attribute(told, answered, [])
-        .group_by("unit")
-        .agg(total=pl.col("value").sum(), mean=pl.col("value").mean(), outcomes=pl.len(), first=pl.col("at").min())
-    )
-    return by_unit.top_k(_MOST, by=["first", "unit"]).collect(engine="streaming")

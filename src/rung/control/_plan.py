@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-import polars as pl
-
 from rung import stats
 from rung.errors import CallError, ConflictError
 
@@ -65,7 +63,9 @@ def plan(lake: Lake, test: ABTest, incumbent: RevisionName) -> Plan | None:
     metric = test.decision
     lake.ship()
     found = _measured(lake, incumbent, "" if metric is None else metric.name)
-    rate = _units_per_second(lake, incumbent)
+    now = datetime.now(UTC)
+    traffic = lake.traffic(incumbent.service, incumbent.major, since=now - _LOOK_BACK)
+    rate = traffic.units_per_second(now)
     if metric is None or found is None or not found.standard_error or not rate:
         return None
     try:
@@ -93,22 +93,6 @@ def _measured(lake: Lake, incumbent: RevisionName, metric: str) -> Measured | No
     found = lake.business(incumbent.service, incumbent.major)
     ours = (one for one in found if (one.revision, one.metric) == (str(incumbent), metric))
     return next((one for one in ours if one.units >= _FEWEST), None)
-
-
-def _units_per_second(lake: Lake, incumbent: RevisionName) -> float:
-    """Count distinct units of the major's production, since the first one in the last days."""
-    now = datetime.now(UTC)
-    since = now - _LOOK_BACK
-    rows = lake.predictions().filter(
-        pl.col("service") == incumbent.service,
-        pl.col("date") >= since.date(),
-        pl.col("time") >= since,
-        pl.col("major") == incumbent.major,
-        pl.col("kind") == "production",
-        pl.col("unit_key").is_not_null(),
-    )
-    units, first = rows.select(pl.col("unit_key").n_unique(), pl.col("time").min()).collect(engine="streaming").row(0)
-    return units / max((now - first).total_seconds(), 1.0) if units else 0.0
 
 
 def _spell(seconds: float) -> str:

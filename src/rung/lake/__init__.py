@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rung.lake._agreement import Agreement, Answered, Difference, FieldAgreement, compare_predictions
     from rung.lake._arms import ArmSums, Comparison, OutcomeCounts
     from rung.lake._audit import Audit, Stretch
-    from rung.lake._business import Measured
+    from rung.lake._business import Measured, Traffic
     from rung.lake._health import Health
     from rung.lake._lake import Lake
     from rung.lake._outcomes import OutcomeReport
@@ -44,6 +44,7 @@ __all__ = [
     "Pairs",
     "Shipped",
     "Stretch",
+    "Traffic",
     "Truth",
     "compare_predictions",
     "outcome_line",
@@ -68,6 +69,7 @@ _HEAVY = {
     "Pairs": "rung.lake._shadow",
     "Shipped": "rung.lake._ship",
     "Stretch": "rung.lake._audit",
+    "Traffic": "rung.lake._business",
     "Truth": "rung.lake._shadow",
     "compare_predictions": "rung.lake._agreement",
 }

@@ -331,6 +331,32 @@ class Lake:
             self.tables[PREDICTIONS].scan(), self.tables[OUTCOMES].scan(), service=service, major=major
         )
 
+    def units(self, service: str, major: int, *, metric: str, since: datetime, most: int) -> pl.DataFrame:
+        """Return the newest units of a major that have an outcome, one row each.
+
+        Args:
+            service: The service.
+            major: Its major.
+            metric: The business metric.
+            since: Older days are not looked at.
+            most: Units at the most.
+
+        Returns:
+            unit (a key), total, mean and number of its outcomes (total, mean, outcomes), and when the first happened.
+        """
+        return _business.units(
+            self.tables[PREDICTIONS].scan(),
+            self.tables[OUTCOMES].scan(),
+            (service, major),
+            metric=metric,
+            since=since,
+            most=most,
+        )
+
+    def traffic(self, service: str, major: int, *, since: datetime) -> _business.Traffic:
+        """Count the distinct units of a major's production since an instant."""
+        return _business.traffic(self.tables[PREDICTIONS].scan(), service, major, since=since)
+
     def predictions(self) -> pl.LazyFrame:
         """Return the table of predictions, to be filtered by `service` and `date` first: it is partitioned by them."""
         return self.tables[PREDICTIONS].scan()
