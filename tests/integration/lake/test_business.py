@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import shutil
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -7,6 +9,9 @@ import pytest
 if TYPE_CHECKING:
     from conftest import Writer
     from rung.lake import Lake
+
+START = datetime(2026, 3, 1, 12, tzinfo=UTC)
+"""From which the writer counts minutes."""
 
 
 def measured(lake: Lake) -> dict[str, tuple[int, float]]:
@@ -47,3 +52,40 @@ def test_tests_and_failures_do_not_count(lake: Lake, writer: Writer):
         writer.measure(1.0, unit=unit)
 
     assert measured(lake) == {}
+
+
+def test_units_sum_their_outcomes(lake: Lake, writer: Writer):
+    for unit in ("anna", "bert", "cora"):
+        writer.predict(unit, "incumbent")
+    for value in (1.0, 3.0):
+        writer.measure(value, unit="anna", id=f"{value}")
+    writer.measure(5.0, minute=20, unit="bert")
+    lake.ship()
+    rows = lake.units("housing", 1, metric="sold", since=START, most=10)
+    assert rows.select("total", "mean", "outcomes").rows() == [(5.0, 5.0, 1), (4.0, 2.0, 2)]  # the newest first
+    assert lake.units("housing", 1, metric="sold", since=START, most=1)["total"].to_list() == [5.0]
+    assert lake.units("housing", 1, metric="other", since=START, most=10).is_empty()
+
+
+def test_traffic_counts_units_once(lake: Lake, writer: Writer):
+    for minute, unit in enumerate(("anna", "bert", "anna")):
+        writer.predict(unit, "incumbent", minute=minute)
+    writer.predict("cora", "incumbent", kind="shadow")
+    writer.predict("dora", "incumbent", minute=-60)
+    lake.ship()
+    found = lake.traffic("housing", 1, since=START)
+    assert (found.units, found.first) == (2, START)
+    assert found.units_per_second(START + timedelta(seconds=8)) == 0.25
+    assert lake.traffic("housing", 2, since=START).units_per_second(START) == 0.0
+
+
+def test_table_made_anew_is_opened_anew(lake: Lake, writer: Writer):
+    writer.predict("anna", "incumbent")
+    lake.ship()
+    assert lake.count() == 1
+    shutil.rmtree(lake.root)
+    assert lake.count() == 0
+    writer.predictions.close()
+    writer.predict("bert", "incumbent")
+    lake.ship()
+    assert [row["unit"] for row in lake.predictions().collect().to_dicts()] == ["bert"]
