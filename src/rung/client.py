@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Self
 import httpx2
 from pydantic_core import to_json
 
+from rung._http import verify
 from rung.errors import BrokenError, CallError, UnavailableError
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ class Client:
     _http: httpx2.Client = field(init=False)
 
     def __post_init__(self) -> None:
-        self._http = httpx2.Client(base_url=self.url, timeout=self.timeout_s)
+        self._http = httpx2.Client(base_url=self.url, timeout=self.timeout_s, verify=verify(self.url))
 
     def __enter__(self) -> Self:
         return self

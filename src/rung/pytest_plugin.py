@@ -175,6 +175,7 @@ class _Item(pytest.Item):
     def _start(self) -> _Subject:
         import httpx2  # noqa: PLC0415  as above
 
+        from rung._http import verify  # noqa: PLC0415
         from rung.testing import RecordingClient, serve_in_process  # noqa: PLC0415
 
         opened = self.config.stash.setdefault(_OPEN, ExitStack())
@@ -182,7 +183,7 @@ class _Item(pytest.Item):
         held_out = values.pop("held_out")
         url = self.config.getoption("--rung-url")
         if url:
-            http = opened.enter_context(httpx2.Client(base_url=url, timeout=_TIMEOUT_S))
+            http = opened.enter_context(httpx2.Client(base_url=url, timeout=_TIMEOUT_S, verify=verify(url)))
             client = RecordingClient(http, self._tests.handlers)
         else:
             client = opened.enter_context(serve_in_process(self._tests.app, values))

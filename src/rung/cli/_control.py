@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 import httpx2
 
+from rung._http import verify
 from rung.cli._terminal import state
 from rung.control.place import Address, Place, read_address
 from rung.errors import (
@@ -70,7 +71,16 @@ class Control:
         address = self.address()
         headers = {"authorization": f"Bearer {address.token}", "x-rung-user": user_name()}
         try:
-            answer = httpx2.request(method, f"{address.url}{path}", headers=headers, timeout=_TIMEOUT_S, **more)
+            answer = httpx2.request(
+                method,
+                f"{address.url}{path}",
+                headers=headers,
+                timeout=_TIMEOUT_S,
+                verify=verify(address.url),
+                **more,
+            )
+                method, f"{address.url}{path}", headers=headers, timeout=_TIMEOUT_S, verify=verify(address.url), **more
+            )
         except httpx2.TransportError as error:
             raise ControlPlaneError(
                 f"the control plane at {address.url} does not answer", hint="start it with `rung up --detach`"

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import httpx2
 from pydantic_core import to_jsonable_python
 
+from rung._http import verify
 from rung.errors import RungError
 from rung.testing._client import RecordingClient
 from rung.testing._paired import check_rows, paired
@@ -119,7 +120,7 @@ def map_requests(tests: ServiceTests, recorded: Sequence[Mapping[str, Any]]) -> 
 
 
 def _client(url: str) -> httpx2.Client:
-    return httpx2.Client(base_url=url, timeout=_TIMEOUT_S)
+    return httpx2.Client(base_url=url, timeout=_TIMEOUT_S, verify=verify(url))
 
 
 if __name__ == "__main__":

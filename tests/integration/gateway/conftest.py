@@ -143,13 +143,13 @@ class Site:
 
     def statistics(self, prefix: str) -> dict[str, int]:
         """Return what Envoy counts under a prefix, by what is left of the name."""
-        transport = httpx2.HTTPTransport(uds=str(self.gateway.admin_socket))
+        transport = httpx2.HTTPTransport(uds=str(self.gateway.admin_socket), verify=False)
         with httpx2.Client(transport=transport, base_url="http://gateway") as client:
             found = client.get("/stats", params={"format": "json", "filter": f"^{prefix}"}).json()["stats"]
         return {each["name"].removeprefix(prefix): each["value"] for each in found if "value" in each}
 
     def client(self) -> httpx2.Client:
-        return httpx2.Client(base_url=self.url, timeout=10.0)
+        return httpx2.Client(base_url=self.url, timeout=10.0, verify=False)
 
     def load(self, *, consumers: int = 4, path: str = "/housing/v1/predict") -> Load:
         return Load(self, consumers=consumers, path=path)
