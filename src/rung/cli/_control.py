@@ -79,8 +79,6 @@ class Control:
                 verify=verify(address.url),
                 **more,
             )
-                method, f"{address.url}{path}", headers=headers, timeout=_TIMEOUT_S, verify=verify(address.url), **more
-            )
         except httpx2.TransportError as error:
             raise ControlPlaneError(
                 f"the control plane at {address.url} does not answer", hint="start it with `rung up --detach`"
