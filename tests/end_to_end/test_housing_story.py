@@ -241,7 +241,7 @@ def test_why_gives_the_evidence(story: Story):
     assert all(verdict["kind"] == "pass" and verdict["because"] for verdict in attempt["verdicts"])
     assert [
         event["kind"] for event in why["events"] if event["kind"] not in ("gate", "verdict", "environment", "memory")
-    ] == [*("training", "trained", "deploying", "candidate", "testing", "experimenting", "incumbent")]
+    ] == [*("training", "trained", "deploying", "candidate", "testing", "plan", "experimenting", "incumbent")]
 
 
 def test_run_is_reproduced_bit_by_bit(story: Story):
