@@ -139,7 +139,9 @@ class Experiments:
         if experiment.is_bandit:
             raise ConflictError(f"{experiment.id} is a bandit, and draws its units anew with each change of its shares")
         self.lake.ship()
-        return self.lake.audit(experiment.id, [_stretch(experiment, split) for split in experiment.splits])
+        return self.lake.audit(
+            experiment.id, [_stretch(experiment, split) for split in experiment.splits if split.applied]
+        )
 
     def running(self, service: str, major: int) -> Experiment:
         """Give the A/B test of a major that runs.
@@ -224,7 +226,8 @@ class Experiments:
         self.registry.keep_look(experiment.id, look, for_ever=is_news)
 
     def _judge(self, experiment: Experiment, test: ABTest) -> Finding:
-        splits = [split.since for split in experiment.splits[1:]]
+        taken = [split for split in experiment.splits if split.applied] or experiment.splits[:1]
+        splits = [split.applied or split.since for split in taken[1:]]
         strata = {
             metric.name: self.lake.compare(
                 experiment.id, metric=metric.name, since=experiment.started, splits=splits, covariate="before"
@@ -243,7 +246,7 @@ class Experiments:
                     for name, found in strata.items()
                 },
             )
-            for number, split in enumerate(experiment.splits)
+            for number, split in enumerate(taken)
         ]
         ours = [stratum["challenger"] for stratum in deciding]
         fallback = sum(arm.requests for arm in ours), sum(arm.fallback for arm in ours)
@@ -258,4 +261,4 @@ def _stretch(experiment: Experiment, split: Split) -> AuditStretch:
     challenger = str(experiment.challenger)
     routed = gateway.Split.ab(experiment=experiment.id, challenger=challenger, share=split.shares[challenger])
     arms = zip(("challenger", "incumbent"), routed.weights, strict=True)
-    return AuditStretch(begin=split.since, buckets=tuple(arms))
+    return AuditStretch(begin=split.applied or split.since, buckets=tuple(arms))

@@ -19,13 +19,13 @@ from rung.lifecycle import State
 from rung.serving import read_bundle
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from rung.control._deploy import Deployments
     from rung.control._promote import Promotions
     from rung.gateway import Gateway, Routing
     from rung.lake import Lake
-    from rung.registry import Revision
+    from rung.registry import Experiment, Revision
 
 _TICK_S = 0.5
 _SHIP_EVERY_S = 5.0
@@ -87,15 +87,21 @@ class Loop:
             GatewayError: It does not answer, or a server that should take over is not healthy.
         """
         with self._routing_lock:
-            wanted = self._wanted_routing()
-            if wanted == self._routed or not self.gateway.ready():
+            experiments = self.deployments.registry.experiments(active_only=True)
+            wanted = self._wanted_routing(experiments)
+            if not self.gateway.ready():
                 return  # a gateway that is just starting is asked again at the next tick
-            self._routed = None  # what the gateway has is not known until it says so
-            version = self.gateway.apply(wanted)
-            self._routed = wanted
-            _log.info("routed", version=version, majors=[production.name for production in wanted.productions])
+            if wanted != self._routed:
+                self._routed = None  # what the gateway has is not known until it says so
+                self._apply(wanted)
+            self.deployments.registry.mark_applied(experiments)
 
-    def _wanted_routing(self) -> Routing:
+    def _apply(self, wanted: Routing) -> None:
+        version = self.gateway.apply(wanted)
+        self._routed = wanted
+        _log.info("routed", version=version, majors=[production.name for production in wanted.productions])
+
+    def _wanted_routing(self, experiments: Sequence[Experiment]) -> Routing:
         registry, servers = self.deployments.registry, self.deployments.servers
         endpoints: dict[str, Endpoint] = {}
         for revision in self._served():
@@ -108,7 +114,7 @@ class Loop:
             )
         return routing(
             registry.revisions(),
-            registry.experiments(active_only=True),
+            experiments,
             registry.shadows(active_only=True),
             endpoints,
             outcomes=servers.collector_endpoint,

@@ -28,11 +28,14 @@ class Split:
     """A stretch of time in which every arm had the same share."""
 
     since: datetime
+    """When it was decided."""
     kind: SplitKind
     shares: Mapping[str, float]
     """Of the units, by revision; the incumbent's included."""
     because: str
     actor: str
+    applied: datetime | None = None
+    """When the gateway had taken it; what came before was split as before."""
 
     @property
     def is_pause(self) -> bool:

@@ -141,6 +141,16 @@ class Attempts(Store):
                 subject = str(experiment.challenger)
                 steps.append(connection, "split", subject, because=because, actor=actor, data=data)
 
+    def mark_applied(self, experiments: Sequence[Experiment]) -> None:
+        """Keep that the gateway splits the traffic of these experiments as their last splits say, from now on."""
+        table = tables.splits
+        for experiment in experiments:
+            last = experiment.splits[-1]
+            if last.applied is None:
+                named = (table.c.experiment == experiment.id, table.c.since == rows.spell(last.since))
+                with self._write() as connection:
+                    connection.execute(update(table).where(*named).values(applied=rows.now()))
+
     def experiments(self, *, active_only: bool = False) -> list[Experiment]:
         """Give experiments, in order of their start."""
         query = select(tables.experiments).order_by(tables.experiments.c.started)

@@ -186,7 +186,12 @@ def promotion_of(row: Row[Any], given: Sequence[Verdict]) -> Promotion:
 def split_of(row: Row[Any]) -> Split:
     """Read a stretch of an experiment."""
     return Split(
-        since=read(row.since), kind=SplitKind(row.kind), shares=row.shares, because=row.because, actor=row.actor
+        since=read(row.since),
+        applied=read_optional(row.applied),
+        kind=SplitKind(row.kind),
+        shares=row.shares,
+        because=row.because,
+        actor=row.actor,
     )
 
 

@@ -125,6 +125,7 @@ splits = Table(
     Column("id", Integer, primary_key=True, autoincrement=True),
     Column("experiment", String(64), ForeignKey("experiments.id"), nullable=False),
     Column("since", String(40), nullable=False),
+    Column("applied", String(40)),
     Column("kind", String(20), nullable=False),
     Column("shares", JSON, nullable=False),
     Column("because", String, nullable=False),

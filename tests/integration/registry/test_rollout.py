@@ -46,6 +46,21 @@ def test_every_split_is_kept(registry: Registry, crowned: Callable, candidate: C
     assert registry.events()[-1].because == "it goes well"
 
 
+def test_split_counts_from_when_it_was_applied(
+    registry: Registry, crowned: Callable, candidate: Callable, attempt: Callable
+):
+    incumbent, challenger = crowned(), candidate()
+    registry.begin_experiment(attempt(challenger), incumbent, design=DESIGN, shares=halves(challenger, incumbent))
+    begun = registry.experiments(active_only=True)
+    assert begun[0].splits[0].applied is None
+    registry.split(begun[0], halves(challenger, incumbent), kind=SplitKind.RAMP, because="", actor="rung")
+    registry.mark_applied(begun)  # what was routed meanwhile is the first split, not the second
+    (first, second) = registry.experiments()[0].splits
+    assert first.applied is not None
+    assert first.applied >= first.since
+    assert second.applied is None
+
+
 def test_ended_experiment_is_split_no_more(
     registry: Registry, crowned: Callable, candidate: Callable, attempt: Callable
 ):

@@ -15,6 +15,7 @@ def upgrade() -> None:
         sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
         sa.Column("experiment", sa.String(64), sa.ForeignKey("experiments.id"), nullable=False),
         sa.Column("since", sa.String(40), nullable=False),
+        sa.Column("applied", sa.String(40)),
         sa.Column("kind", sa.String(20), nullable=False),
         sa.Column("shares", sa.JSON, nullable=False),
         sa.Column("because", sa.String, nullable=False),
@@ -83,7 +84,7 @@ def _give_old_experiments_their_split() -> None:
                 "design": sa.JSON,
             },
             "splits": {
-                **dict.fromkeys(("experiment", "since", "kind", "because", "actor"), sa.String),
+                **dict.fromkeys(("experiment", "since", "applied", "kind", "because", "actor"), sa.String),
                 "shares": sa.JSON,
             },
             "arms": {"promotion": sa.Integer, "experiment": sa.String},
@@ -95,6 +96,7 @@ def _give_old_experiments_their_split() -> None:
             sa.insert(splits).values(
                 experiment=row.id,
                 since=row.started,
+                applied=row.started,
                 kind="start",
                 shares={row.challenger: share, row.incumbent: 1 - share},
                 because="as declared",
