@@ -171,7 +171,7 @@ class Table:
 
         Each thread opens it once: reading the whole log anew takes ten times as long as reading what is new in it.
         """
-        place = _inode(self._uri)
+        place = _birth(self._uri)
         table: DeltaTable | None = getattr(self._opened, "table", None)
         if table is not None and self._opened.place == place:
             table.update_incremental()
@@ -202,12 +202,13 @@ def _files(table: DeltaTable) -> dict[str, int]:
     return dict(files.iter_rows())
 
 
-def _inode(uri: str) -> int | None:
-    """Tell a table on this machine from one that was made anew in its place."""
+def _birth(uri: str) -> tuple[int, int] | None:
+    """Tell a table on this machine from one that was made anew in its place: by its first commit, while it is kept."""
     try:
-        return (Path(uri) / "_delta_log").stat().st_ino
+        first = (Path(uri) / "_delta_log" / f"{0:020}.json").stat()
     except OSError:
         return None
+    return first.st_ino, first.st_mtime_ns
 
 
 def _actions(commit: Path) -> list[dict[str, dict[str, Any]]]:
