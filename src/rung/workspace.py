@@ -7,23 +7,18 @@ from __future__ import annotations
 
 import os
 import secrets
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from rung.errors import NotFoundError, WorkspaceError
+
+if TYPE_CHECKING:
+    from rung.settings import Settings
 
 __all__ = ["Service", "Workspace", "find", "write_atomically"]
 
 MARKER = "rung.toml"
-_LAST_PORT = 65_535
-_SETTINGS: dict[str, tuple[int, int | None]] = {
-    "gateway_port": (4780, _LAST_PORT),
-    "control_port": (4700, _LAST_PORT),
-    "keep_warm_s": (86_400, None),
-}
-"""Name to default and maximum. Ports on loopback; 0 takes any free one. A retired revision is kept warm, seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,25 +95,15 @@ class Workspace:
         """Name all services, sorted."""
         return sorted(folder.parent.name for folder in self.experiments.glob("*/schema") if folder.is_dir())
 
-    def settings(self) -> dict[str, Any]:
+    def settings(self) -> Settings:
         """Read `rung.toml`, with defaults for what it does not set.
 
         Raises:
             WorkspaceError: It is not TOML, or has a setting that Rung does not know, or a value out of its range.
         """
-        path = self.root / MARKER
-        try:
-            settings = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise WorkspaceError(f"{path} is not TOML ({error})", hint="mend that line") from error
-        for name, value in settings.items():
-            if name not in _SETTINGS:
-                raise WorkspaceError(f"{path} sets {name!r}", hint=f"the settings are: {', '.join(_SETTINGS)}")
-            _, maximum = _SETTINGS[name]
-            if type(value) is not int or value < 0 or (maximum is not None and value > maximum):
-                allowed = "0 or more" if maximum is None else f"0 to {maximum}"
-                raise WorkspaceError(f"{path}: {name} = {value!r}", hint=f"it is a whole number, {allowed}")
-        return {name: settings.get(name, default) for name, (default, _) in _SETTINGS.items()}
+        from rung.settings import read  # noqa: PLC0415  most commands do without
+
+        return read(self.root / MARKER)
 
 
 def find(start: Path | None = None) -> Workspace:

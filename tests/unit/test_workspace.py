@@ -115,40 +115,6 @@ def test_first_service_is_suggested(root: Path):
         find(root).service("housing")
 
 
-DEFAULTS = {"gateway_port": 4780, "control_port": 4700, "keep_warm_s": 86_400}
-
-
-def test_settings_have_defaults(root: Path):
-    assert find(root).settings() == DEFAULTS
-
-
-def test_settings_are_read(root: Path):
-    (root / "rung.toml").write_text("gateway_port = 0\nkeep_warm_s = 100_000\n")
-    assert find(root).settings() == DEFAULTS | {"gateway_port": 0, "keep_warm_s": 100_000}
-
-
-BAD_SETTINGS = {
-    "not TOML": (b"gateway_port: 1", "is not TOML", "mend that line"),
-    "not text": (b"# gr\xf6sse", "is not TOML", "mend that line"),
-    "unknown": (b"port = 1", "sets 'port'", "the settings are: gateway_port, control_port, keep_warm_s"),
-    "section": (b"[gateway]", "sets 'gateway'", "the settings are"),
-    "text": (b'gateway_port = "1"', "gateway_port = '1'", "a whole number, 0 to 65535"),
-    "truth value": (b"gateway_port = true", "gateway_port = True", "a whole number"),
-    "fraction": (b"keep_warm_s = 1.5", "keep_warm_s = 1.5", "a whole number, 0 or more"),
-    "negative": (b"keep_warm_s = -1", "keep_warm_s = -1", "a whole number, 0 or more"),
-    "no such port": (b"control_port = 65536", "control_port = 65536", "a whole number, 0 to 65535"),
-}
-
-
-@pytest.mark.parametrize(("content", "told", "hint"), BAD_SETTINGS.values(), ids=BAD_SETTINGS.keys())
-def test_bad_settings_are_refused(root: Path, content: bytes, told: str, hint: str):
-    (root / "rung.toml").write_bytes(content)
-    with pytest.raises(WorkspaceError) as caught:
-        find(root).settings()
-    assert told in caught.value.message
-    assert hint in caught.value.hint
-
-
 @pytest.mark.parametrize("durable", [False, True])
 def test_file_is_replaced_whole(tmp_path: Path, durable: bool):
     path = tmp_path / "file"

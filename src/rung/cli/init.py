@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 _SETTINGS = """\
-# A workspace of Rung. Settings, with their defaults:
+# A workspace of Rung. Some settings, with their defaults; docs/operations.md has all of them:
 # gateway_port = 4780   # consumers: http://127.0.0.1:4780/housing/v1/predict; 0 takes any free port
 # control_port = 4700   # the control plane's API, loopback only; 0 takes any free port
 # keep_warm_s = 86400   # seconds that a retired revision stays ready for a rollback

@@ -59,8 +59,8 @@ def serve(place: Place) -> int:
     with (place.workspace.state / "control.lock").open("w") as lock:
         _lock(lock.fileno(), place)
         adopted = _adopted_gateway_port(place)
-        gateway_port = adopted or _free_port(settings["gateway_port"], "gateway_port")
-        listener = _listen(settings["control_port"])
+        gateway_port = adopted or _free_port(settings.gateway_port, "gateway_port")
+        listener = _listen(settings.control_port)
         platform = Platform.open(place, gateway_port=gateway_port)
         _run(place, platform, listener)
     return 0

@@ -52,7 +52,7 @@ class Platform:
         """Wire the parts; nothing is started yet."""
         place.make()
         gateway_url = f"http://127.0.0.1:{gateway_port}"
-        keep_warm = timedelta(seconds=place.workspace.settings()["keep_warm_s"])
+        keep_warm = timedelta(seconds=place.workspace.settings().keep_warm_s)
         registry = open_registry(place.workspace.state)
         deployments = Deployments(
             place=place,

@@ -1,0 +1,162 @@
+"""`rung.toml`: the settings of a workspace. What it does not set has a default; what Rung does not know is an error.
+
+Secrets have no place in it, since it is in git: passwords and keys come from the environment, or from files that it
+names.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeAlias
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from rung.errors import WorkspaceError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+__all__ = ["Listen", "Login", "Policy", "Settings", "read"]
+
+_VARIABLES = {"registry": "RUNG_REGISTRY", "storage": "RUNG_STORAGE"}
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+_Port: TypeAlias = Annotated[int, Field(ge=0, le=65_535)]
+_Seconds: TypeAlias = Annotated[int, Field(ge=0)]
+_Role: TypeAlias = Literal["viewer", "engineer", "approver", "admin"]
+
+
+class _Declared(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)
+
+
+class Listen(_Declared):
+    """Where the platform listens: `[listen]`. Beyond loopback, certificates and tokens are required."""
+
+    gateway: str = "127.0.0.1"
+    """Address of the gateway."""
+    control: str = "127.0.0.1"
+    """Address of the control plane."""
+    certificate: str | None = None
+    """File with the certificate chain, PEM, for both."""
+    key: str | None = None
+    """File with its private key, PEM."""
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("certificate and key are set together")
+        if not self.certificate and self.is_open:
+            raise ValueError("beyond loopback, set certificate and key too")
+        return self
+
+    @property
+    def is_open(self) -> bool:
+        """Whether others than this machine can reach it."""
+        return not {self.gateway, self.control} <= LOOPBACK
+
+
+class Login(_Declared):
+    """Who says who somebody is, by OpenID Connect: `[login]`."""
+
+    issuer: str
+    """URL of the provider; its keys are found through it."""
+    audience: str
+    """What its tokens must be made for: this client's id."""
+    roles_claim: str = "groups"
+    """The claim that names groups."""
+    roles: dict[str, _Role] = Field(default_factory=dict)
+    """From a group of the provider to a role, in all services. Who is in none is no one here."""
+
+
+class Policy(_Declared):
+    """How revisions of one service come to be promoted: `[services.NAME]`."""
+
+    promotion: Literal["manual", "approve", "auto"] = "manual"
+    """Whoever asks for it; after others approved it; or each new candidate by itself."""
+    approvals: Annotated[int, Field(ge=1, le=20)] = 1
+    """How many must approve; never who trained the revision or asked for its promotion."""
+    approvers: _Role = "approver"
+    """The least role of those who may."""
+    approval_deadline_s: Annotated[int, Field(ge=1)] = 7 * 86_400
+    """A promotion that is not approved by then has failed, seconds."""
+
+
+class Settings(_Declared):
+    """All settings of a workspace."""
+
+    gateway_port: _Port = 4780
+    """Port of the gateway; 0 takes any free one."""
+    control_port: _Port = 4700
+    """Port of the control plane; 0 takes any free one."""
+    keep_warm_s: _Seconds = 86_400
+    """A retired revision keeps its server, for a rollback, seconds."""
+    keep_candidates_s: _Seconds = 30 * 86_400
+    """A candidate that nobody promotes is torn down after, seconds; 0: never."""
+    registry: str | None = None
+    """URL of a PostgreSQL database, without a password; by default a file in `.rung/`."""
+    storage: str | None = None
+    """URL of an S3-compatible store for artifacts and the lake, as `s3://bucket/prefix`; by default `.rung/`."""
+    listen: Listen = Listen()
+    login: Login | None = None
+    services: dict[str, Policy] = Field(default_factory=dict)
+
+    @field_validator("registry")
+    @classmethod
+    def _is_postgresql(cls, url: str | None) -> str | None:
+        if url is not None and urlsplit(url).scheme not in {"postgresql", "postgres"}:
+            raise ValueError("it begins with postgresql://")
+        return url
+
+    @field_validator("storage")
+    @classmethod
+    def _is_s3(cls, url: str | None) -> str | None:
+        if url is not None and (urlsplit(url).scheme != "s3" or not urlsplit(url).netloc):
+            raise ValueError("it is s3://BUCKET or s3://BUCKET/PREFIX")
+        return url
+
+    def policy(self, service: str) -> Policy:
+        """Tell how revisions of a service come to be promoted."""
+        return self.services.get(service, Policy())
+
+
+def read(path: Path, environment: Mapping[str, str] = os.environ) -> Settings:
+    """Read a `rung.toml`; `RUNG_REGISTRY` and `RUNG_STORAGE` go before what it says.
+
+    Raises:
+        WorkspaceError: It is not TOML, has a setting that Rung does not know, a value out of its range, or a password.
+    """
+    try:
+        written = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise WorkspaceError(f"{path} is not TOML ({error})", hint="mend that line") from error
+    if isinstance(written.get("registry"), str) and urlsplit(written["registry"]).password:
+        raise WorkspaceError(
+            f"{path} has a password in `registry`", hint="set RUNG_REGISTRY, or keep the password in ~/.pgpass"
+        )
+    given = {name: environment[variable] for name, variable in _VARIABLES.items() if environment.get(variable)}
+    try:
+        return Settings.model_validate(written | given)
+    except ValidationError as error:
+        raise _told(path, error, given) from None
+
+
+def _told(path: Path, error: ValidationError, given: Mapping[str, str]) -> WorkspaceError:
+    """Tell of the first mistake; a value from the environment may hold a secret and is not repeated."""
+    found = error.errors(include_url=False)[0]
+    where = ".".join(str(part) for part in found["loc"])
+    if found["type"] == "extra_forbidden":
+        return WorkspaceError(f"{path} sets {where!r}", hint=f"the settings are: {', '.join(_known(found['loc']))}")
+    if found["loc"] and found["loc"][0] in given:
+        return WorkspaceError(f"{_VARIABLES[where]} is not right", hint=str(found["msg"]))
+    value = "" if isinstance(found["input"], dict) else f" = {found['input']!r}"
+    return WorkspaceError(f"{path}: {where}{value}", hint=str(found["msg"]))
+
+
+def _known(loc: tuple[int | str, ...]) -> list[str]:
+    """Name the settings beside one that is not known."""
+    models: dict[Any, type[BaseModel]] = {"listen": Listen, "login": Login, "services": Policy}
+    model = models.get(loc[0], Settings) if len(loc) > 1 else Settings
+    return list(model.model_fields)

@@ -1,0 +1,80 @@
+"""Unit tests that write, unlike others: settings are a file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from rung.errors import WorkspaceError
+from rung.settings import Policy, Settings, read
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "rung.toml"
+
+
+def test_settings_have_defaults(path: Path):
+    path.touch()
+    assert read(path, {}) == Settings()
+
+
+def test_settings_are_read(path: Path):
+    path.write_text('gateway_port = 0\nregistry = "postgresql://db/rung"\n[services.housing]\npromotion = "approve"\n')
+    found = read(path, {})
+    assert (found.gateway_port, found.registry) == (0, "postgresql://db/rung")
+    assert found.policy("housing") == Policy(promotion="approve")
+    assert found.policy("sentiment") == Policy()
+
+
+def test_environment_goes_before_the_file(path: Path):
+    path.write_text('registry = "postgresql://one/rung"\n')
+    found = read(path, {"RUNG_REGISTRY": "postgresql://me:secret@two/rung", "RUNG_STORAGE": "s3://bucket/rung"})
+    assert (found.registry, found.storage) == ("postgresql://me:secret@two/rung", "s3://bucket/rung")
+
+
+BAD = {
+    "not TOML": (b"gateway_port: 1", "is not TOML", "mend that line"),
+    "not text": (b"# gr\xf6sse", "is not TOML", "mend that line"),
+    "unknown": (b"port = 1", "sets 'port'", "the settings are: gateway_port, control_port, keep_warm_s"),
+    "unknown section": (b"[gateway]", "sets 'gateway'", "the settings are"),
+    "unknown in a section": (b"[listen]\nport = 1", "sets 'listen.port'", "gateway, control, certificate, key"),
+    "unknown in a policy": (b"[services.a]\nvotes = 1", "sets 'services.a.votes'", "promotion, approvals"),
+    "text": (b'gateway_port = "1"', "gateway_port = '1'", "valid integer"),
+    "truth value": (b"gateway_port = true", "gateway_port = True", "valid integer"),
+    "fraction": (b"keep_warm_s = 1.5", "keep_warm_s = 1.5", "valid integer"),
+    "negative": (b"keep_warm_s = -1", "keep_warm_s = -1", "greater than or equal to 0"),
+    "no such port": (b"control_port = 65536", "control_port = 65536", "less than or equal to 65535"),
+    "another database": (b'registry = "mysql://db/rung"', "registry = 'mysql:", "it begins with postgresql://"),
+    "another store": (b'storage = "https://bucket"', "storage = 'https:", "it is s3://BUCKET"),
+    "half a certificate": (b'[listen]\nkey = "k"', "listen", "certificate and key are set together"),
+    "open without one": (b'[listen]\ngateway = "0.0.0.0"', "listen", "beyond loopback, set certificate and key"),
+    "no policy": (b'[services.a]\npromotion = "yes"', "services.a.promotion = 'yes'", "'manual', 'approve' or 'auto'"),
+}
+
+
+@pytest.mark.parametrize(("content", "told", "hint"), BAD.values(), ids=BAD.keys())
+def test_bad_settings_are_refused(path: Path, content: bytes, told: str, hint: str):
+    path.write_bytes(content)
+    with pytest.raises(WorkspaceError) as caught:
+        read(path, {})
+    assert told in caught.value.message
+    assert hint in caught.value.hint
+
+
+def test_password_in_the_file_is_refused(path: Path):
+    path.write_text('registry = "postgresql://me:secret@db/rung"\n')
+    with pytest.raises(WorkspaceError, match="has a password in `registry`") as caught:
+        read(path, {})
+    assert "secret" not in str(caught.value)
+
+
+def test_secret_of_the_environment_is_not_told(path: Path):
+    path.touch()
+    with pytest.raises(WorkspaceError, match=r"RUNG_REGISTRY is not right: .*begins with postgresql") as caught:
+        read(path, {"RUNG_REGISTRY": "mysql://me:secret@db/rung"})
+    assert "secret" not in str(caught.value)
