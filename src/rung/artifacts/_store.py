@@ -78,12 +78,13 @@ class LocalStore:
             UnavailableError: the disk is full or the folder cannot be written; nothing of it stays.
         """
         digest = _digests.digest_of(data)
-        path = self._path(digest)
+        path = self.path(digest)
         try:
             if not _is_whole(path, digest, len(data)):
                 self._write(path, data)
-            elif self.durable:
-                _sync(path)
+            else:
+                os.utime(path)  # young again: garbage collection leaves alone what somebody is about to name
+                self._settle(path)
         except OSError as error:
             raise _cannot_write(path, len(data), error) from error
         return digest
@@ -94,7 +95,7 @@ class LocalStore:
         Raises:
             IntegrityError: they are missing, or not those that were put.
         """
-        path = self._path(digest)
+        path = self.path(digest)
         try:
             data = path.read_bytes()
         except FileNotFoundError as error:
@@ -104,7 +105,7 @@ class LocalStore:
 
     def has(self, digest: str) -> bool:
         """Say whether there is a file for this digest; `get` says whether it is whole."""
-        return self._path(digest).exists()
+        return self.path(digest).exists()
 
     def link(self, digest: str, target: Path) -> None:
         """Make `target` the same file, or a copy where the disk or the system does not allow that.
@@ -113,7 +114,7 @@ class LocalStore:
             IntegrityError: there are no such bytes.
             UnavailableError: the disk is full or the folder cannot be written.
         """
-        path = self._path(digest)
+        path = self.path(digest)
         with contextlib.suppress(OSError):  # nearly always nothing is there yet; whatever else is, is dealt with below
             os.link(path, target)
             return
@@ -135,21 +136,14 @@ class LocalStore:
 
     def delete(self, digest: str) -> None:
         """Remove the bytes, if they are there; files linked from them stay."""
-        self._path(digest).unlink(missing_ok=True)
+        self.path(digest).unlink(missing_ok=True)
 
-    def delete_unfinished(self, *, older_than: float, now: float) -> None:
-        """Remove what killed writers left.
+    def unfinished(self) -> Iterator[Path]:
+        """Give what writers are writing now, and what killed ones left."""
+        return self.folder.glob(f"*/*{_UNFINISHED}")
 
-        Args:
-            older_than: seconds; longer than any write takes.
-            now: seconds since the epoch.
-        """
-        for path in self.folder.glob(f"*/*{_UNFINISHED}"):
-            with contextlib.suppress(FileNotFoundError):  # its writer finished meanwhile
-                if now - path.stat().st_mtime > older_than:
-                    path.unlink()
-
-    def _path(self, digest: str) -> Path:
+    def path(self, digest: str) -> Path:
+        """Tell where the bytes lie, or would."""
         digits = _digests.hexadecimal(digest)
         return self.folder / digits[:2] / digits[2:]
 

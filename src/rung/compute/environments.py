@@ -31,7 +31,7 @@ from rung.compute._wheel import own_wheel
 from rung.errors import EnvironmentBuildError, RungError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Sequence
 
 __all__ = ["Environment", "Environments", "Lock", "missing_packages", "own_wheel", "resolve"]
 
@@ -117,20 +117,20 @@ class Environments:
             environment=dict(os.environ),
         )
 
-    def collect(self, keep: Collection[str]) -> int:
-        """Remove the environments whose keys are not to be kept; give the bytes that were their own.
+    def keys(self) -> list[str]:
+        """Name every environment that is whole."""
+        return sorted(marker.parent.name for marker in self.folder.glob(f"*/{_MARKER}"))
 
-        Only for environments in which nothing runs: that is the caller's to know.
-        """
-        freed = 0
-        for marker in self.folder.glob(f"*/{_MARKER}"):
-            key = marker.parent.name
-            if key not in keep:
-                with _files.locked(self.folder / "locks" / key):
-                    freed += _own_bytes(marker.parent)
-                    marker.unlink()  # first of all, so that a half-removed one is not taken for whole
-                    shutil.rmtree(marker.parent)
-        return freed
+    def own_bytes(self, key: str) -> int:
+        """Sum what no other environment and no cache links to."""
+        states = (path.lstat() for path in (self.folder / key).rglob("*"))
+        return sum(state.st_size for state in states if state.st_nlink == 1)
+
+    def remove(self, key: str) -> None:
+        """Remove an environment in which nothing runs: that is the caller's to know."""
+        with _files.locked(self.folder / "locks" / key):
+            (self.folder / key / _MARKER).unlink(missing_ok=True)  # first: a half-removed one is not taken for whole
+            shutil.rmtree(self.folder / key, ignore_errors=True)
 
     def find(self, key: str) -> Environment | None:
         """Give the environment of that key when it is whole, whichever Rung made it."""
@@ -194,12 +194,6 @@ def _interpreter(python: str) -> str:
     """Name the Python that a build would use: this very one when it fits."""
     version = ".".join(map(str, sys.version_info[:3])) if _is_running(python) else python
     return f"{sys.implementation.name} {version}"
-
-
-def _own_bytes(folder: Path) -> int:
-    """Sum what no other environment and no cache links to."""
-    states = (path.lstat() for path in folder.rglob("*"))
-    return sum(state.st_size for state in states if state.st_nlink == 1)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -49,6 +49,8 @@ class Deployments:
     registry: Registry
     servers: Servers
     builds: Builds
+    keep_candidates: timedelta
+    """A candidate that nobody promotes is torn down after that long; zero: never."""
     _checks: dict[RevisionName, Future[Agreement]] = field(default_factory=dict)
     """Comparisons with evaluation that are under way."""
     _pool: ThreadPoolExecutor = field(default_factory=partial(ThreadPoolExecutor, max_workers=2))
@@ -80,6 +82,14 @@ class Deployments:
             ConflictError: It is not trained.
         """
         self.registry.move(name, State.DEPLOYING, because="serving was deployed", actor=actor)
+
+    def expire(self) -> None:
+        """Tear down the candidates that nobody promoted in time."""
+        since = datetime.now(UTC) - self.keep_candidates
+        for revision in self.registry.revisions() if self.keep_candidates else ():
+            if revision.state is State.CANDIDATE and revision.since < since:
+                because = f"nobody promoted it for {self.keep_candidates.total_seconds():,.0f} s"
+                self.registry.move(revision.name, State.TORN_DOWN, because=because, actor="rung")
 
     def advance(self, revision: Revision) -> None:
         """Take the next step of a revision that trains or is being deployed."""

@@ -72,6 +72,7 @@ class Loop:
         for revision in registry.revisions():
             if revision.state in (State.TRAINING, State.DEPLOYING):
                 self._guarded("deployment_failed", partial(self.deployments.advance, revision))
+        self._guarded("candidates_failed", self.deployments.expire)
         self._guarded("shadows_failed", self.promotions.shadows.expire)
         self._ensure_servers()
         self._guarded("routing_failed", self.route)

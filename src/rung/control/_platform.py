@@ -52,13 +52,15 @@ class Platform:
         """Wire the parts; nothing is started yet."""
         place.make()
         gateway_url = f"http://127.0.0.1:{gateway_port}"
-        keep_warm = timedelta(seconds=place.workspace.settings().keep_warm_s)
+        settings = place.workspace.settings()
+        keep_warm = timedelta(seconds=settings.keep_warm_s)
         registry = open_registry(place.workspace.state)
         deployments = Deployments(
             place=place,
             registry=registry,
             servers=Servers(place=place, registry=registry),
             builds=Builds(place, registry, Environments(place.environments)),
+            keep_candidates=timedelta(seconds=settings.keep_candidates_s),
         )
         lake = Lake(place.lake, logs=place.predictions)
         promotions = Promotions(

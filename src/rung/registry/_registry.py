@@ -92,6 +92,13 @@ class Registry(Attempts):
         with self._engine.connect() as connection:
             return [rows.event_of(row) for row in connection.execute(query)]
 
+    def newest_event(self) -> Event | None:
+        """Give what happened last."""
+        query = select(tables.events).order_by(tables.events.c.id.desc()).limit(1)
+        with self._engine.connect() as connection:
+            row = connection.execute(query).one_or_none()
+        return None if row is None else rows.event_of(row)
+
     def latest(self, kind: str, service: str | None = None) -> dict[str, Event]:
         """Give the last event of a kind, by subject."""
         table = tables.events

@@ -121,17 +121,19 @@ def test_missing_file_is_named(tmp_path: Path):
             read(tmp_path / "build_model.artifact")
 
 
-def test_leftovers_are_removed_when_old(store: LocalStore):
+def test_unfinished_files_are_no_artifacts(store: LocalStore):
     digest = store.put(DATA)
     leftover = only_file(store).with_name("ab.unfinished")
     leftover.write_bytes(b"half")
-    written = leftover.stat().st_mtime
     assert list(store.digests()) == [digest]
-    store.delete_unfinished(older_than=60, now=written + 59)
-    assert leftover.exists()
-    store.delete_unfinished(older_than=60, now=written + 61)
-    assert not leftover.exists()
-    assert store.get(digest) == DATA
+    assert list(store.unfinished()) == [leftover]
+
+
+def test_put_again_is_young_again(store: LocalStore):
+    store.put(DATA)
+    os.utime(only_file(store), (0, 0))
+    store.put(DATA)
+    assert only_file(store).stat().st_mtime > 0
 
 
 def test_unwritable_folder_is_named(tmp_path: Path):

@@ -201,11 +201,13 @@ def test_removed_python_is_not_whole(lock: Lock, tmp_path: Path):
     assert ask(made.python, "print(1)") == "1"
 
 
-def test_collect_keeps_what_is_named(lock: Lock, tmp_path: Path):
+def test_removed_environment_is_gone(lock: Lock, tmp_path: Path):
     place = Environments(tmp_path)
     kept, gone = place.ensure(lock), place.ensure(Lock(text=f"{lock.text}# another\n"))
     assert kept.key != gone.key
-    assert place.collect({kept.key}) > 0
+    assert place.own_bytes(gone.key) > 0
+    place.remove(gone.key)
+    assert place.keys() == [kept.key]
     assert (kept.folder.exists(), gone.folder.exists()) == (True, False)
 
 

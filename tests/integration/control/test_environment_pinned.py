@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import time
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -37,6 +38,7 @@ def deployments_of(place: Place, wheel: Path) -> Deployments:
         registry=registry,
         servers=Servers(place=place, registry=registry),
         builds=Builds(place, registry, Environments(place.environments, wheel=wheel)),
+        keep_candidates=timedelta(days=30),
     )
 
 
@@ -119,3 +121,21 @@ def test_rebuilt_environment_is_told(tmp_path: Path, wheels: tuple[Path, Path]):
     wait_until(lambda: not refusal(deployments, name))
     assert deployments.registry.latest("environment")[str(name)].because == "its environment is ready"
     assert deployments.registry.latest("environment", "other") == {}
+
+
+def test_candidate_that_nobody_promotes_goes(tmp_path: Path, wheels: tuple[Path, Path]):
+    place = Place(workspace=Workspace(root=tmp_path, state=tmp_path / ".rung"))
+    deployments = deployments_of(place, wheels[0])
+    name = revision_with(deployments, LOCK)
+    for state in (State.TRAINED, State.DEPLOYING, State.CANDIDATE):
+        deployments.registry.move(name, state, because="a test", actor="anna")
+    deployments.expire()
+    assert deployments.registry.revision(name).state is State.CANDIDATE
+    deployments.keep_candidates = timedelta(microseconds=1)
+    deployments.expire()
+    gone = deployments.registry.revision(name)
+    assert (gone.state, gone.reason) == (State.TORN_DOWN, "nobody promoted it for 0 s")
+    deployments.registry.move(name, State.CANDIDATE, because="revived", actor="anna")
+    deployments.keep_candidates = timedelta(0)
+    deployments.expire()
+    assert deployments.registry.revision(name).state is State.CANDIDATE

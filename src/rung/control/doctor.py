@@ -1,0 +1,248 @@
+"""`rung doctor`: looks at a workspace and its platform, finds what is wrong, and names the command that mends it.
+
+Each examination is a small function that gives findings; it reads, and changes nothing. One that cannot be made at all
+is a finding itself. Works without a control plane, and beside one.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING
+
+import httpx2
+import polars as pl
+import psutil
+
+from rung._http import verify
+from rung.artifacts import verify as verify_artifact
+from rung.compute.environments import Environments
+from rung.compute.jobs import Job
+from rung.control import leftovers
+from rung.control._builds import Builds
+from rung.control._routing import is_served
+from rung.control.place import Address, read_address
+from rung.control.servers import COLLECTOR, GATEWAY, Servers
+from rung.errors import ControlPlaneError, RungError
+from rung.gateway import Gateway
+from rung.lake import Lake
+from rung.serving import read_bundle
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from rung.control.place import Place
+    from rung.registry import Registry, Revision
+
+__all__ = ["Finding", "examine"]
+
+_FEW_BYTES = 1 << 30
+_MANY_BYTES = 1 << 30
+_TOLERATED_CLOCK = timedelta(seconds=5)
+_PRIVATE = 0o077
+_UP = "rung up --detach"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """What one examination found."""
+
+    subject: str
+    """What was looked at: `registry`, `gateway`, `housing.v1.m2`..."""
+    is_well: bool
+    told: str
+    """One sentence."""
+    mend: str = ""
+    """The command, or the deed, that mends it."""
+
+
+def examine(place: Place, open_registry: Callable[[], Registry]) -> Iterator[Finding]:
+    """Look at everything; give what was found, well or not, as it is found.
+
+    Args:
+        place: The workspace's folders.
+        open_registry: Opens the registry; may raise.
+    """
+    yield from _guarded("settings", partial(_settings, place))
+    yield from _guarded("git", _git)
+    yield from _guarded("disk", partial(_disk, place))
+    try:
+        registry = open_registry()
+    except RungError as error:
+        yield Finding(subject="registry", is_well=False, told=error.message, mend=error.hint)
+        return
+    with registry:
+        now = datetime.now(UTC)
+        yield from _guarded("registry", partial(_registry, registry, now))
+        address = _address(place)
+        yield from _guarded("control plane", partial(_control_plane, place, registry, address))
+        yield from _guarded("processes", partial(_strangers, place, registry))
+        for revision in registry.revisions():
+            if is_served(revision, now):
+                yield from _guarded(str(revision.name), partial(_revision, place, registry, revision, address))
+        yield from _guarded("lake", partial(_lake, place))
+        yield from _guarded("leftovers", partial(_leftovers, place, registry, now))
+
+
+def _guarded(subject: str, look: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
+    try:
+        yield from look()
+    except RungError as error:
+        yield Finding(subject=subject, is_well=False, told=error.message, mend=error.hint)
+    except OSError as error:
+        yield Finding(
+            subject=subject, is_well=False, told=f"it cannot be looked at ({error})", mend="check who may read"
+        )
+
+
+def _settings(place: Place) -> Iterator[Finding]:
+    place.workspace.settings()
+    yield Finding(subject="settings", is_well=True, told=f"{place.workspace.root / 'rung.toml'} is right")
+    secret = place.address_file
+    if secret.exists() and stat.S_IMODE(secret.stat().st_mode) & _PRIVATE:
+        yield Finding(
+            subject="settings",
+            is_well=False,
+            told=f"others may read {secret}, which holds the control plane's token",
+            mend=f"chmod 600 {secret}; then rung down and {_UP}, for another token",
+        )
+
+
+def _git() -> Iterator[Finding]:
+    is_there = shutil.which("git") is not None
+    told = "git is there" if is_there else "git is not installed, and deployments need it"
+    yield Finding(subject="git", is_well=is_there, told=told, mend="" if is_there else "install git")
+
+
+def _disk(place: Place) -> Iterator[Finding]:
+    folder = place.workspace.state if place.workspace.state.exists() else place.workspace.root
+    free = shutil.disk_usage(folder).free
+    is_well = free >= _FEW_BYTES
+    yield Finding(
+        subject="disk",
+        is_well=is_well,
+        told=f"{free / (1 << 30):.1f} GiB are free where {folder} lies",
+        mend="" if is_well else "rung gc --runs-older-than 30d, or free some space",
+    )
+
+
+def _registry(registry: Registry, now: datetime) -> Iterator[Finding]:
+    newest = registry.newest_event()
+    if newest is not None and newest.time - now > _TOLERATED_CLOCK:
+        ahead = (newest.time - now).total_seconds()
+        yield Finding(
+            subject="clock",
+            is_well=False,
+            told=f"the last event was {ahead:.0f} s from now: the clock was set back",
+            mend="set the machine's clock by NTP; deadlines count by it",
+        )
+    yield Finding(subject="registry", is_well=True, told="it opens, and has the schema of this Rung")
+
+
+def _address(place: Place) -> Address | None:
+    """Give where the control plane answers; None when it does not."""
+    with suppress(ControlPlaneError, httpx2.TransportError):
+        address = read_address(place)
+        if httpx2.get(f"{address.url}/healthz", timeout=2, verify=verify(address.url)).is_success:
+            return address
+    return None
+
+
+def _control_plane(place: Place, registry: Registry, address: Address | None) -> Iterator[Finding]:
+    servers = Servers(place=place, registry=registry)
+    alive = [name for name in registry.processes() if servers.running(name) is not None]
+    if address is None:
+        told = f"it does not run, but {', '.join(alive)} do" if alive else "it does not run"
+        yield Finding(subject="control plane", is_well=not alive, told=told, mend=_UP if alive else "")
+        return
+    yield Finding(subject="control plane", is_well=True, told=f"it answers at {address.url}")
+    for name in (GATEWAY, COLLECTOR):
+        if name not in alive:
+            log = place.log.with_name(f"{name}.log")
+            told, mend = f"the {name} does not run; it is started again and again", f"see {log}"
+            yield Finding(subject=name, is_well=False, told=told, mend=mend)
+    if GATEWAY in alive:
+        port = int(address.gateway.rpartition(":")[2])
+        is_ready = Gateway(folder=place.gateway, port=port).ready()
+        told = f"it answers at {address.gateway}" if is_ready else "it runs, and has no configuration yet"
+        mend = "" if is_ready else f"see {place.log}"
+        yield Finding(subject=GATEWAY, is_well=is_ready, told=told, mend=mend)
+
+
+def _strangers(place: Place, registry: Registry) -> Iterator[Finding]:
+    """Look for processes that belong to this platform by their command, and are on no record."""
+    known = {int(process["pid"]) for process in registry.processes().values()}
+    records = (place.workspace.state / "revisions").glob("*/jobs/**/job.json")
+    known |= {process.pid for record in records if (process := Job(record.parent).process()) is not None}
+    marks = (str(place.sockets), str(place.workspace.state))
+    found = [one for one in _of_platform(marks) if _session(one) not in known]
+    for process in found:
+        with suppress(psutil.NoSuchProcess):
+            told = f"process {process.pid} ({' '.join(process.cmdline()[:4])} ...) is on no record"
+            yield Finding(subject="processes", is_well=False, told=told, mend=f"kill {process.pid}")
+    if not found:
+        yield Finding(subject="processes", is_well=True, told="every process is on record")
+
+
+def _of_platform(marks: tuple[str, ...]) -> list[psutil.Process]:
+    """Give processes that a platform starts (servers, gateway, jobs) and that name one of its folders."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+            line = process.cmdline()
+            is_ours = any(word in ("rung.control", "rung.cli") or word.endswith("/rung") for word in line)
+            if not is_ours and process.uids().real == os.getuid() and any(m in word for word in line for m in marks):
+                found.append(process)
+    return found
+
+
+def _session(process: psutil.Process) -> int:
+    with suppress(ProcessLookupError):
+        return os.getsid(process.pid)
+    return -1
+
+
+def _revision(place: Place, registry: Registry, revision: Revision, address: Address | None) -> Iterator[Finding]:
+    """Look whether a served revision has all that its server needs, unchanged, and whether it answers."""
+    name = str(revision.name)
+    bundle = read_bundle(place.workspace.state, name)
+    folder = place.workspace.runs / bundle.run
+    for task, digest in bundle.artifacts.items():
+        verify_artifact(folder / f"{task}.artifact", digest)
+    if not place.source(revision.name).is_dir():
+        told = f"its source snapshot {place.source(revision.name)} is gone"
+        yield Finding(subject=name, is_well=False, told=told, mend=f"rung teardown {name}, or rung restore")
+        return
+    if Builds(place, registry, Environments(place.environments)).find(revision.name) is None:
+        told = "its environment is gone"
+        mend = f"nothing: it is being built again; see rung logs {name} --kind environment" if address else _UP
+        yield Finding(subject=name, is_well=False, told=told, mend=mend)
+        return
+    if address is None:
+        yield Finding(subject=name, is_well=True, told=f"{revision.state}; its artifacts are whole")
+        return
+    ready, because = Servers(place=place, registry=registry).is_ready(name)
+    told = f"{revision.state}; its artifacts are whole, it answers" if ready else f"it does not answer: {because}"
+    yield Finding(subject=name, is_well=ready, told=told, mend="" if ready else f"see rung logs {name} --kind server")
+
+
+def _lake(place: Place) -> Iterator[Finding]:
+    lake = Lake(place.lake, logs=place.predictions)
+    rows = int(lake.quarantine().select(pl.len()).collect().item())
+    if rows:
+        told = f"{rows:,} lines of the log could not be read and lie in quarantine"
+        yield Finding(subject="lake", is_well=False, told=told, mend=f"look at {place.lake / 'quarantine'}")
+    else:
+        yield Finding(subject="lake", is_well=True, told=f"its tables are read; {lake.count():,} predictions")
+
+
+def _leftovers(place: Place, registry: Registry, now: datetime) -> Iterator[Finding]:
+    size = sum(found.size for found in leftovers.find(place, registry, now))
+    is_well = size < _MANY_BYTES
+    told = f"{size / (1 << 20):,.0f} MiB are needed by nothing"
+    yield Finding(subject="leftovers", is_well=is_well, told=told, mend="" if is_well else "rung gc")
