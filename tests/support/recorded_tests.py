@@ -126,6 +126,22 @@ def shadow() -> dict[str, Any]:
         "shadow": {"p50_ms": 4.1, "p99_ms": 22.3},
         "production": {"p50_ms": 3.2, "p99_ms": 14.9},
         "agreement": {"instances": 2000, "same": 1520, "share": 0.76, "fields": fields, "differing": [flip]},
+        "shifts": {
+            "band": {
+                "distance": 0.021,
+                "bins": ["low", "high"],
+                "one": [1500, 500],
+                "other": [1480, 520],
+                "is_numeric": False,
+            },
+            "price": {
+                "distance": 0.04,
+                "bins": ["90000", "120000"],
+                "one": [900, 1100],
+                "other": [700, 1300],
+                "is_numeric": True,
+            },
+        },
         "truth": {
             "metric": "absolute_error",
             "pairs": 812,

@@ -29,6 +29,7 @@ _BLANK = 0x2800
 _DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 """Bits of a cell's eight dots, by row and column."""
 _FEWEST_COLUMNS = 24
+_STEPS = "▁▂▃▄▅▆▇█"
 _SHADES = "█▓░"
 """Parts of a bar, told apart without colours too."""
 ROW_INDENT = 14
@@ -76,6 +77,17 @@ def stacked(shares: Sequence[tuple[float, Tone]], width: int) -> str:
     cells[cells.index(max(cells))] += width - sum(cells)
     drawn = zip(_SHADES, cells, shares, strict=False)
     return "".join(coloured(shade * count, tone) for shade, count, (_, tone) in drawn)
+
+
+def columns(counts: Sequence[int], tone: Tone = "main") -> str:
+    """Draw counts as columns of up to eight steps, the largest full; what is above 0 gets one step at least.
+
+    >>> click.unstyle(columns([0, 1, 50, 100]))
+    ' ▁▄█'
+    """
+    largest = max(counts, default=0)
+    steps = [max(round(count / largest * len(_STEPS)), int(count > 0)) if largest else 0 for count in counts]
+    return coloured("".join(_STEPS[step - 1] if step else " " for step in steps), tone)
 
 
 def scale(

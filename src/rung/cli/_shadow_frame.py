@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rung.charts.blocks import ROW_INDENT, bar, coloured, fit, row, scale, stacked
+from rung.charts.blocks import ROW_INDENT, bar, coloured, columns, fit, row, scale, stacked
 from rung.cli._duration import spell
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _BESIDE = 56  # characters for the words beside a bar
 _NARROWEST, _WIDEST = 10, 40
 _FLIPS = 10
+_NAMES = 4
 _MUCH = 0.01  # of the requests: so many failures are worth a look
 
 
@@ -35,7 +36,8 @@ def frame(shown: dict[str, Any], *, now: datetime, width: int) -> list[str]:
         lines += ["", coloured("no request was answered by both yet: the comparison begins with the first", "quiet")]
         return [fit(line, width) for line in lines]
     room = max(min(width - ROW_INDENT - _BESIDE, _WIDEST), _NARROWEST)
-    lines += ["", *_agreement(shown["agreement"], room), *_truth(shown, room), "", *_service(shown)]
+    lines += ["", *_agreement(shown["agreement"], room), "", *_shifts(shown["shifts"])]
+    lines += [*_truth(shown, room), "", *_service(shown)]
     lines += ["", *_flips(shown["agreement"]["differing"], width)]
     return [fit(line.rstrip(), width) for line in lines]
 
@@ -81,6 +83,17 @@ def _agreement(agreement: dict[str, Any], room: int) -> Iterator[str]:
         if found["difference"]:
             told += f"; {found['difference']:.3g} apart"
         yield row("", [stacked([(share, tone) for share, _, tone in parts], room), f"{name:<{longest}}", told])
+
+
+def _shifts(shifts: dict[str, dict[str, Any]]) -> Iterator[str]:
+    """Show how each field's values are distributed, production's and the shadow's beside each other."""
+    longest = max(map(len, shifts), default=0)
+    for number, (name, shift) in enumerate(shifts.items()):
+        drawn = [columns(shift["one"], "quiet"), columns(shift["other"], "main")]
+        low, high = shift["bins"][0], shift["bins"][-1]
+        told = f"from {low} to {high}" if shift["is_numeric"] else ", ".join(shift["bins"][:_NAMES])
+        cells = [f"{name:<{longest}}", "production", drawn[0], "shadow", drawn[1], f"{shift['distance']:.3f} apart"]
+        yield row("values" if number == 0 else "", [*cells, coloured(told, "quiet")])
 
 
 def _truth(shown: dict[str, Any], room: int) -> Iterator[str]:

@@ -112,7 +112,9 @@ def _paired(metric: BusinessMetric, score: Score, rows: Sequence[Truth]) -> dict
         return None
     effect = stats.paired_effect([ours for ours, _ in pairs], [theirs for _, theirs in pairs], goal=metric.goal)
     low, high = effect.interval
+    side = "nearer to" if low > 0 else "farther from" if high < 0 else "as near as can be told to"
     return {
+        "because": f"the shadow is {side} the truth than production, by {metric.name}",
         "metric": metric.name,
         "pairs": len(pairs),
         "effect": effect.estimate,

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from rung.lake._outcomes import OutcomeReport
     from rung.lake._rewards import BanditArm
     from rung.lake._shadow import Latency, Pairs, Truth
+    from rung.lake._shift import Shift
     from rung.lake._ship import Shipped
 
 __all__ = [
@@ -42,6 +43,7 @@ __all__ = [
     "OutcomeCounts",
     "OutcomeReport",
     "Pairs",
+    "Shift",
     "Shipped",
     "Stretch",
     "Traffic",
@@ -67,6 +69,7 @@ _HEAVY = {
     "OutcomeCounts": "rung.lake._arms",
     "OutcomeReport": "rung.lake._outcomes",
     "Pairs": "rung.lake._shadow",
+    "Shift": "rung.lake._shift",
     "Shipped": "rung.lake._ship",
     "Stretch": "rung.lake._audit",
     "Traffic": "rung.lake._business",

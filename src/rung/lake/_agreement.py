@@ -94,7 +94,7 @@ def compare_predictions(pairs: Iterable[Answered], *, tolerance: float = 1e-6) -
     farthest: list[tuple[float, int, Answered]] = []
     for instances, pair in enumerate(pairs, 1):  # their number is read below
         distance, agrees = 0.0, True
-        for field, one, other in _leaves("", pair.one, pair.other):
+        for field, one, other in leaves("", pair.one, pair.other):
             close, apart = tallies.setdefault(field, _Tally()).add(one, other, tolerance)
             distance += apart
             agrees &= close
@@ -122,7 +122,7 @@ class _Tally:
         self.compared += 1
         equal = type(one) is type(other) and (one == other or (one != one and other != other))  # noqa: PLR0124  NaN
         close, distance = equal, float(not equal)
-        if _is_number(one) and _is_number(other):
+        if is_number(one) and is_number(other):
             apart = abs(float(one) - float(other))
             equal, close = apart == 0, math.isclose(one, other, rel_tol=tolerance, abs_tol=_TINY)
             distance = apart / max(abs(one), abs(other)) if apart else 0.0
@@ -142,20 +142,21 @@ class _Tally:
         )
 
 
-def _leaves(field: str, one: Any, other: Any) -> Iterator[tuple[str, Any, Any]]:
+def leaves(field: str, one: Any, other: Any) -> Iterator[tuple[str, Any, Any]]:
     """Walk two values side by side; what only one of them has is beside `_NOTHING`."""
     if isinstance(one, dict) and isinstance(other, dict):
         for name in sorted(one.keys() | other.keys()):
             inner = f"{field}.{name}" if field else name
-            yield from _leaves(inner, one.get(name, _NOTHING), other.get(name, _NOTHING))
+            yield from leaves(inner, one.get(name, _NOTHING), other.get(name, _NOTHING))
     elif isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
         for first, second in zip(one, other, strict=True):
-            yield from _leaves(f"{field}[]", first, second)
+            yield from leaves(f"{field}[]", first, second)
     else:
         yield field, one, other
 
 
-def _is_number(value: Any) -> bool:
+def is_number(value: Any) -> bool:
+    """Tell whether a value of JSON is a finite number."""
     if isinstance(value, float):
         return math.isfinite(value)
     return isinstance(value, int) and not isinstance(value, bool) and value.bit_length() <= _EXPONENT

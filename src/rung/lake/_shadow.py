@@ -14,6 +14,7 @@ import polars as pl
 
 from rung.lake import _attribution, _requests
 from rung.lake._agreement import Agreement, Answered, compare_predictions
+from rung.lake._shift import Shift, shifts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,6 +49,7 @@ class Pairs:
     sampled: int  # of the answered, requests whose predictions were compared
     unequal: int  # of these, requests with another number of predictions than instances: left out
     agreement: Agreement  # of the sampled: `one` is production's, `other` the shadow's
+    shifts: dict[str, Shift]  # of the sampled, by field
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +99,7 @@ def pairs(predictions: pl.LazyFrame, mirror: Mirror, *, sample: int, tolerance: 
     chosen = answered.bottom_k(sample, by="id_key")["id_key"]
     rows = _texts(predictions, mirror, chosen)
     read = list(_instances(rows))
+    compared = [pair for found in read if found for pair in found]
     return Pairs(
         mirrored=both.height,
         paired=paired.height,
@@ -107,7 +110,8 @@ def pairs(predictions: pl.LazyFrame, mirror: Mirror, *, sample: int, tolerance: 
         production=_latency(answered["production_ms"]),
         sampled=len(read),
         unequal=sum(found is None for found in read),
-        agreement=compare_predictions((pair for found in read if found for pair in found), tolerance=tolerance),
+        agreement=compare_predictions(compared, tolerance=tolerance),
+        shifts=shifts(compared),
     )
 
 

@@ -49,6 +49,29 @@ def test_answers_to_the_same_request_are_compared(lake: Lake, writer: Writer):
     assert (found.production.p50_ms, found.shadow.p50_ms) == (1.5, 5.5)
 
 
+def test_distributions_of_both_are_counted(lake: Lake, writer: Writer):
+    one = [{"price": float(x), "band": "low" if x < 50 else "high"} for x in range(100)]
+    other = [{"price": x + 10.0, "band": "low"} for x in range(100)]
+    for first in range(0, 100, 10):
+        mirror(writer, one[first : first + 10], other[first : first + 10])
+    shifts = shadow(lake).shifts
+    assert (sum(shifts["price"].one), sum(shifts["price"].other)) == (100, 100)
+    assert shifts["price"].distance == pytest.approx(0.1)
+    assert dict(zip(shifts["band"].bins, shifts["band"].other, strict=True)) == {"low": 100, "high": 0}
+    assert shifts["band"].distance > 0.4
+
+
+def test_constant_predictions_have_no_shift(lake: Lake, writer: Writer):
+    mirror(writer, [7, 7], [7, 7])
+    found = shadow(lake).shifts[""]
+    assert (found.distance, found.one, found.other) == (0.0, [2], [2])
+
+
+def test_lists_and_mixed_values_have_none(lake: Lake, writer: Writer):
+    mirror(writer, [{"a": 1, "b": None}], [{"a": "x", "b": None}])
+    assert shadow(lake).shifts == {}
+
+
 def test_failures_of_either_are_counted(lake: Lake, writer: Writer):
     mirror(writer, [1], [1])
     mirror(writer, [1], [1], status=500, predictions=None)

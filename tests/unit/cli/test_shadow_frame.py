@@ -24,6 +24,8 @@ def test_frame_tells_everything():
         "76.00% of 2,000 predictions",
         "price  70% equal, 6% close, 24% different; 812 apart",
         "band   99% equal, 0% close, 1% different",
+        "price  production  ▇█  shadow  ▄█  0.040 apart  from 90000 to 120000",
+        "band   production  █▃  shadow  █▃  0.021 apart  low, high",
         "absolute_error +120.5 (+22.1 to +219), 812 pairs",
         "shadow          4.1 ms       22.3 ms             6",
         "production      3.2 ms       14.9 ms             2",
