@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rung.control._memory import Footprint, Memory, sum_up
+from rung.control._overuse import has_grown
 
 MIB = 1 << 20
 
@@ -39,3 +40,14 @@ def test_too_little_memory_is_told():
 def test_memory_survives_its_json():
     memory = summed(100, 100)
     assert Memory.from_json(memory.to_json()) == memory
+
+
+def test_growth_counts_above_what_was_declared():
+    assert not has_grown(summed(400, 400), summed(100, 100))
+    assert has_grown(summed(600, 600), summed(100, 100))
+    assert has_grown(summed(600, 600), None)
+
+
+def test_what_was_too_much_from_the_start_is_left_alone():
+    assert not has_grown(summed(600, 600), summed(590, 590))
+    assert has_grown(summed(800, 800), summed(590, 590))
