@@ -44,12 +44,14 @@ class LivePlatform:
     """The workspace."""
     watchers: list[subprocess.Popen[str]] = field(default_factory=list)
     """Commands in the background."""
+    python: str = sys.executable
+    """Runs the commands: another one is another Rung."""
 
     @classmethod
-    def begin(cls) -> LivePlatform:
+    def begin(cls, python: str = sys.executable) -> LivePlatform:
         """Make an empty workspace in git; nothing is started."""
         folder = Path(tempfile.mkdtemp(prefix="rung-live-"))
-        platform = cls(folder=folder, root=folder / "w")
+        platform = cls(folder=folder, root=folder / "w", python=python)
         platform.sockets.mkdir(mode=0o700)
         platform.root.mkdir()
         platform.rung("init", ".")
@@ -69,7 +71,7 @@ class LivePlatform:
     def rung(self, *words: str, expect: int | None = 0, timeout_s: float = 400) -> subprocess.CompletedProcess[str]:
         """Type a command and wait for its end."""
         ended = subprocess.run(
-            [sys.executable, "-m", "rung.cli", *words],
+            [self.python, "-m", "rung.cli", *words],
             cwd=self.root,
             env=self.environment,
             capture_output=True,
@@ -88,7 +90,7 @@ class LivePlatform:
     def begin_command(self, *words: str) -> subprocess.Popen[str]:
         """Type a command and go on while it runs."""
         process = subprocess.Popen(
-            [sys.executable, "-m", "rung.cli", *words],
+            [self.python, "-m", "rung.cli", *words],
             cwd=self.root,
             env=self.environment,
             stdin=subprocess.DEVNULL,
@@ -201,9 +203,9 @@ class LivePlatform:
 
 
 @contextlib.contextmanager
-def live_platform() -> Iterator[LivePlatform]:
+def live_platform(python: str = sys.executable) -> Iterator[LivePlatform]:
     """Give a platform for as long as the block lasts."""
-    platform = LivePlatform.begin()
+    platform = LivePlatform.begin(python)
     try:
         yield platform
     finally:

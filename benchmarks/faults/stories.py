@@ -1,0 +1,341 @@
+"""The faults: what is done to a promotion under load, and how it must end all the same."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sqlite3
+import subprocess
+import time
+from functools import partial
+from typing import TYPE_CHECKING
+
+import httpx2
+import psutil
+import tiny_service
+from live_platform import kill
+from scene import PROMOTED, REJECTED, Row, Scene, begin, end
+from upgrade import upgraded
+
+from rung.compute.jobs import Job
+from rung.schema import RevisionName
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from live_platform import LivePlatform
+
+STEPS = ("regression", "data", "replay", "load", "experiment")
+_LIVE_X = 777
+"""A number that no test asks for: what goes wrong with it goes wrong in production alone."""
+
+
+# --- what is killed ---
+
+
+def kill_control_plane(scene: Scene) -> None:
+    """Kill -9 of the control plane; two seconds of production without one; a new one adopts everything."""
+    before = {name: process.pid for name, process in scene.platform.recorded().items()}
+    kill(scene.platform.address.pid)
+    time.sleep(2)
+    scene.platform.rung("up", "--detach")
+    after = {name: process.pid for name, process in scene.platform.recorded().items()}
+    if any(after.get(name) != pid for name, pid in before.items()):
+        scene.notes.append("not all processes were adopted")
+
+
+def kill_command(scene: Scene) -> None:
+    """Kill -9 of `rung promote`."""
+    kill(scene.watcher.pid)
+
+
+def kill_worker(scene: Scene) -> None:
+    """Kill -9 of one worker of the incumbent's server."""
+    known = set(scene.workers(scene.incumbent))
+    began = time.monotonic()
+    kill(min(known))
+    while not _answers_again(scene, known):
+        time.sleep(0.01)
+    scene.recovered_s = time.monotonic() - began
+
+
+def _answers_again(scene: Scene, known: set[int]) -> bool:
+    """Tell whether another worker has taken the killed one's place, and has opened its log."""
+    fresh = [pid for pid in scene.workers(scene.incumbent) if pid not in known]
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return any("predictions-" in file.path for pid in fresh for file in psutil.Process(pid).open_files())
+    return False
+
+
+def kill_server(scene: Scene) -> None:
+    """Kill -9 of the incumbent's whole server."""
+    _kill_all(scene.pid(scene.incumbent))
+    scene.recovered_s = scene.next_answer(time.monotonic())
+
+
+def kill_challenger(scene: Scene) -> None:
+    """Kill -9 of the challenger's whole server: its units are answered by the incumbent meanwhile."""
+    _kill_all(scene.pid(scene.challenger))
+    began = time.monotonic()
+    scene.platform.wait(lambda: scene.platform.revision(scene.challenger)["ready"])
+    scene.recovered_s = time.monotonic() - began
+
+
+def kill_gateway(scene: Scene) -> None:
+    """Kill -9 of the gateway."""
+    kill(scene.pid("gateway"))
+    scene.recovered_s = scene.next_answer(time.monotonic())
+
+
+def kill_collector(scene: Scene) -> None:
+    """Kill -9 of the collector of outcomes, while they are reported."""
+    scene.consumers.report_share = 1.0
+    time.sleep(0.5)
+    kill(scene.pid("collector"))
+
+
+def kill_job(scene: Scene) -> None:
+    """Kill -9 of a gate's job."""
+    for process in scene.platform.processes():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if "rung.testing" in " ".join(process.cmdline()) and scene.challenger in " ".join(process.cmdline()):
+                process.kill()
+
+
+def kill_everything(scene: Scene) -> None:
+    """Kill -9 of control plane, gateway, collector and servers at once; one command brings all of it back."""
+    pids = [process.pid for process in scene.platform.recorded().values()]
+    kill(scene.platform.address.pid)
+    for pid in pids:
+        _kill_all(pid)
+    began = time.monotonic()
+    scene.platform.rung("up", "--detach")
+    scene.recovered_s = scene.next_answer(began)
+
+
+def _kill_all(pid: int) -> None:
+    master = psutil.Process(pid)
+    for process in (master, *master.children(recursive=True)):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+
+
+# --- what hangs ---
+
+
+def freeze_control_plane(scene: Scene) -> None:
+    """SIGSTOP of the control plane for five seconds."""
+    _freeze([scene.platform.address.pid], for_s=5)
+
+
+def freeze_challenger(scene: Scene) -> None:
+    """SIGSTOP of the challenger's server for eight seconds."""
+    pid = scene.pid(scene.challenger)
+    _freeze([pid, *scene.workers(scene.challenger)], for_s=8)
+
+
+def freeze_one_worker(scene: Scene) -> None:
+    """SIGSTOP of one of the incumbent's two workers for three seconds."""
+    _freeze(scene.workers(scene.incumbent)[:1], for_s=3)
+
+
+def _freeze(pids: list[int], *, for_s: float) -> None:
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        time.sleep(for_s)
+    finally:
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
+
+
+# --- what happens to the stores ---
+
+
+def lock_registry(scene: Scene) -> None:
+    """Another program holds the registry's database for 15 seconds: longer than a writer waits."""
+    database = sqlite3.connect(scene.platform.place.workspace.state / "registry.db", isolation_level=None)
+    with contextlib.closing(database):
+        database.execute("BEGIN EXCLUSIVE")
+        time.sleep(15)
+        database.execute("ROLLBACK")
+
+
+def corrupt_artifact(scene: Scene) -> None:
+    """The challenger's model is changed on the disk, and its server is killed: it must not come back with it."""
+    run = scene.platform.revision(scene.challenger)["run"]
+    artifact = scene.platform.place.workspace.runs / run / "build_model.artifact"
+    artifact.chmod(0o600)
+    data = bytearray(artifact.read_bytes())
+    data[len(data) // 2] ^= 1
+    artifact.write_bytes(data)
+    _kill_all(scene.pid(scene.challenger))
+
+
+def halve_log_line(scene: Scene) -> None:
+    """A line of the prediction log is half-written by a worker that is killed: the rest is read, it is put aside."""
+    known = set(scene.workers(scene.incumbent))
+    kill(min(known))
+    folder = scene.platform.place.predictions
+    dead = list(folder.glob(f"predictions-{min(known)}-*.jsonl"))
+    for path in dead:
+        with path.open("ab") as file:
+            file.write(b'{"id":"half-written')
+    scene.notes.append(f"{len(dead)} logs were torn")
+
+
+def resend_outcomes(scene: Scene) -> None:
+    """Every outcome is sent three times, and all of them ten seconds late."""
+    time.sleep(10)
+    gateway, consumers = scene.platform.gateway, scene.consumers
+    units = [unit for unit, revisions in list(consumers.arms.items()) if revisions]
+    rows = [{"service": "tiny", "metric": "right", "value": 1.0, "unit": unit, "id": f"late-{unit}"} for unit in units]
+    with httpx2.Client(base_url=gateway, timeout=10, verify=False) as http:
+        for _ in range(3):
+            for first in range(0, len(rows), 100):
+                http.post("/outcomes", json=rows[first : first + 100]).raise_for_status()
+    scene.notes.append(f"{len(rows):,} outcomes, three times each")
+
+
+# --- whole stories ---
+
+
+def through(
+    platform: LivePlatform,
+    name: str,
+    do: Callable[[Scene], None],
+    *,
+    at: str = "experiment",
+    expected: str = PROMOTED,
+    may_fail: bool = False,
+    design: str = "",
+) -> Row:
+    """Put one fault into a promotion at a step, and see it to its end."""
+    scene = begin(platform, design=design)
+    try:
+        scene.await_step(at)
+        if at == "experiment":
+            platform.wait(lambda: scene.consumers.by_revision[scene.challenger] >= 20)
+        do(scene)
+        return end(scene, name, expected=expected, may_fail=may_fail)
+    finally:
+        scene.consumers.stop()
+
+
+def bad_candidate(platform: LivePlatform, name: str, before: str, after: str, *, x: int = 3) -> Row:
+    """Promote a candidate whose handler does wrong: it is torn down, and production does not notice."""
+    design = "replay=0," if x == _LIVE_X else ""
+    scene = begin(platform, design=design, handler=(before, after))
+    try:
+        scene.consumers.x = x
+        return end(scene, name, expected=REJECTED)
+    finally:
+        scene.consumers.stop()
+        tiny_service.change(platform.root, after, before, file="serve/app.py")
+
+
+def two_operators(platform: LivePlatform, name: str) -> Row:
+    """Two people promote the same revision at the same moment: one wins, the other is told."""
+
+    def rival(scene: Scene) -> None:
+        told = scene.platform.rung("promote", scene.challenger, "--ignore-plan", expect=None, timeout_s=5)
+        scene.notes.append(f"the second was told: {told.stderr.strip().splitlines()[:1]}")
+
+    def guarded(scene: Scene) -> None:
+        with contextlib.suppress(subprocess.TimeoutExpired):  # it watches the same attempt
+            rival(scene)
+
+    return through(platform, name, guarded, at="regression")
+
+
+def killed_trainer(platform: LivePlatform, name: str) -> Row:
+    """A training is killed in the middle: that revision has failed, the promotion beside it does not notice."""
+
+    def train_and_kill(scene: Scene) -> None:
+        slow = ("    return list(range(1, 201))", "    import time; time.sleep(60)\n    return [1]")
+        tiny_service.change(platform.root, *slow)
+        platform.commit()
+        known = platform.states()
+        watcher = platform.begin_command("deploy", "training", "tiny")
+        platform.wait(lambda: len(platform.states()) > len(known))
+        (trained,) = platform.states().keys() - known.keys()
+        job = Job(platform.place.revision(RevisionName.parse(trained)) / "jobs" / "training")
+        platform.wait(lambda: job.state() == "running")
+        process = job.process()
+        if process is not None:
+            _kill_all(process.pid)
+        watcher.wait(60)
+        tiny_service.change(platform.root, *reversed(slow))
+        scene.notes.append(f"{trained} has {platform.revision(trained)['state']}")
+
+    return through(platform, name, train_and_kill)
+
+
+def full_disk(platform: LivePlatform, name: str) -> Row:
+    """The disk of the platform's state is full for five seconds: answers are refused rather than unlogged."""
+
+    def fill(scene: Scene) -> None:
+        state = platform.place.workspace.state
+        hog = state / "hog"
+        with hog.open("wb") as file, contextlib.suppress(OSError):
+            while True:
+                file.write(bytes(1 << 20))
+                file.flush()
+        time.sleep(5)
+        hog.unlink()
+        scene.recovered_s = scene.next_answer(time.monotonic())
+
+    return through(platform, name, fill, may_fail=True)
+
+
+def leaking(platform: LivePlatform, name: str) -> Row:
+    """Promote a candidate that keeps a little of every production request: it is torn down before it takes all."""
+    return bad_candidate(
+        platform,
+        name,
+        "offset = request.parameters.offset",
+        "offset = request.parameters.offset; math.__dict__.setdefault('kept', []).append(bytearray(1_500_000))",
+    )
+
+
+def killed_at(step: str) -> Callable[[LivePlatform, str], Row]:
+    """Kill the control plane at a step of a promotion."""
+    return lambda platform, name: through(platform, name, kill_control_plane, at=step)
+
+
+def _bad(after: str) -> Callable[[LivePlatform, str], Row]:
+    return lambda platform, name: bad_candidate(platform, name, "offset = request.parameters.offset", after)
+
+
+STORIES: dict[str, Callable[[LivePlatform, str], Row]] = {
+    **{f"kill -9 of the control plane at {step}": killed_at(step) for step in STEPS},
+    "kill -9 of `rung promote`": partial(through, do=kill_command),
+    "kill -9 of a gate's job": partial(through, do=kill_job, at="load"),
+    "kill -9 of a training": killed_trainer,
+    "kill -9 of a worker": partial(through, do=kill_worker, may_fail=True),
+    "kill -9 of the incumbent's server": partial(through, do=kill_server, may_fail=True),
+    "kill -9 of the challenger's server": partial(through, do=kill_challenger),
+    "kill -9 of the gateway": partial(through, do=kill_gateway, may_fail=True),
+    "kill -9 of the collector": partial(through, do=kill_collector),
+    "kill -9 of everything": partial(through, do=kill_everything, may_fail=True),
+    "SIGSTOP of the control plane, 5 s": partial(through, do=freeze_control_plane),
+    "SIGSTOP of the challenger's server, 8 s": partial(through, do=freeze_challenger),
+    "SIGSTOP of one worker, 3 s": partial(through, do=freeze_one_worker),
+    "registry locked, 15 s": partial(through, do=lock_registry),
+    "disk full, 5 s": full_disk,
+    "challenger's artifact corrupted": partial(through, do=corrupt_artifact, expected=REJECTED),
+    "half-written line in the log": partial(through, do=halve_log_line, may_fail=True),
+    "outcomes three times and late": partial(through, do=resend_outcomes),
+    "two operators promote at once": two_operators,
+    "candidate raises": _bad("offset = 1 / 0"),
+    "candidate answers NaN": _bad("offset = math.nan"),
+    "candidate answers too few": _bad("offset = 0; request.instances.pop()"),
+    "candidate hangs": _bad("import time; offset = time.sleep(3600)"),
+    "candidate leaks memory": leaking,
+    "candidate fails in production alone": lambda platform, name: bad_candidate(
+        platform, name, "== 666", f"== {_LIVE_X}", x=_LIVE_X
+    ),
+    "upgrade in the middle of an A/B test": upgraded,
+}
