@@ -60,6 +60,20 @@ def _fastapi(name: str, title: str, program: str, **more: Any) -> Contender:
     )
 
 
+def _floor() -> Contender:
+    """What is left when nothing is validated, predicted or logged: no server on uvicorn can be faster."""
+    return Contender(
+        name="floor",
+        title="uvicorn alone, constant bytes",
+        tool="uvicorn",
+        environment="fastapi",
+        distribution="uvicorn",
+        model="constant",
+        files=("asgi_constant.py",),
+        command=lambda place: (place.script("uvicorn"), "asgi_constant:app", "--port", PORT, *UVICORN),
+    )
+
+
 def _bentoml(name: str, title: str, service: str) -> Contender:
     def command(place: Place) -> tuple[str, ...]:
         return (place.script("bentoml"), "serve", f"bentoml_forest:{service}", "--host", "127.0.0.1", "--port", PORT)
@@ -142,6 +156,7 @@ def _lay_mlserver(place: Place, *, batching: bool) -> None:
 CONTENDERS = (
     _rung("constant", "no model", "rung_constant.py"),
     _fastapi("constant", "no model", "fastapi_constant"),
+    _floor(),
     _rung("linear_frame", "linear, DataFrame", "rung_frame.py"),
     _fastapi("linear_frame", "linear, DataFrame", "fastapi_frame"),
     _rung("linear_array", "linear, NumPy", "rung_array.py"),
