@@ -5,13 +5,17 @@ Authors write it in `infrastructure/hardware.py`; compute and the control plane 
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Literal, Self, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-__all__ = ["Autoscaling", "Batching", "Infrastructure", "ServingHardware", "TrainingHardware"]
+__all__ = ["Autoscaling", "Batching", "Infrastructure", "RateLimit", "ServingHardware", "TrainingHardware"]
 
 _Amount: TypeAlias = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+_MIB = 1024 * 1024
+_Body: TypeAlias = Annotated[float, Field(ge=1 / 1024, le=64)]  # MiB; all bodies of a process share 64 MiB
+_BODY_MIB = 10.0
 
 
 class _Declared(BaseModel):
@@ -59,6 +63,20 @@ class Batching(_Declared):
     """Instances in one call of the handler at the most."""
 
 
+class RateLimit(_Declared):
+    """How fast consumers may send to one gateway; what goes beyond gets a 429 with Retry-After."""
+
+    requests_per_s: Annotated[float, Field(ge=0.01, le=1_000_000, allow_inf_nan=False)]
+    """Requests per second that a gateway lets through for as long as one likes."""
+    burst: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    """Requests that may come at once after a pause; None: those of one second, at least one."""
+
+    @property
+    def most_at_once(self) -> int:
+        """Requests that may come at once after a pause."""
+        return max(1, math.ceil(self.requests_per_s)) if self.burst is None else self.burst
+
+
 class ServingHardware(_Declared):
     """One of the identical, stateless machines that serve a revision."""
 
@@ -76,6 +94,12 @@ class ServingHardware(_Declared):
     """Processes per machine; each loads all artifacts."""
     max_waiting: Annotated[int, Field(ge=1, le=100_000)] = 256
     """Requests per process and route that may wait for the handler; the next one gets a 503 with Retry-After."""
+    max_body_mib: _Body | dict[str, _Body] = _BODY_MIB
+    """Largest request body, MiB, for all routes or by route, 10 where it names none; a larger one gets a 413."""
+    rate_limit: RateLimit | dict[str, RateLimit | None] | None = None
+    """What consumers may send, to all routes together or by route; None: as much as they like. It holds for the
+    production path by the incumbent's specification, and for the exact path of each revision by its own. Gates go
+    past it."""
     autoscaling: Autoscaling = Autoscaling()
     """How many machines."""
     batching: Batching | dict[str, Batching | None] | None = None
@@ -85,6 +109,12 @@ class ServingHardware(_Declared):
     def batching_of(self, route: str) -> Batching | None:
         """Tell how the requests of a route are coalesced."""
         return self.batching.get(route) if isinstance(self.batching, dict) else self.batching
+
+    def max_body_bytes(self, route: str | None = None) -> int:
+        """Tell the largest body of a route, bytes; None: of routes that `max_body_mib` does not name."""
+        declared = self.max_body_mib
+        mib = declared if not isinstance(declared, dict) else declared.get(route or "", _BODY_MIB)
+        return int(mib * _MIB)
 
 
 class Infrastructure(_Declared):

@@ -14,6 +14,8 @@ headers, which no consumer can set:
 | `x-rung-arm` | the arm that the unit is *assigned* to: `challenger`, `incumbent`, in a bandit `m3`; or `none` |
 | `x-rung-propensity` | the probability with which a unit is assigned to that arm, as in `0.3000`; not with `none` |
 | `x-request-id` | a new unique id; the answer carries it too |
+| `x-rung-consumer` | who sent it, by the key; only where the service demands one |
+| `x-rung-consumer-service` | the only service that this key is for, if it is for one |
 | `x-forwarded-prefix` | what was cut from the path |
 
 `none` is a request without a usable unit (absent, sent twice, longer than 256 characters, not printable ASCII, or with
@@ -26,16 +28,22 @@ A mirrored request carries the headers of the production request that it is a co
 
 from rung.gateway._bootstrap import bootstrap
 from rung.gateway.assignment import assigned
+from rung.gateway.certificate import Certificate
 from rung.gateway.configuration import configuration, widened
+from rung.gateway.limits import Consumer, Limits, Rate
 from rung.gateway.routing import Arm, Backend, Challenger, Production, Routing, Shadow, Split
 from rung.gateway.server import Gateway
 
 __all__ = [
     "Arm",
     "Backend",
+    "Certificate",
     "Challenger",
+    "Consumer",
     "Gateway",
+    "Limits",
     "Production",
+    "Rate",
     "Routing",
     "Shadow",
     "Split",

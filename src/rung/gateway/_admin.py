@@ -62,6 +62,14 @@ class Admin:
             for cluster in json.loads(answer).get("cluster_statuses", [])
         }
 
+    def port(self, listener: str) -> int | None:
+        """Return the TCP port of a listener; None when there is none of that name."""
+        _, answer = self._request("GET", "/listeners?format=json")
+        for each in json.loads(answer).get("listener_statuses", []):
+            if each["name"] == listener:
+                return int(each["local_address"]["socket_address"]["port_value"])
+        return None
+
     def reopen_logs(self) -> None:
         """Close the log files and open them anew by their names."""
         self._request("POST", "/reopen_logs")

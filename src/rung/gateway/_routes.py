@@ -7,20 +7,21 @@ revisions, revisions that are not there, production, the rest of a service, the 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from itertools import groupby
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from rung.gateway import _clusters
+from rung.gateway import _clusters, _guards
 from rung.gateway.assignment import UNIT_PATTERN
 from rung.gateway.routing import Arm, Backend, Production, Routing, Shadow, Split
 
-__all__ = ["BODY_LIMIT", "OK_BODY", "ROUTES", "holders", "route_table"]
+if TYPE_CHECKING:
+    from rung.gateway.limits import Limits
+
+__all__ = ["OK_BODY", "ROUTES", "holders", "route_table"]
 
 ROUTES: Final = "rung"
 """Name of the route table."""
-
-BODY_LIMIT: Final = 10 * 1024 * 1024
-"""Bytes of the largest request body; all of it is kept so that the request can be sent again."""
 
 OK_BODY: Final = '{"status": "ok"}'
 
@@ -42,6 +43,7 @@ _NOTHING_WAS_PROCESSED = "connect-failure,refused-stream,reset-before-request"
 _MOST_SELECTIONS = 30  # of a host that was not tried yet: a dead one has the fewest requests, so it is preferred
 _SILENCE_S = 60.0  # of a consumer in the middle of a request
 _OUTCOMES_S = 10.0  # for the collector to answer
+_OUTCOMES_BYTES = 1024 * 1024  # of one body, as the collector takes it
 _MOST_LISTED = 20  # paths in one answer: Envoy takes 4 KiB of it
 
 
@@ -51,7 +53,7 @@ def route_table(routing: Routing) -> dict[str, Any]:
     routes = [
         _direct("healthz", {"path": "/healthz"}, 200, OK_BODY),
         _outcomes(routing),
-        *(_exact(backend) for backend in routing.backends),
+        *(route for backend in routing.backends for route in _exact(backend, routing)),
         *(route for major in majors for route in _production(major, routing)),
         *_elsewhere(majors, routing),
     ]
@@ -63,7 +65,8 @@ def route_table(routing: Routing) -> dict[str, Any]:
                 "name": ROUTES,
                 "domains": ["*"],
                 "routes": routes,
-                "request_body_buffer_limit": BODY_LIMIT,
+                "metadata": _guards.known_consumers(routing.consumers),
+                "typed_per_filter_config": _guards.buckets(_limited(routing)),
                 "response_headers_to_remove": ["x-envoy-upstream-service-time"],
             }
         ],
@@ -73,12 +76,21 @@ def route_table(routing: Routing) -> dict[str, Any]:
 def holders(table: dict[str, Any]) -> dict[str, frozenset[str]]:
     """Return which revisions answer production in a route table, by the major's name."""
     marks = [
-        route["metadata"]["filter_metadata"]["rung"]
+        route["metadata"]["filter_metadata"][_guards.METADATA]
         for host in table["virtual_hosts"]
         for route in host["routes"]
         if "metadata" in route
     ]
-    return {mark["production"]: frozenset(mark["answering"]) for mark in marks}
+    return {mark["production"]: frozenset(mark["answering"]) for mark in marks if "production" in mark}
+
+
+def _limited(routing: Routing) -> dict[str, Limits]:
+    """Return the limits of everything that has a path."""
+    productions = [production for production in routing.productions if production.incumbent]
+    return {
+        **{backend.revision: backend.limits for backend in routing.backends},
+        **{production.name: routing.limits(production) for production in productions},
+    }
 
 
 def _majors(routing: Routing) -> list[Production]:
@@ -96,59 +108,110 @@ def _outcomes(routing: Routing) -> dict[str, Any]:
     if routing.outcomes is None:
         return _direct("outcomes", match, 503, "no process takes outcomes now; send them again later")
     action = {"cluster": _clusters.OUTCOMES, **_timeouts(_OUTCOMES_S), "retry_policy": _retry(idempotent=False)}
-    return {"name": "outcomes", "match": match, "route": action}
+    guards = _guards.of_a_route(_OUTCOMES_BYTES)
+    if routing.guarded:
+        guards["typed_per_filter_config"] |= _guards.as_consumer(None)
+    return {"name": "outcomes", "match": match, "route": action, **guards}
 
 
-def _exact(backend: Backend) -> dict[str, Any]:
+def _exact(backend: Backend, routing: Routing) -> list[dict[str, Any]]:
     action = {
         "cluster": _clusters.cluster_name(backend.revision),
-        "prefix_rewrite": "/",
         **_timeouts(backend.timeout_s),
         "retry_policy": _retry(idempotent=backend.idempotent),
     }
-    return {
-        "name": backend.revision,
-        "match": {"prefix": f"{backend.path}/"},
-        "route": action,
-        "request_headers_to_add": _headers({"x-rung-route": "exact", "x-forwarded-prefix": backend.path}),
-    }
+    place = _Place(
+        name=backend.revision, path=backend.path, limits=backend.limits, key_of=_guard(backend.revision, routing)
+    )
+    return place.routes(action, headers={"x-rung-route": "exact"})
+
+
+def _guard(name: str, routing: Routing) -> str | None:
+    """Return the service whose key somebody needs for this revision or major; None: no key."""
+    service = name.partition(".")[0]
+    return service if service in routing.guarded else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Place:
+    """A path under which the routes of a service lie."""
+
+    name: str  # of the revision or the major
+    path: str
+    limits: Limits
+    key_of: str | None
+
+    def routes(
+        self,
+        action: dict[str, Any],
+        *,
+        headers: dict[str, str],
+        match: dict[str, Any] | None = None,
+        marks: dict[str, Any] | None = None,
+    ) -> list[dict[str, Any]]:
+        """Return one entry for each route with a limit of its own, then one for all others."""
+        return [
+            {
+                "name": self.name,
+                "match": {**(match or {}), **self._path(route)},
+                "route": {**action, **self._rewrite(route)},
+                "request_headers_to_add": _headers({"x-forwarded-prefix": self.path, **headers}),
+                **self._guards(route, marks or {}),
+            }
+            for route in (*self.limits.routes, None)
+        ]
+
+    def _path(self, route: str | None) -> dict[str, Any]:
+        """Match a route also where the Open Inference Protocol has it: a limit must not depend on the spelling."""
+        if route is None:
+            return {"prefix": f"{self.path}/"}
+        name = re.escape(route)
+        spellings = rf"({name}|v2/models/{name}(/versions/[^/]*)?/infer)/?"
+        return {"safe_regex": {"regex": f"{re.escape(self.path)}/{spellings}"}}
+
+    def _rewrite(self, route: str | None) -> dict[str, Any]:
+        if route is None:
+            return {"prefix_rewrite": "/"}
+        return {"regex_rewrite": {"pattern": {"regex": f"^{re.escape(self.path)}/"}, "substitution": "/"}}
+
+    def _guards(self, route: str | None, marks: dict[str, Any]) -> dict[str, Any]:
+        bucket = _guards.bucket_of(self.name, self.limits, route)
+        guards = _guards.of_a_route(self.limits.body(route), bucket=bucket, marks=marks)
+        if self.key_of:
+            guards["typed_per_filter_config"] |= _guards.as_consumer(self.key_of)
+        return guards
 
 
 def _production(production: Production, routing: Routing) -> list[dict[str, Any]]:
     absent = {"safe_regex": {"regex": rf"{re.escape(production.path)}/m[0-9]+(/.*)?"}}
     missing = _direct(f"{production.name} absent", absent, 404, _what_exists(production.service, routing))
-    match = {"prefix": f"{production.path}/"}
     if production.incumbent is None:
         because = f"{production.name} has no incumbent yet: promote a revision"
+        match = {"prefix": f"{production.path}/"}
         return [
             missing,
             _direct(production.name, match, 503, f"{because}. {_what_exists(production.service, routing)}"),
         ]
     if production.split is None:
-        return [missing, _answered(production, routing, match)]
-    assignable = {"name": production.unit_header, "string_match": {"safe_regex": {"regex": UNIT_PATTERN}}}
-    return [
-        missing,
-        _divided(production, production.split, routing, match={**match, "headers": [assignable]}),
-        _answered(production, routing, match),
-    ]
+        return [missing, *_answered(production, routing)]
+    return [missing, *_divided(production, production.split, routing), *_answered(production, routing)]
 
 
-def _answered(production: Production, routing: Routing, match: dict[str, Any]) -> dict[str, Any]:
-    """Return the route to the incumbent: all of production, or what no experiment can assign."""
+def _answered(production: Production, routing: Routing) -> list[dict[str, Any]]:
+    """Return the routes to the incumbent: all of production, or what no experiment can assign."""
     backend = routing.backend(production.answering[0])
     outside = {"x-rung-experiment": production.split.experiment, "x-rung-arm": "none"} if production.split else {}
     action = {
         "cluster": _clusters.cluster_name(backend.revision),
         **_timeouts(backend.timeout_s),
         "retry_policy": _retry(idempotent=backend.idempotent),
-        **_forwarding(production.shadows),
+        **_mirroring(production.shadows),
     }
-    return _marked(production, match, action, outside)
+    return _marked(production, routing, action, outside)
 
 
-def _divided(production: Production, split: Split, routing: Routing, *, match: dict[str, Any]) -> dict[str, Any]:
-    """Return the route of an experiment; the challengers come first, so that they own the lowest buckets."""
+def _divided(production: Production, split: Split, routing: Routing) -> list[dict[str, Any]]:
+    """Return the routes of an experiment; the challengers come first, so that they own the lowest buckets."""
     backends = [routing.backend(revision) for revision in production.answering]
     salted = {"pattern": {"regex": "^(.*)$"}, "substitution": rf"{split.hash_salt}:\1"}
     action = {
@@ -159,9 +222,11 @@ def _divided(production: Production, split: Split, routing: Routing, *, match: d
             **_retry(idempotent=all(backend.idempotent for backend in backends)),
             "retry_priority": _NEXT_PRIORITY,
         },
-        **_forwarding(production.shadows),
+        **_mirroring(production.shadows),
     }
-    return _marked(production, match, action, {"x-rung-experiment": split.experiment})
+    assignable = {"name": production.unit_header, "string_match": {"safe_regex": {"regex": UNIT_PATTERN}}}
+    outside = {"x-rung-experiment": split.experiment}
+    return _marked(production, routing, action, outside, match={"headers": [assignable]})
 
 
 def _weighted(arms: tuple[Arm, ...]) -> list[dict[str, Any]]:
@@ -178,21 +243,25 @@ def _weighted(arms: tuple[Arm, ...]) -> list[dict[str, Any]]:
 
 
 def _marked(
-    production: Production, match: dict[str, Any], action: dict[str, Any], headers: dict[str, str]
-) -> dict[str, Any]:
-    mark = {"production": production.name, "answering": list(production.answering)}
-    added = {"x-rung-route": "production", "x-forwarded-prefix": production.path, **headers}
-    return {
-        "name": production.name,
-        "match": match,
-        "route": action,
-        "metadata": {"filter_metadata": {"rung": mark}},
-        "request_headers_to_add": _headers(added),
-    }
+    production: Production,
+    routing: Routing,
+    action: dict[str, Any],
+    headers: dict[str, str],
+    *,
+    match: dict[str, Any] | None = None,
+) -> list[dict[str, Any]]:
+    place = _Place(
+        name=production.name,
+        path=production.path,
+        limits=routing.limits(production),
+        key_of=_guard(production.name, routing),
+    )
+    marks = {"production": production.name, "answering": list(production.answering)}
+    return place.routes(action, headers={"x-rung-route": "production", **headers}, match=match, marks=marks)
 
 
-def _forwarding(shadows: tuple[Shadow, ...]) -> dict[str, Any]:
-    return {"prefix_rewrite": "/", "request_mirror_policies": [_mirrored(shadow) for shadow in shadows]}
+def _mirroring(shadows: tuple[Shadow, ...]) -> dict[str, Any]:
+    return {"request_mirror_policies": [_mirrored(shadow) for shadow in shadows]}
 
 
 def _mirrored(shadow: Shadow) -> dict[str, Any]:
@@ -238,7 +307,8 @@ def _retry(*, idempotent: bool) -> dict[str, Any]:
 
 
 def _direct(name: str, match: dict[str, Any], status: int, body: str) -> dict[str, Any]:
-    return {"name": name, "match": match, "direct_response": {"status": status, "body": {"inline_string": body}}}
+    answer = {"status": status, "body": {"inline_string": body}}
+    return {"name": name, "match": match, "direct_response": answer, "typed_per_filter_config": _guards.unread()}
 
 
 def _headers(values: dict[str, str]) -> list[dict[str, Any]]:

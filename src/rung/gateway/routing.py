@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Final, Self
 
 from rung.errors import CallError
+from rung.gateway.limits import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from rung.gateway.limits import Consumer
 
 __all__ = ["BUCKETS", "Arm", "Backend", "Challenger", "Production", "Routing", "Shadow", "Split"]
 
@@ -46,6 +49,9 @@ class Backend:
     endpoints: tuple[str, ...]  # "unix:/absolute/path" or "address:port"; one per replica
     timeout_s: float = 60.0  # seconds from the end of the request to the end of the answer, retries included
     idempotent: bool = True  # a request may be sent again after a broken connection; predictions may
+    limits: Limits = field(
+        default_factory=Limits
+    )  # of what consumers may send to its exact path, and as incumbent to production
 
     def __post_init__(self) -> None:
         if not _REVISION.fullmatch(self.revision):
@@ -238,10 +244,15 @@ class Routing:
     backends: tuple[Backend, ...] = ()
     productions: tuple[Production, ...] = ()
     outcomes: str | None = None  # endpoint of the collector that takes POST /outcomes
+    guarded: tuple[
+        str, ...
+    ] = ()  # services that answer only who has a key; outcomes want one too as soon as there is one
+    consumers: tuple[Consumer, ...] = ()  # who has a key
 
     def __post_init__(self) -> None:
         _check_unique([backend.revision for backend in self.backends], hint="a revision has one backend")
         _check_unique([production.name for production in self.productions], hint="a major has one production path")
+        _check_unique([consumer.digest for consumer in self.consumers], hint="a key has one consumer")
         if self.outcomes is not None:
             check_endpoint(self.outcomes)
         known = {backend.revision for backend in self.backends}
@@ -253,6 +264,11 @@ class Routing:
     def backend(self, revision: str) -> Backend:
         """Return the backend of a revision that is listed."""
         return next(backend for backend in self.backends if backend.revision == revision)
+
+    def limits(self, production: Production) -> Limits:
+        """Return what consumers may send to a production path: the incumbent's rates, and bodies that all arms take."""
+        first, *others = (self.backend(revision).limits for revision in production.answering)
+        return first.with_bodies_of(others)
 
 
 def check_endpoint(endpoint: str) -> None:

@@ -9,13 +9,14 @@ from __future__ import annotations
 import json
 import os
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rung.errors import GatewayError
 from rung.gateway import _clusters, _routes
 from rung.gateway._admin import CLUSTERS_LOADED, ROUTES_LOADED, WARMING, Admin, endpoints_loaded
-from rung.gateway._bootstrap import bootstrap
+from rung.gateway._bootstrap import CERTIFICATES, DOOR, bootstrap
 from rung.gateway.configuration import (
     CLUSTERS,
     ROUTES,
@@ -31,7 +32,10 @@ from rung.gateway.routing import Routing, check_endpoint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from contextlib import AbstractContextManager
     from pathlib import Path
+
+    from rung.gateway.certificate import Certificate
 
 __all__ = ["Gateway"]
 
@@ -57,6 +61,8 @@ class Gateway:
     threads: int = 2  # worker threads of Envoy
     deadline_s: float = 10.0  # seconds in which a change must be taken
     linger_s: float = 0.25  # seconds that what is removed stays for requests already on their way to it
+    guard: Callable[[], AbstractContextManager[None]] = nullcontext  # around each file: refuses who leads no more
+    certificate: Certificate | None = None  # TLS for consumers; None: plain HTTP
 
     def __post_init__(self) -> None:
         check_endpoint(f"unix:{self.admin_socket}")
@@ -75,11 +81,44 @@ class Gateway:
     def prepare(self) -> None:
         """Write what Envoy needs to start; a whole configuration that is there is kept: a restart changes nothing."""
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        start = bootstrap(self.folder, host=self.host, port=self.port, admin_socket=self.admin_socket)
-        self._write("bootstrap.json", encoded(start))
+        if self.certificate is not None:
+            self.renew()
+        self._write("bootstrap.json", self._start())
         if not is_whole(self._read()):
             for name, response in configuration(Routing(), folder=self.folder).items():
                 self._write(name, encoded(response))
+
+    def renew(self) -> bool:
+        """Let Envoy take the certificate's files when they have changed; tell whether they had.
+
+        Raises:
+            GatewayError: They cannot be used; Envoy goes on with those that it has.
+        """
+        if self.certificate is None or (stamp := self.certificate.stamp()) == self._stamp():
+            return False
+        self.certificate.check()
+        old = self._stamp()
+        self._write(CERTIFICATES, encoded(self.certificate.linked(self.folder, stamp)))
+        for link in self.folder.glob("tls-*"):
+            if stamp not in link.name and (old is None or old not in link.name):
+                link.unlink()
+        return True
+
+    def is_outdated(self) -> bool:
+        """Tell whether the Envoy that runs was started for other settings, or by another version of Rung."""
+        try:
+            return (self.folder / "bootstrap.json").read_bytes() != self._start()
+        except FileNotFoundError:
+            return False
+
+    def door(self) -> str:
+        """Return the URL at which gates reach exact revisions: on loopback, without encryption, keys and rate limits.
+
+        Raises:
+            GatewayError: Envoy does not answer.
+        """
+        # An Envoy of an earlier Rung has no door, and neither encryption nor keys.
+        return f"http://127.0.0.1:{self._admin().port(DOOR) or self.port}"
 
     def command(self) -> list[str]:
         """Return the command that runs Envoy in the foreground; call `prepare` first."""
@@ -137,6 +176,25 @@ class Gateway:
             self._load_clusters(target, deadline + self.linger_s)
             self._forget(target)
         return str(target[ROUTES]["version_info"])
+
+    def _start(self) -> bytes:
+        """Return the bytes of what Envoy starts with."""
+        return encoded(
+            bootstrap(
+                self.folder,
+                host=self.host,
+                port=self.port,
+                admin_socket=self.admin_socket,
+                encrypted=self.certificate is not None,
+            )
+        )
+
+    def _stamp(self) -> str | None:
+        """Return the stamp of the certificate that Envoy was shown last."""
+        try:
+            return str(json.loads((self.folder / CERTIFICATES).read_bytes())["version_info"])
+        except (FileNotFoundError, ValueError, KeyError):
+            return None
 
     def _admin(self) -> Admin:
         return Admin(self.admin_socket)
@@ -205,8 +263,9 @@ class Gateway:
         Not synced to the disk: after a power cut `prepare` and the next `apply` write it anew.
         """
         draft = self.folder / f".{name}.{os.getpid()}"
-        draft.write_bytes(content)
-        draft.replace(self.folder / name)
+        with self.guard():
+            draft.write_bytes(content)
+            draft.replace(self.folder / name)
 
     def _read(self) -> dict[str, dict[str, Any]]:
         """Return the discovery files on disk; one that cannot be read counts as absent."""
@@ -221,7 +280,8 @@ class Gateway:
     def _forget(self, target: Files) -> None:
         for path in self.folder.glob("eds.*.json"):
             if path.name not in target:
-                path.unlink()
+                with self.guard():
+                    path.unlink(missing_ok=True)
 
     def _see(self) -> str:
         return f"see {self.log}"

@@ -27,7 +27,7 @@ from rung.infrastructure import Infrastructure
 from rung.serving._artifact import Artifacts, artifacts_of, asked_artifacts
 from rung.serving._asgi import ServingApp
 from rung.serving._bundle import read_bundle
-from rung.serving._endpoint import Endpoint, Intake, limits_of
+from rung.serving._endpoint import Endpoint, Intake
 from rung.serving._handler import Handler, read_handler
 from rung.serving._identity import named_before
 from rung.serving._observe import Observer
@@ -225,7 +225,7 @@ async def _make_ready(app: FastAPI) -> str:
             artifacts.load(needed, state=Path(state), revision=revision)
             serving = Infrastructure.model_validate(bundle.infrastructure).serving
             for endpoint in endpoints_of(app).values():
-                endpoint.open(limits_of(serving, endpoint.handler), replace=_replace_this_process)
+                endpoint.deploy(serving, replace=_replace_this_process)
             await _answer_example(app, bundle.example)
             gc.collect()
             gc.freeze()  # what is there now stays: no later collection needs to look at it

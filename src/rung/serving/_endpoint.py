@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.exceptions import HTTPException
 
 from rung.errors import NotFoundError, UnavailableError
+from rung.infrastructure import ServingHardware
 from rung.serving._batching import Batcher, Call, CountError, LateError, Limits, OverloadError
 from rung.serving._predict import read_request, write_answer
 from rung.serving._problems import ProblemError
@@ -22,14 +23,13 @@ if TYPE_CHECKING:
 
     from starlette.types import Receive
 
-    from rung.infrastructure import ServingHardware
     from rung.serving._artifact import Artifacts
     from rung.serving._batching import Outcome
     from rung.serving._handler import Handler
     from rung.serving._observe import Observation, Observer
 
-MAX_BODY_BYTES = 10 * 1024 * 1024
-"""Bytes of one request; a larger one gets a 413."""
+MAX_BODY_BYTES = ServingHardware().max_body_bytes()
+"""Bytes of one request outside a deployment; a larger one gets a 413."""
 MAX_BYTES_IN_FLIGHT = 64 * 1024 * 1024
 """Bytes of all bodies that one process holds; a request that would go beyond gets a 503."""
 THREADS = 40
@@ -57,26 +57,27 @@ class Intake:
     held: int = 0
     """Bytes."""
 
-    async def read(self, receive: Receive, *, declared: bytes | None) -> bytes:
+    async def read(self, receive: Receive, *, declared: bytes | None, most: int) -> bytes:
         """Read a body; its bytes are held until `release`.
 
         Args:
             receive: Gives the parts.
             declared: The header `content-length`.
+            most: Bytes that it may have.
 
         Raises:
             ProblemError: 413 when it is too large, 503 when too much is held already, 400 when it breaks off.
         """
         size = int(declared) if declared is not None and declared.isdigit() else 0
-        _check_sizes(size, self.held + size)
+        _check_sizes(size, self.held + size, most)
         message = await receive()
         body: bytes = message.get("body", b"")
         if message.get("more_body", False):
-            body = await self._read_on(receive, body)
+            body = await self._read_on(receive, body, most)
         elif message["type"] == "http.disconnect":
             raise _broken_off()
-        if len(body) > MAX_BODY_BYTES:
-            raise _too_large()
+        if len(body) > most:
+            raise _too_large(most)
         self.held += len(body)
         return body
 
@@ -84,7 +85,7 @@ class Intake:
         """Let go of a body that was read."""
         self.held -= len(body)
 
-    async def _read_on(self, receive: Receive, begun: bytes) -> bytes:
+    async def _read_on(self, receive: Receive, begun: bytes, most: int) -> bytes:
         parts = [begun]
         size = len(begun)
         self.held += size
@@ -99,7 +100,7 @@ class Intake:
                 parts.append(part)
                 size += len(part)
                 self.held += len(part)
-                _check_sizes(size, self.held)
+                _check_sizes(size, self.held, most)
         finally:
             self.held -= size
         return b"".join(parts)
@@ -113,6 +114,7 @@ class Endpoint:
     artifacts: Artifacts
     observer: Observer
     intake: Intake
+    max_body_bytes: int = MAX_BODY_BYTES
     _batcher: Batcher[Any] = field(init=False)
     _shares: bool = field(init=False)
 
@@ -123,6 +125,11 @@ class Endpoint:
     def is_plain(self) -> bool:
         """The handler takes its request and artifacts, and nothing that FastAPI resolves."""
         return not self.handler.others
+
+    def deploy(self, serving: ServingHardware, *, replace: Callable[[], None]) -> None:
+        """Begin anew with the limits that were declared of the machine."""
+        self.max_body_bytes = serving.max_body_bytes(self.handler.route)
+        self.open(limits_of(serving, self.handler), replace=replace)
 
     def open(self, limits: Limits, *, replace: Callable[[], None] | None = None) -> None:
         """Begin anew with these limits."""
@@ -148,7 +155,7 @@ class Endpoint:
             HTTPException: As above, raised by the handler.
         """
         try:
-            body = await self.intake.read(receive, declared=observation.content_length)
+            body = await self.intake.read(receive, declared=observation.content_length, most=self.max_body_bytes)
             try:
                 predictions: bytes = await self._submit(observation, read_request(self.handler, body), others)
             finally:
@@ -287,9 +294,9 @@ def _unlogged(refused: UnavailableError) -> ProblemError:
     return problem
 
 
-def _check_sizes(body: int, held: int) -> None:
-    if body > MAX_BODY_BYTES:
-        raise _too_large()
+def _check_sizes(body: int, held: int, most: int) -> None:
+    if body > most:
+        raise _too_large(most)
     if held > MAX_BYTES_IN_FLIGHT:
         raise _overloaded("the requests in flight fill the memory that is set aside for them")
 
@@ -298,8 +305,8 @@ def _overloaded(why: str) -> ProblemError:
     return ProblemError(status=503, detail=f"overloaded: {why}", headers=_RETRY_AFTER)
 
 
-def _too_large() -> ProblemError:
-    return ProblemError(status=413, detail=f"the body has more than {MAX_BODY_BYTES:,} bytes")
+def _too_large(most: int) -> ProblemError:
+    return ProblemError(status=413, detail=f"the body has more than {most:,} bytes")
 
 
 def _broken_off() -> ProblemError:

@@ -347,7 +347,9 @@ def _inference(app: FastAPI, model: Model, endpoint: Endpoint) -> Callable[..., 
         scope = http_request.scope
         observation = endpoint.observer.begin(scope["headers"], route=model.handler.route, id=named_before(scope))
         with _failures(endpoint, observation):
-            body = await endpoint.intake.read(http_request.receive, declared=observation.content_length)
+            body = await endpoint.intake.read(
+                http_request.receive, declared=observation.content_length, most=endpoint.max_body_bytes
+            )
         try:
             with _failures(endpoint, observation):
                 asked = model.read(body, http_request.headers.get(_HEADER_LENGTH))

@@ -20,7 +20,7 @@ from starlette.testclient import TestClient
 
 from rung.errors import CallError, SchemaError
 from rung.schema import Request, max_instances
-from rung.serving import Artifact, _endpoint, bind_artifacts, create_serving_app, handlers_of, needed_artifacts
+from rung.serving import Artifact, bind_artifacts, create_serving_app, handlers_of, needed_artifacts
 
 
 @max_instances(3)
@@ -144,8 +144,8 @@ def test_words_that_look_like_infinity_are_fine(client: TestClient):
 
 
 @pytest.mark.parametrize("is_declared", [True, False])
-def test_large_body_is_a_413(client: TestClient, monkeypatch: pytest.MonkeyPatch, is_declared: bool):
-    monkeypatch.setattr(_endpoint, "MAX_BODY_BYTES", 100)
+def test_large_body_is_a_413(client: TestClient, is_declared: bool):
+    client.app.state.rung_endpoints["predict"].max_body_bytes = 100
     body = json.dumps(ONE).encode() + b" " * 100
     content = body if is_declared else iter([body[:50], body[50:]])
     assert problem(client.post("/predict", content=content), 413)["detail"] == "the body has more than 100 bytes"
