@@ -6,9 +6,12 @@
     │   ├── ConflictError         the state of the thing does not allow it
     │   ├── SchemaError           a service's schema is not valid, or breaks its major
     │   ├── GraphError            the tasks of an experiment do not make a graph
+    │   ├── NotAuthenticatedError nobody is known to ask: no token, or not a right one
+    │   ├── NotAllowedError       whoever asks may not do that
     │   └── WorkspaceError        the folder, its files or its settings are not as they must be
     ├── UnavailableError          wait, then try the same again
     │   ├── ControlPlaneError     the control plane does not answer
+    │   ├── LeaseLostError        another control plane leads: this one may write no more
     │   └── GatewayError          the gateway did not take a configuration
     └── BrokenError               give up: trying again does not help
         ├── IntegrityError        bytes are not the bytes that were written
@@ -31,6 +34,9 @@ __all__ = [
     "GatewayError",
     "GraphError",
     "IntegrityError",
+    "LeaseLostError",
+    "NotAllowedError",
+    "NotAuthenticatedError",
     "NotFoundError",
     "RungError",
     "SchemaError",
@@ -91,6 +97,18 @@ class GraphError(CallError):
     code = "graph"
 
 
+class NotAuthenticatedError(CallError):
+    """Nobody is known to ask: there is no token, or it is wrong, expired or revoked."""
+
+    code = "not_authenticated"
+
+
+class NotAllowedError(CallError):
+    """Whoever asks may not do that."""
+
+    code = "not_allowed"
+
+
 class WorkspaceError(CallError):
     """The workspace's folder, files or settings are not as they must be."""
 
@@ -108,6 +126,12 @@ class ControlPlaneError(UnavailableError):
     """The control plane does not answer."""
 
     code = "control_plane"
+
+
+class LeaseLostError(UnavailableError):
+    """Another control plane leads, so this one may write no more."""
+
+    code = "lease_lost"
 
 
 class GatewayError(UnavailableError):

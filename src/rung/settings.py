@@ -78,10 +78,12 @@ class Policy(_Declared):
     """Whoever asks for it; after others approved it; or each new candidate by itself."""
     approvals: Annotated[int, Field(ge=1, le=20)] = 1
     """How many must approve; never who trained the revision or asked for its promotion."""
-    approvers: _Role = "approver"
+    approvers: Literal["approver", "admin"] = "approver"
     """The least role of those who may."""
     approval_deadline_s: Annotated[int, Field(ge=1)] = 7 * 86_400
     """A promotion that is not approved by then has failed, seconds."""
+    merged_only: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*$")] | None = None
+    """Only commits that are part of this branch may be deployed, as `main` or `origin/main`; by default any."""
 
 
 class Settings(_Declared):

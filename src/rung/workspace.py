@@ -122,7 +122,7 @@ def find(start: Path | None = None) -> Workspace:
     raise WorkspaceError(f"{folder} is not in a workspace", hint="`rung init` makes one here")
 
 
-def write_atomically(path: Path, data: bytes, *, durable: bool = False) -> None:
+def write_atomically(path: Path, data: bytes, *, durable: bool = False, private: bool = False) -> None:
     """Write a file so that a reader sees the old one or the new one, whole, whoever else writes it.
 
     Args:
@@ -132,7 +132,8 @@ def write_atomically(path: Path, data: bytes, *, durable: bool = False) -> None:
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
     try:
-        with temporary.open("wb") as file:
+        mode = 0o600 if private else 0o666
+        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
             file.write(data)
             if durable:
                 file.flush()
@@ -141,6 +142,7 @@ def write_atomically(path: Path, data: bytes, *, durable: bool = False) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+        private: Nobody but its owner may read it, at any moment.
     if durable:
         _flush_folder(path.parent)
 

@@ -10,12 +10,15 @@ from rung._lazy import exports
 
 if TYPE_CHECKING:
     from rung.lifecycle._judge import judge_load, judge_regression, was_disturbed
+    from rung.lifecycle._judge_approval import Approval, ApprovalRule, count_approvals, judge_approvals
     from rung.lifecycle._judge_data import DataFacts, TestChanges, compare_tests, judge_data
     from rung.lifecycle._judge_experiment import Finding, Stretch, judge_experiment
     from rung.lifecycle._judge_health import Period, Requests, judge_health
     from rung.lifecycle._judge_replay import ReplayLimits, judge_replay, skip_replay
     from rung.lifecycle._judge_shadow import judge_shadow
     from rung.lifecycle._promotion import (
+        ApprovalFacts,
+        AwaitApproval,
         Crown,
         Decision,
         ExperimentFacts,
@@ -36,6 +39,10 @@ __all__ = [
     "MIRRORED",
     "MOVES",
     "SERVED",
+    "Approval",
+    "ApprovalFacts",
+    "ApprovalRule",
+    "AwaitApproval",
     "Crown",
     "DataFacts",
     "Decision",
@@ -61,9 +68,11 @@ __all__ = [
     "Wait",
     "check_move",
     "compare_tests",
+    "count_approvals",
     "decide",
     "due_share",
     "first_share",
+    "judge_approvals",
     "judge_data",
     "judge_experiment",
     "judge_health",
@@ -81,10 +90,13 @@ __getattr__ = exports(
     __name__,
     {
         **dict.fromkeys(("judge_load", "judge_regression", "was_disturbed"), "_judge"),
+        **dict.fromkeys(("Approval", "ApprovalRule", "count_approvals", "judge_approvals"), "_judge_approval"),
         **dict.fromkeys(("DataFacts", "TestChanges", "compare_tests", "judge_data"), "_judge_data"),
         **dict.fromkeys(("Finding", "Stretch", "judge_experiment"), "_judge_experiment"),
         **dict.fromkeys(
             (
+                "ApprovalFacts",
+                "AwaitApproval",
                 "Crown",
                 "Decision",
                 "ExperimentFacts",

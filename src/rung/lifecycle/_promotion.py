@@ -36,6 +36,18 @@ class ExperimentFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovalFacts:
+    """Approval that the service's policy asks for."""
+
+    asked: str
+    """Who must approve, as a phrase."""
+    progress: str
+    """One sentence on who did so far."""
+    deadline: timedelta
+    """From when it began to wait."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PromotionFacts:
     """All that a decision needs."""
 
@@ -56,6 +68,8 @@ class PromotionFacts:
     """How long it may be down."""
     shadow_deadline: timedelta | None = None
     """How long production may be mirrored to it before the A/B test; None: not at all."""
+    approval: ApprovalFacts | None = None
+    """Who must approve it before it gets any traffic; None: nobody."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +77,13 @@ class StartGate:
     """Begin the job of a gate."""
 
     gate: Gate
+    because: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AwaitApproval:
+    """Wait for people."""
+
     because: str
 
 
@@ -109,7 +130,7 @@ class Wait:
     because: str
 
 
-Decision = StartGate | StartShadow | StartExperiment | Grow | Crown | Reject | Wait
+Decision = StartGate | AwaitApproval | StartShadow | StartExperiment | Grow | Crown | Reject | Wait
 
 
 def decide(facts: PromotionFacts, now: datetime) -> Decision:
@@ -124,6 +145,8 @@ def decide(facts: PromotionFacts, now: datetime) -> Decision:
     waiting = next((gate for gate in _BEFORE_TRAFFIC if gate not in passed), None)
     if waiting is not None:
         return _through_gates(facts, waiting, now)
+    if facts.approval is not None and Gate.APPROVAL not in passed:
+        return _through_approval(facts, facts.approval, now)
     return _after_gates(facts, now)
 
 
@@ -133,6 +156,14 @@ def _through_gates(facts: PromotionFacts, gate: Gate, now: datetime) -> Decision
     if now - facts.gate_since > facts.gate_deadline:
         return Reject(because=f"the {gate} gate did not end within {_seconds(facts.gate_deadline)}")
     return Wait(because=f"the {gate} gate runs for {_seconds(now - facts.gate_since)}")
+
+
+def _through_approval(facts: PromotionFacts, approval: ApprovalFacts, now: datetime) -> Decision:
+    if facts.running is not Gate.APPROVAL or facts.gate_since is None:
+        return AwaitApproval(because=f"it passed what needs no production traffic; now it waits for {approval.asked}")
+    if now - facts.gate_since > approval.deadline:
+        return Reject(because=f"approval gate: not approved within {_seconds(approval.deadline)}; {approval.progress}")
+    return Wait(because=f"it waits for {approval.asked}; {approval.progress}")
 
 
 def _after_gates(facts: PromotionFacts, now: datetime) -> Decision:

@@ -21,6 +21,7 @@ class State(StrEnum):
     DEPLOYING = "deploying"
     CANDIDATE = "candidate"
     TESTING = "testing"
+    AWAITING_APPROVAL = "awaiting_approval"
     SHADOWING = "shadowing"
     EXPERIMENTING = "experimenting"
     INCUMBENT = "incumbent"
@@ -36,7 +37,10 @@ MOVES: Mapping[State, frozenset[State]] = MappingProxyType(
         State.FAILED: frozenset(),
         State.DEPLOYING: frozenset({State.CANDIDATE, State.FAILED}),
         State.CANDIDATE: frozenset({State.TESTING, State.ON_HOLD, State.TORN_DOWN}),
-        State.TESTING: frozenset({State.SHADOWING, State.EXPERIMENTING, State.INCUMBENT, State.TORN_DOWN}),
+        State.TESTING: frozenset(
+            {State.AWAITING_APPROVAL, State.SHADOWING, State.EXPERIMENTING, State.INCUMBENT, State.TORN_DOWN}
+        ),
+        State.AWAITING_APPROVAL: frozenset({State.SHADOWING, State.EXPERIMENTING, State.INCUMBENT, State.TORN_DOWN}),
         State.SHADOWING: frozenset({State.EXPERIMENTING, State.INCUMBENT, State.TORN_DOWN}),
         State.EXPERIMENTING: frozenset({State.INCUMBENT, State.TORN_DOWN}),
         State.INCUMBENT: frozenset({State.RETIRED}),
@@ -52,6 +56,7 @@ SERVED = frozenset(
         State.DEPLOYING,
         State.CANDIDATE,
         State.TESTING,
+        State.AWAITING_APPROVAL,
         State.SHADOWING,
         State.EXPERIMENTING,
         State.INCUMBENT,
@@ -60,7 +65,7 @@ SERVED = frozenset(
 )
 """States whose revision has a server; a retired one has it too while it is kept warm."""
 
-MIRRORED = frozenset({State.CANDIDATE, State.TESTING, State.SHADOWING})
+MIRRORED = frozenset({State.CANDIDATE, State.TESTING, State.AWAITING_APPROVAL, State.SHADOWING})
 """States in which a revision may get copies of production requests."""
 
 _HINTS = {
@@ -69,6 +74,7 @@ _HINTS = {
     State.FAILED: "mend the cause and deploy the next revision",
     State.DEPLOYING: "wait until it answers",
     State.CANDIDATE: "`rung promote` it first",
+    State.AWAITING_APPROVAL: "`rung approve` or `rung reject` it, or wait until its deadline",
     State.TORN_DOWN: "`rung revive` it first",
     State.RETIRED: "`rung rollback` brings the last incumbent back",
 }

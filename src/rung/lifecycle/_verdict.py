@@ -17,6 +17,7 @@ class Gate(StrEnum):
     DATA = "data"
     REPLAY = "replay"
     LOAD = "load"
+    APPROVAL = "approval"
     SHADOW = "shadow"
     EXPERIMENT = "experiment"
 

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from rung.lifecycle import (
+    ApprovalFacts,
+    AwaitApproval,
     Crown,
     Decision,
     ExperimentFacts,
@@ -79,6 +81,17 @@ def found(kind: VerdictKind) -> Verdict:
 def shadowed(kind: VerdictKind) -> Verdict:
     return Verdict(gate=Gate.SHADOW, kind=kind, because="the pairs say so")
 
+
+def approved(kind: VerdictKind) -> Verdict:
+    return Verdict(gate=Gate.APPROVAL, kind=kind, because="bob says so")
+
+
+APPROVAL = {
+    "verdicts": PASSED,
+    "approval": ApprovalFacts(
+        asked="2 people who may (approver or admin)", progress="1 of 2 approved (bob)", deadline=timedelta(days=7)
+    ),
+}
 
 TABLE: dict[str, tuple[dict[str, Any], Decision]] = {
     "just begun": ({}, StartGate(gate=Gate.REGRESSION, because="the regression gate is next")),
@@ -160,6 +173,50 @@ TABLE: dict[str, tuple[dict[str, Any], Decision]] = {
     "a larger share is due, but it lost": (
         in_experiment(due_share=0.2, verdict=found(FAIL)),
         Reject(because="A/B test: the figures say so"),
+    ),
+    "to be approved": (
+        APPROVAL,
+        AwaitApproval(
+            because="it passed what needs no production traffic; now it waits for 2 people who may (approver or admin)"
+        ),
+    ),
+    "to be approved, without incumbent": (
+        APPROVAL | {"incumbent": None},
+        AwaitApproval(
+            because="it passed what needs no production traffic; now it waits for 2 people who may (approver or admin)"
+        ),
+    ),
+    "to be approved, but load failed": (
+        APPROVAL | {"verdicts": verdicts(PASS, PASS, PASS, FAIL)},
+        Reject(because="load gate: load says so"),
+    ),
+    "to be approved, but load is next": (
+        APPROVAL | {"verdicts": verdicts(PASS, PASS, PASS)},
+        StartGate(gate=Gate.LOAD, because="the load gate is next"),
+    ),
+    "waits for approval": (
+        APPROVAL | running(Gate.APPROVAL, ago(days=7)),
+        Wait(because="it waits for 2 people who may (approver or admin); 1 of 2 approved (bob)"),
+    ),
+    "waits for approval for too long": (
+        APPROVAL | running(Gate.APPROVAL, ago(days=7, microseconds=1)),
+        Reject(because="approval gate: not approved within 7 days, 0:00:00; 1 of 2 approved (bob)"),
+    ),
+    "approved": (
+        APPROVAL | {"verdicts": (*PASSED, approved(PASS)), **running(Gate.APPROVAL, ago(days=9))},
+        StartExperiment(because="it passed all gates; housing.v1.m1 is the incumbent to beat"),
+    ),
+    "approved, to be shadowed": (
+        APPROVAL | {"verdicts": (*PASSED, approved(PASS)), "shadow_deadline": timedelta(days=1)},
+        StartShadow(because="production of housing.v1.m1 is mirrored to it"),
+    ),
+    "approved, without incumbent": (
+        APPROVAL | {"verdicts": (*PASSED, approved(PASS)), "incumbent": None},
+        Crown(because="it passed all gates, and its major had no incumbent"),
+    ),
+    "rejected": (
+        APPROVAL | {"verdicts": (*PASSED, approved(FAIL))},
+        Reject(because="approval gate: bob says so"),
     ),
     "to be shadowed": (
         {"verdicts": PASSED, "shadow_deadline": timedelta(days=1)},

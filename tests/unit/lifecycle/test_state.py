@@ -13,6 +13,8 @@ LEGAL = {
     *[("deploying", "candidate"), ("deploying", "failed")],
     *[("candidate", "testing"), ("candidate", "on_hold"), ("candidate", "torn_down")],
     *[("testing", "shadowing"), ("testing", "experimenting"), ("testing", "incumbent"), ("testing", "torn_down")],
+    *[("testing", "awaiting_approval"), ("awaiting_approval", "shadowing"), ("awaiting_approval", "experimenting")],
+    *[("awaiting_approval", "incumbent"), ("awaiting_approval", "torn_down")],
     *[("shadowing", "experimenting"), ("shadowing", "incumbent"), ("shadowing", "torn_down")],
     *[("experimenting", "incumbent"), ("experimenting", "torn_down")],
     *[("incumbent", "retired"), ("retired", "incumbent")],
@@ -51,7 +53,13 @@ def test_every_state_is_reached():
 
 def test_traffic_comes_through_testing_or_rollback():
     before = {state for state, moves in MOVES.items() if State.INCUMBENT in moves}
-    assert before == {State.TESTING, State.SHADOWING, State.EXPERIMENTING, State.RETIRED}
+    assert before == {
+        State.TESTING,
+        State.AWAITING_APPROVAL,
+        State.SHADOWING,
+        State.EXPERIMENTING,
+        State.RETIRED,
+    }
 
 
 def test_every_served_state_can_end():
