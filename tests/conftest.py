@@ -13,13 +13,14 @@ from textwrap import dedent
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from postgresql import PostgresServer, postgres_server
 
 import rung
 from rung.registry import open_registry
 from rung.training import list_runs
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from rung.training import RunRecord
 
@@ -133,3 +134,10 @@ def place(tmp_path: Path, new_registry: Path) -> Place:
     place.write(".gitignore", ".rung/\n__pycache__/\n")
     place.write("experiments/__init__.py", "")
     return place
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgresServer]:
+    """A server of PostgreSQL for the session."""
+    with postgres_server() as server:
+        yield server

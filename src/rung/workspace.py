@@ -105,6 +105,18 @@ class Workspace:
 
         return read(self.root / MARKER)
 
+    def registry_url(self) -> str | None:
+        """Give the URL of the registry; None when it is a file in the state folder.
+
+        Where nothing sets one it is found without the model of the settings: that takes longer to import than a
+        training that is recalled.
+
+        Raises:
+            WorkspaceError: As `settings`.
+        """
+        is_set = os.environ.get("RUNG_REGISTRY") or b"registry" in (self.root / MARKER).read_bytes()
+        return self.settings().registry if is_set else None
+
 
 def find(start: Path | None = None) -> Workspace:
     """Find the workspace that the folder (default: the current one) lies in.
@@ -129,6 +141,7 @@ def write_atomically(path: Path, data: bytes, *, durable: bool = False, private:
         path: The file; its folder must exist.
         data: All of its bytes.
         durable: Also wait until it is on disk, with its name (about 4 ms).
+        private: Nobody but its owner may read it, at any moment.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
     try:
@@ -142,7 +155,6 @@ def write_atomically(path: Path, data: bytes, *, durable: bool = False, private:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-        private: Nobody but its owner may read it, at any moment.
     if durable:
         _flush_folder(path.parent)
 

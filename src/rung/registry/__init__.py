@@ -9,22 +9,47 @@ from typing import TYPE_CHECKING
 from rung._lazy import exports
 
 if TYPE_CHECKING:
+    from rung.registry._consumers import ConsumerKey
+    from rung.registry._dump import Dump, read_dump
+    from rung.registry._lease import Lease
     from rung.registry._registry import Registry, open_registry
     from rung.registry._rows import Event, Experiment, Promotion, Revision, Shadow
     from rung.registry._runs import record_run
+    from rung.registry._schema import Health, Migration
 
-__all__ = ["Event", "Experiment", "Promotion", "Registry", "Revision", "Shadow", "open_registry", "record_run"]
+__all__ = [
+    "ConsumerKey",
+    "Dump",
+    "Event",
+    "Experiment",
+    "Health",
+    "Lease",
+    "Migration",
+    "Promotion",
+    "Registry",
+    "Revision",
+    "Shadow",
+    "open_registry",
+    "read_dump",
+    "record_run",
+]
 
 __getattr__ = exports(
     __name__,
     {
+        "ConsumerKey": "_consumers",
+        "Dump": "_dump",
         "Event": "_rows",
         "Experiment": "_rows",
+        "Health": "_schema",
+        "Lease": "_lease",
+        "Migration": "_schema",
         "Promotion": "_rows",
         "Registry": "_registry",
         "Revision": "_rows",
         "Shadow": "_rows",
         "open_registry": "_registry",
+        "read_dump": "_dump",
         "record_run": "_runs",
     },
 )

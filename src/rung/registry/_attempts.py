@@ -63,7 +63,7 @@ class Attempts(Store):
             query = query.where(table.c.service == service)
         if active_only:
             query = query.where(table.c.ended.is_(None))
-        with self._engine.connect() as connection:
+        with self._read() as connection:
             found = connection.execute(query).all()
             wanted = select(tables.verdicts).where(tables.verdicts.c.promotion.in_([row.id for row in found]))
             given = connection.execute(wanted.order_by(tables.verdicts.c.id)).all()
@@ -156,7 +156,7 @@ class Attempts(Store):
         query = select(tables.experiments).order_by(tables.experiments.c.started)
         if active_only:
             query = query.where(tables.experiments.c.ended.is_(None))
-        with self._engine.connect() as connection:
+        with self._read() as connection:
             return trials.read(connection, query)
 
     # --- shadows ---
@@ -191,7 +191,7 @@ class Attempts(Store):
             query = query.where(tables.shadows.c.service == service)
         if active_only:
             query = query.where(tables.shadows.c.ended.is_(None))
-        with self._engine.connect() as connection:
+        with self._read() as connection:
             return [rows.shadow_of(row) for row in connection.execute(query)]
 
     def keep_look(self, experiment: str, look: Mapping[str, Any], *, for_ever: bool = False) -> None:
@@ -207,7 +207,7 @@ class Attempts(Store):
         """Give the course of an A/B test: the figures of looks, each with its `time`."""
         table = tables.looks
         query = select(table).where(table.c.experiment == experiment).order_by(table.c.id)
-        with self._engine.connect() as connection:
+        with self._read() as connection:
             return [{"time": row.time, **row.figures} for row in connection.execute(query)]
 
     def crown(self, promotion: Promotion, *, because: str, warm_until: datetime) -> None:

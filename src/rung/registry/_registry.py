@@ -5,16 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, insert, select, update
-from sqlalchemy.exc import DatabaseError, OperationalError
+from sqlalchemy.exc import DatabaseError
 
 from rung import errors
-from rung.errors import NotFoundError, UnavailableError
+from rung.errors import NotFoundError, RungError, UnavailableError, WorkspaceError
 from rung.lifecycle import State
 from rung.registry import _rows as rows
 from rung.registry import _steps as steps
 from rung.registry import _tables as tables
 from rung.registry._attempts import Attempts
-from rung.registry._store import connect
+from rung.registry._backends import Postgresql, Sqlite
+from rung.registry._leading import Leading
+from rung.registry._schema import Schema
+from rung.registry._store import reason
 from rung.schema import RevisionName
 
 if TYPE_CHECKING:
@@ -22,33 +25,55 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from rung.registry._backends import Backend
     from rung.registry._rows import Event, Revision
 
 
-def open_registry(state: Path) -> Registry:
+def open_registry(state: Path, url: str | None = None, *, upgrades: bool = True) -> Registry:
     """Open the registry of a workspace; make it, or bring it to the newest schema, when needed.
 
+    Args:
+        state: The workspace's state folder; without a URL the registry is the file `registry.db` in it.
+        url: Of a PostgreSQL database (`Settings.registry`).
+        upgrades: Whether the schema is brought to the newest one; an earlier one is kept in `backups/` first.
+
     Raises:
-        WorkspaceError: A newer Rung wrote it.
+        WorkspaceError: A newer Rung wrote it, or the URL is wrong.
         UnavailableError: The database cannot be opened.
         IntegrityError: The file is not a database.
     """
     state.mkdir(parents=True, exist_ok=True)
-    registry = Registry(connect(state))
+    backend = Sqlite(state) if url is None else Postgresql(url)
+    registry = Registry(backend, backups=state / "backups")
     try:
-        registry.migrate()
-    except OperationalError as error:
-        raise UnavailableError(
-            f"the registry in {state} cannot be opened ({error.orig})", hint="is the disk full or read-only?"
-        ) from error
+        if upgrades:
+            registry.migrate()
+    except UnavailableError as error:
+        registry.close()
+        raise _unopened(backend, error) from error
     except DatabaseError as error:
-        raise errors.IntegrityError(
-            f"the registry in {state} cannot be read ({error.orig})", hint="bring registry.db back from a backup"
-        ) from error
+        registry.close()
+        raise _unreadable(backend, error) from error
+    except BaseException:
+        registry.close()
+        raise
     return registry
 
 
-class Registry(Attempts):
+def _unopened(backend: Backend, error: UnavailableError) -> UnavailableError:
+    hint = "is the disk full or read-only?" if backend.name == "sqlite" else "is the server up, and may you connect?"
+    said = error.message if error.__cause__ is None else reason(error.__cause__)
+    return UnavailableError(f"the registry {backend.where} cannot be opened ({said})", hint=hint)
+
+
+def _unreadable(backend: Backend, error: DatabaseError) -> RungError:
+    told = f"the registry {backend.where} cannot be read ({reason(error)})"
+    if backend.name == "sqlite":
+        return errors.IntegrityError(told, hint="bring registry.db back from a backup")
+    return WorkspaceError(told, hint="may its user make and change tables there?")
+
+
+class Registry(Attempts, Leading, Schema):
     """Reads and writes of the control plane, the CLI and trainings; safe from several processes and threads."""
 
     # --- runs ---
@@ -66,7 +91,7 @@ class Registry(Attempts):
         query = select(tables.runs.c.record).order_by(tables.runs.c.started.desc()).limit(limit)
         if service is not None:
             query = query.where(tables.runs.c.service == service)
-        with self._engine.connect() as connection:
+        with self._read() as connection:
             return [row.record for row in connection.execute(query)]
 
     def run(self, identity: str) -> dict[str, Any]:
@@ -75,7 +100,7 @@ class Registry(Attempts):
         Raises:
             NotFoundError: There is no such run.
         """
-        with self._engine.connect() as connection:
+        with self._read() as connection:
             record = connection.execute(select(tables.runs.c.record).where(tables.runs.c.id == identity)).scalar()
         if record is None:
             raise NotFoundError(f"there is no run {identity!r}", hint="`rung runs list` names them")
@@ -89,13 +114,13 @@ class Registry(Attempts):
         query = select(tables.events).where(tables.events.c.id > after).order_by(tables.events.c.id).limit(limit)
         if service is not None:
             query = query.where(tables.events.c.service == service)
-        with self._engine.connect() as connection:
+        with self._read() as connection:
             return [rows.event_of(row) for row in connection.execute(query)]
 
     def newest_event(self) -> Event | None:
         """Give what happened last."""
         query = select(tables.events).order_by(tables.events.c.id.desc()).limit(1)
-        with self._engine.connect() as connection:
+        with self._read() as connection:
             row = connection.execute(query).one_or_none()
         return None if row is None else rows.event_of(row)
 
@@ -106,7 +131,7 @@ class Registry(Attempts):
         if service is not None:
             last = last.where(table.c.service == service)
         query = select(table).where(table.c.id.in_(last.group_by(table.c.service, table.c.major, table.c.minor)))
-        with self._engine.connect() as connection:
+        with self._read() as connection:
             found = [rows.event_of(row) for row in connection.execute(query)]
         return {event.subject: event for event in found}
 
@@ -125,7 +150,7 @@ class Registry(Attempts):
             query = query.where(table.c.service == service)
         if major is not None:
             query = query.where(table.c.major == major)
-        with self._engine.connect() as connection:
+        with self._read() as connection:
             return [rows.revision_of(row) for row in connection.execute(query)]
 
     def revision(self, name: RevisionName) -> Revision:
@@ -134,7 +159,7 @@ class Registry(Attempts):
         Raises:
             NotFoundError: There is no such revision.
         """
-        with self._engine.connect() as connection:
+        with self._read() as connection:
             return steps.get(connection, name)
 
     def create_revision(self, service: str, major: int, *, actor: str, commit: str | None, dirty: bool) -> RevisionName:
@@ -200,7 +225,7 @@ class Registry(Attempts):
         Raises:
             ConflictError: There is no incumbent, none before it that is warm, or a promotion is under way.
         """
-        with self._engine.connect() as connection:
+        with self._read() as connection:
             return steps.rollback_pair(connection, service, major)[1]
 
     def rollback(self, service: str, major: int, *, because: str, actor: str, warm_until: datetime) -> RevisionName:
@@ -235,7 +260,7 @@ class Registry(Attempts):
 
     def processes(self) -> dict[str, dict[str, Any]]:
         """Give the processes that were started and not stopped, by name."""
-        with self._engine.connect() as connection:
+        with self._read() as connection:
             return {row.name: row.process for row in connection.execute(select(tables.processes))}
 
     def keep_process(self, name: str, process: Mapping[str, Any]) -> None:

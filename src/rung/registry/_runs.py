@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-HEAD: Final = "0002"
+HEAD: Final = "0003"
 """The newest migration; a test holds it against the folder."""
 
 BUSY_MS: Final = 10_000
@@ -25,19 +25,24 @@ ON CONFLICT (id) DO UPDATE SET service = :service, started = :started, status = 
 """
 
 
-def record_run(state: Path, record: Mapping[str, Any]) -> None:
+def record_run(state: Path, record: Mapping[str, Any], url: str | None = None) -> None:
     """Keep the record of a run; of an id that is known, the newer record.
 
-    Does what `Registry.record_run` does. A registry that is not there yet, or has another schema, is first brought to
-    the newest one, with the whole registry.
+    Does what `Registry.record_run` does. A registry on PostgreSQL, and one that is not there yet or has another schema,
+    takes the whole registry.
+
+    Args:
+        state: The workspace's state folder.
+        record: A `RunRecord`, as JSON data.
+        url: Of a PostgreSQL database (`Settings.registry`).
 
     Raises:
         WorkspaceError: A newer Rung wrote the registry.
         UnavailableError: It did not take the record.
     """
     try:
-        if not _keep(state / "registry.db", record):
-            _keep_in_full(state, record)
+        if url is not None or not _keep(state / "registry.db", record):
+            _keep_in_full(state, record, url)
     except sqlite3.OperationalError as error:
         raise UnavailableError(
             f"the registry did not take the run ({error})", hint="is the disk full, or the database locked?"
@@ -62,8 +67,8 @@ def _version(connection: sqlite3.Connection) -> str | None:
     return None if found is None else str(found[0])
 
 
-def _keep_in_full(state: Path, record: Mapping[str, Any]) -> None:
-    from rung.registry._registry import open_registry  # noqa: PLC0415  once in a registry's life
+def _keep_in_full(state: Path, record: Mapping[str, Any], url: str | None) -> None:
+    from rung.registry._registry import open_registry  # noqa: PLC0415  once in a registry's life, or on PostgreSQL
 
-    with open_registry(state) as registry:
+    with open_registry(state, url) as registry:
         registry.record_run(record)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from sqlalchemy import (
-    JSON,
     Boolean,
     Column,
     Float,
@@ -18,7 +17,14 @@ from sqlalchemy import (
     text,
 )
 
+from rung.registry._columns import Document, Words
+
 metadata = MetaData()
+
+CONTROL = "control"
+"""Name of the lease of control planes."""
+
+_EXPERIMENT = String(64).with_variant(String(120), "postgresql")  # SQLite holds longer ones all the same
 
 
 def _one_of(name: str, *columns: str, where: str) -> Index:
@@ -34,9 +40,9 @@ events = Table(
     Column("service", String(63), nullable=False),
     Column("major", Integer),
     Column("minor", Integer),
-    Column("actor", String(200), nullable=False),
-    Column("because", String, nullable=False),
-    Column("data", JSON, nullable=False),
+    Column("actor", Words(200), nullable=False),
+    Column("because", Words, nullable=False),
+    Column("data", Document, nullable=False),
     Index("events_by_service", "service", "major", "id"),
     sqlite_autoincrement=True,
 )
@@ -48,10 +54,10 @@ revisions = Table(
     Column("major", Integer, primary_key=True),
     Column("minor", Integer, primary_key=True),
     Column("state", String(20), nullable=False),
-    Column("reason", String, nullable=False, server_default=""),
+    Column("reason", Words, nullable=False, server_default=""),
     Column("since", String(40), nullable=False),
     Column("created", String(40), nullable=False),
-    Column("actor", String(200), nullable=False),
+    Column("actor", Words(200), nullable=False),
     Column("run", String(120), nullable=False),
     Column("commit", String(64)),
     Column("dirty", Boolean, nullable=False),
@@ -68,7 +74,7 @@ runs = Table(
     Column("service", String(63), nullable=False),
     Column("started", String(40), nullable=False),
     Column("status", String(20), nullable=False),
-    Column("record", JSON, nullable=False),
+    Column("record", Document, nullable=False),
     Index("runs_by_service", "service", "started"),
 )
 
@@ -79,11 +85,11 @@ promotions = Table(
     Column("service", String(63), nullable=False),
     Column("major", Integer, nullable=False),
     Column("minor", Integer, nullable=False),
-    Column("actor", String(200), nullable=False),
+    Column("actor", Words(200), nullable=False),
     Column("started", String(40), nullable=False),
     Column("ended", String(40)),
     Column("outcome", String(20)),
-    Column("because", String),
+    Column("because", Words),
     Column("gate", String(20)),
     Column("gate_since", String(40)),
     Column("joint", Boolean, nullable=False, server_default=false()),
@@ -99,8 +105,8 @@ verdicts = Table(
     Column("promotion", Integer, ForeignKey("promotions.id"), nullable=False),
     Column("gate", String(20), nullable=False),
     Column("kind", String(20), nullable=False),
-    Column("because", String, nullable=False),
-    Column("evidence", JSON, nullable=False),
+    Column("because", Words, nullable=False),
+    Column("evidence", Document, nullable=False),
     Column("time", String(40), nullable=False),
     UniqueConstraint("promotion", "gate", name="one_verdict"),
     sqlite_autoincrement=True,
@@ -109,27 +115,27 @@ verdicts = Table(
 experiments = Table(
     "experiments",
     metadata,
-    Column("id", String(64), primary_key=True),
+    Column("id", _EXPERIMENT, primary_key=True),
     Column("promotion", Integer, ForeignKey("promotions.id"), nullable=False, unique=True),
     Column("incumbent", String(120), nullable=False),
     Column("challenger", String(120), nullable=False),
-    Column("design", JSON, nullable=False),
+    Column("design", Document, nullable=False),
     Column("started", String(40), nullable=False),
     Column("ended", String(40)),
-    Column("look", JSON),
+    Column("look", Document),
 )
 
 splits = Table(
     "splits",
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=True),
-    Column("experiment", String(64), ForeignKey("experiments.id"), nullable=False),
+    Column("experiment", _EXPERIMENT, ForeignKey("experiments.id"), nullable=False),
     Column("since", String(40), nullable=False),
     Column("applied", String(40)),
     Column("kind", String(20), nullable=False),
-    Column("shares", JSON, nullable=False),
-    Column("because", String, nullable=False),
-    Column("actor", String(200), nullable=False),
+    Column("shares", Document, nullable=False),
+    Column("because", Words, nullable=False),
+    Column("actor", Words(200), nullable=False),
     Index("splits_by_experiment", "experiment", "id"),
     sqlite_autoincrement=True,
 )
@@ -138,16 +144,16 @@ arms = Table(
     "arms",
     metadata,
     Column("promotion", Integer, ForeignKey("promotions.id"), primary_key=True),
-    Column("experiment", String(64), ForeignKey("experiments.id"), nullable=False),
+    Column("experiment", _EXPERIMENT, ForeignKey("experiments.id"), nullable=False),
 )
 
 looks = Table(
     "looks",
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=True),
-    Column("experiment", String(64), ForeignKey("experiments.id"), nullable=False),
+    Column("experiment", _EXPERIMENT, ForeignKey("experiments.id"), nullable=False),
     Column("time", String(40), nullable=False),
-    Column("figures", JSON, nullable=False),
+    Column("figures", Document, nullable=False),
     Index("looks_by_experiment", "experiment", "id"),
     sqlite_autoincrement=True,
 )
@@ -163,7 +169,7 @@ shadows = Table(
     Column("started", String(40), nullable=False),
     Column("until", String(40)),
     Column("ended", String(40)),
-    Column("actor", String(200), nullable=False),
+    Column("actor", Words(200), nullable=False),
     _one_of("one_shadow", "service", "major", "minor", where="ended IS NULL"),
     sqlite_autoincrement=True,
 )
@@ -172,6 +178,17 @@ processes = Table(
     "processes",
     metadata,
     Column("name", String(120), primary_key=True),
-    Column("process", JSON, nullable=False),
+    Column("process", Document, nullable=False),
     Column("started", String(40), nullable=False),
+)
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("name", String(40), primary_key=True),
+    Column("token", Integer, nullable=False),
+    Column("holder", String, nullable=False),
+    Column("place", String, nullable=False),
+    Column("expires", Float, nullable=False),
+    Column("ttl_s", Float, nullable=False),
 )

@@ -1,4 +1,4 @@
-"""A registry in a real file, and revisions brought to where a test needs them."""
+"""A registry in a real file and in a real server, and revisions brought to where a test needs them."""
 
 from __future__ import annotations
 
@@ -15,15 +15,26 @@ from rung.schema import RevisionName
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from postgresql import PostgresServer
+
 Candidate = Callable[[], RevisionName]
 Attempt = Callable[[RevisionName], Promotion]
 
 PATH = (State.TRAINED, State.DEPLOYING, State.CANDIDATE)
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest) -> str | None:
+    """Where the registry of this test lies: a file in `tmp_path`, or a new database, which may have nothing in it."""
+    if request.param == "sqlite":
+        return None
+    server: PostgresServer = request.getfixturevalue("postgresql")
+    return server.database(migrated=request.param == "postgresql")
+
+
 @pytest.fixture
-def registry(tmp_path: Path) -> Iterator[Registry]:
-    with open_registry(tmp_path) as opened:
+def registry(tmp_path: Path, url: str | None) -> Iterator[Registry]:
+    with open_registry(tmp_path, url) as opened:
         yield opened
 
 

@@ -27,32 +27,33 @@ from pathlib import Path
 from rung.errors import ConflictError
 from rung.registry import open_registry
 from rung.schema import RevisionName
+where = Path(sys.argv[1]), sys.argv[2] or None
 """
 WRITE = f"""{OPEN}
-with open_registry(Path(sys.argv[1])) as registry:
-    for number in range(int(sys.argv[3])):
-        registry.record_event("note", "housing", because=sys.argv[2], actor="ada", number=number)
+with open_registry(*where) as registry:
+    for number in range(int(sys.argv[4])):
+        registry.record_event("note", "housing", because=sys.argv[3], actor="ada", number=number)
         print(number, flush=True)
 """
 CREATE = f"""{OPEN}
-with open_registry(Path(sys.argv[1])) as registry:
+with open_registry(*where) as registry:
     print("ready", flush=True)
     sys.stdin.readline()
     for _ in range(20):
         print(registry.create_revision("housing", 1, actor="ada", commit=None, dirty=False), flush=True)
 """
 PROMOTE = f"""{OPEN}
-with open_registry(Path(sys.argv[1])) as registry:
+with open_registry(*where) as registry:
     print("ready", flush=True)
     sys.stdin.readline()
     try:
-        registry.begin_promotion(RevisionName.parse(sys.argv[2]), actor="ada")
+        registry.begin_promotion(RevisionName.parse(sys.argv[3]), actor="ada")
         print("won", flush=True)
     except ConflictError as error:
         print(error, flush=True)
 """
 HALF = f"""{OPEN}
-registry = open_registry(Path(sys.argv[1]))
+registry = open_registry(*where)
 registry.record_event("note", "housing", because="acknowledged", actor="ada")
 with registry._write() as connection:
     connection.exec_driver_sql("UPDATE revisions SET state = 'incumbent'")
@@ -69,11 +70,11 @@ Start = "Callable[..., subprocess.Popen[str]]"
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Start]:
+def start(tmp_path: Path, url: str | None) -> Iterator[Start]:
     begun: list[subprocess.Popen[str]] = []
 
     def run(script: str, *arguments: str) -> subprocess.Popen[str]:
-        argv = [sys.executable, "-c", script, str(tmp_path), *arguments]
+        argv = [sys.executable, "-c", script, str(tmp_path), url or "", *arguments]
         process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         begun.append(process)
         return process
@@ -94,26 +95,28 @@ def released(processes: list[subprocess.Popen[str]]) -> list[list[str]]:
     return [process.communicate()[0].splitlines() for process in processes]
 
 
-def test_many_make_the_registry_at_once(tmp_path: Path):
+@pytest.mark.parametrize("url", ["sqlite", "postgresql, nothing"], indirect=True)
+def test_many_make_the_registry_at_once(tmp_path: Path, url: str | None):
     barrier = threading.Barrier(6)
 
     def make(number: int) -> None:
         barrier.wait()
-        with open_registry(tmp_path) as registry:
+        with open_registry(tmp_path, url) as registry:
             registry.record_event("note", "housing", because=f"thread {number}", actor="ada")
 
     with ThreadPoolExecutor(6) as pool:
         list(pool.map(make, range(6)))
-    with open_registry(tmp_path) as registry:
+    with open_registry(tmp_path, url) as registry:
         assert sorted(event.because for event in registry.events()) == [f"thread {number}" for number in range(6)]
 
 
-def test_processes_make_the_registry_at_once(tmp_path: Path, start: Start):
+@pytest.mark.parametrize("url", ["sqlite", "postgresql, nothing"], indirect=True)
+def test_processes_make_the_registry_at_once(tmp_path: Path, url: str | None, start: Start):
     writers = [start(WRITE, name, "30") for name in ("one", "two")]
     for writer in writers:
         assert len(writer.communicate()[0].splitlines()) == 30
         assert writer.returncode == 0
-    with open_registry(tmp_path) as registry:
+    with open_registry(tmp_path, url) as registry:
         events = registry.events()
     for name in ("one", "two"):
         assert [event.data["number"] for event in events if event.because == name] == list(range(30))
@@ -154,6 +157,17 @@ def test_of_many_threads_one_wins(registry: Registry, candidate: Callable):
     assert [event.kind for event in registry.events()].count("testing") == 1
 
 
+def test_events_are_seen_in_their_order(registry: Registry, start: Start):
+    """A reader that follows the log while many write skips none, however their commits overlap."""
+    writers = [start(WRITE, name, "30") for name in ("one", "two")]
+    seen: list[int] = []
+    while any(writer.poll() is None for writer in writers):
+        seen += [event.id for event in registry.events(after=seen[-1] if seen else 0)]
+    seen += [event.id for event in registry.events(after=seen[-1])]
+    assert seen == [event.id for event in registry.events()]
+    assert len(seen) == 60
+
+
 @pytest.mark.fault
 @pytest.mark.parametrize("acknowledged", [1, 7, 40])
 def test_kill_loses_nothing_acknowledged(tmp_path: Path, registry: Registry, start: Start, acknowledged: int):
@@ -169,7 +183,9 @@ def test_kill_loses_nothing_acknowledged(tmp_path: Path, registry: Registry, sta
 
 
 @pytest.mark.fault
-def test_kill_in_the_middle_undoes_all(tmp_path: Path, registry: Registry, candidate: Callable, start: Start):
+def test_kill_in_the_middle_undoes_all(
+    *, tmp_path: Path, url: str | None, registry: Registry, candidate: Callable, start: Start
+):
     name = candidate()
     writer = start(HALF)
     assert writer.stdout.readline() == "in the middle\n"
@@ -178,5 +194,5 @@ def test_kill_in_the_middle_undoes_all(tmp_path: Path, registry: Registry, candi
     assert registry.revision(name).state is State.CANDIDATE
     assert [event.because for event in registry.events()][-1] == "acknowledged"
     registry.move(name, State.ON_HOLD, because="it goes on", actor="ada")
-    with open_registry(tmp_path) as again:
+    with open_registry(tmp_path, url) as again:
         assert again.revision(name).state is State.ON_HOLD

@@ -143,12 +143,12 @@ def record(identity: str, started: str, **more: Any) -> dict[str, Any]:
     return {"id": identity, "service": "housing", "started": started, "status": "succeeded", **more}
 
 
-@pytest.mark.parametrize("plain", [False, True], ids=["registry", "standard library"])
-def test_newer_record_of_a_run_replaces(tmp_path: Path, registry: Registry, plain: bool):
+@pytest.mark.parametrize("plain", [False, True], ids=["registry", "training"])
+def test_newer_record_of_a_run_replaces(*, tmp_path: Path, registry: Registry, url: str | None, plain: bool):
     for score in (0.1, 0.2):
         one = record("r1", "2030-01-01", score=score)
         if plain:
-            record_run(tmp_path, one)
+            record_run(tmp_path, one, url)
         else:
             registry.record_run(one)
     assert registry.run("r1")["score"] == 0.2
@@ -307,6 +307,21 @@ def test_ended_attempt_cannot_end_a_later_one(
         assert everything(registry) == before
 
 
+def plant(registry: Registry, verb: str, table: str, when: str = "") -> None:
+    """Let the database refuse a change, where no caller reaches."""
+    condition = f"WHEN ({when})" if when else ""
+    begun = f"CREATE TRIGGER planted BEFORE {verb} ON {table}"
+    with registry._engine.connect() as connection:  # noqa: SLF001
+        if registry.backend.name == "sqlite":
+            connection.exec_driver_sql(f"{begun} {condition} BEGIN SELECT RAISE(ABORT, 'planted'); END")
+            return
+        connection.exec_driver_sql(
+            "CREATE FUNCTION planted() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'planted'; END $$"
+        )
+        connection.exec_driver_sql(f"{begun} FOR EACH ROW {condition} EXECUTE FUNCTION planted()")
+        connection.commit()
+
+
 @pytest.mark.parametrize("table", ["promotions", "experiments", "revisions", "events"])
 def test_error_in_the_middle_undoes_a_crown(
     *, registry: Registry, crowned: Callable, candidate: Callable, attempt: Callable, table: str
@@ -317,13 +332,10 @@ def test_error_in_the_middle_undoes_a_crown(
     before = everything(registry)
     verb = "INSERT" if table == "events" else "UPDATE"
     refuse = {
-        "revisions": "WHEN NEW.state IN ('incumbent', 'torn_down')",
-        "events": "WHEN NEW.kind IN ('incumbent', 'torn_down')",
-    }.get(table, "")
-    with registry._engine.connect() as connection:  # noqa: SLF001  the failure is planted where no caller reaches
-        connection.exec_driver_sql(
-            f"CREATE TRIGGER planted BEFORE {verb} ON {table} {refuse} BEGIN SELECT RAISE(ABORT, 'planted'); END"
-        )
+        "revisions": "NEW.state IN ('incumbent', 'torn_down')",
+        "events": "NEW.kind IN ('incumbent', 'torn_down')",
+    }
+    plant(registry, verb, table, refuse.get(table, ""))
     for end in (
         lambda: registry.crown(promotion, because="x", warm_until=datetime.now(UTC)),
         lambda: registry.reject(promotion, because="x"),
@@ -333,6 +345,7 @@ def test_error_in_the_middle_undoes_a_crown(
         assert everything(registry) == before
 
 
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
 def test_full_disk_is_told_and_undone(registry: Registry, candidate: Callable):
     candidate()
     before = everything(registry)
@@ -351,7 +364,7 @@ def test_only_one_incumbent_fits(registry: Registry, crowned: Callable, candidat
     other = candidate()
     registry.begin_promotion(other, actor="ada")
     before = everything(registry)
-    with pytest.raises(Exception, match="UNIQUE constraint failed"):
+    with pytest.raises(Exception, match=r"UNIQUE constraint failed|duplicate key value violates unique constraint"):
         registry.move(other, State.INCUMBENT, because="by force", actor="ada")
     assert everything(registry) == before
 
@@ -403,11 +416,7 @@ def test_error_in_the_middle_undoes_a_rollback(registry: Registry, crowned: Call
     crowned()
     crowned()
     before = everything(registry)
-    with registry._engine.connect() as connection:  # noqa: SLF001  the failure is planted where no caller reaches
-        connection.exec_driver_sql(
-            "CREATE TRIGGER planted BEFORE UPDATE ON revisions WHEN NEW.state = 'incumbent'"
-            " BEGIN SELECT RAISE(ABORT, 'planted'); END"
-        )
+    plant(registry, "UPDATE", "revisions", "NEW.state = 'incumbent'")
     with pytest.raises(Exception, match="planted"):
         registry.rollback("housing", 1, because="x", actor="ada", warm_until=in_an_hour)
     assert everything(registry) == before

@@ -8,6 +8,9 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
+_DOCUMENT = sa.JSON().with_variant(sa.Text, "postgresql")
+_EXPERIMENT = sa.String(64).with_variant(sa.String(120), "postgresql")
+
 _APPEND_ONLY = {"events": "id = NEW.id", "verdicts": "id = NEW.id OR (promotion = NEW.promotion AND gate = NEW.gate)"}
 """Table to the condition of a row that an `INSERT OR REPLACE` would take away without a word."""
 
@@ -23,7 +26,7 @@ def upgrade() -> None:
         sa.Column("minor", sa.Integer),
         sa.Column("actor", sa.String(200), nullable=False),
         sa.Column("because", sa.String, nullable=False),
-        sa.Column("data", sa.JSON, nullable=False),
+        sa.Column("data", _DOCUMENT, nullable=False),
         sqlite_autoincrement=True,
     )
     op.create_index("events_by_service", "events", ["service", "major", "id"])
@@ -51,7 +54,7 @@ def upgrade() -> None:
         sa.Column("service", sa.String(63), nullable=False),
         sa.Column("started", sa.String(40), nullable=False),
         sa.Column("status", sa.String(20), nullable=False),
-        sa.Column("record", sa.JSON, nullable=False),
+        sa.Column("record", _DOCUMENT, nullable=False),
     )
     op.create_index("runs_by_service", "runs", ["service", "started"])
     op.create_table(
@@ -77,26 +80,26 @@ def upgrade() -> None:
         sa.Column("gate", sa.String(20), nullable=False),
         sa.Column("kind", sa.String(20), nullable=False),
         sa.Column("because", sa.String, nullable=False),
-        sa.Column("evidence", sa.JSON, nullable=False),
+        sa.Column("evidence", _DOCUMENT, nullable=False),
         sa.Column("time", sa.String(40), nullable=False),
         sa.UniqueConstraint("promotion", "gate", name="one_verdict"),
         sqlite_autoincrement=True,
     )
     op.create_table(
         "experiments",
-        sa.Column("id", sa.String(64), primary_key=True),
+        sa.Column("id", _EXPERIMENT, primary_key=True),
         sa.Column("promotion", sa.Integer, sa.ForeignKey("promotions.id"), nullable=False, unique=True),
         sa.Column("incumbent", sa.String(120), nullable=False),
         sa.Column("challenger", sa.String(120), nullable=False),
-        sa.Column("design", sa.JSON, nullable=False),
+        sa.Column("design", _DOCUMENT, nullable=False),
         sa.Column("started", sa.String(40), nullable=False),
         sa.Column("ended", sa.String(40)),
-        sa.Column("look", sa.JSON),
+        sa.Column("look", _DOCUMENT),
     )
     op.create_table(
         "processes",
         sa.Column("name", sa.String(120), primary_key=True),
-        sa.Column("process", sa.JSON, nullable=False),
+        sa.Column("process", _DOCUMENT, nullable=False),
         sa.Column("started", sa.String(40), nullable=False),
     )
     _make_append_only()
@@ -105,6 +108,8 @@ def upgrade() -> None:
 def downgrade() -> None:
     for table in ("processes", "experiments", "verdicts", "promotions", "runs", "revisions", "events"):
         op.drop_table(table)
+    if op.get_bind().dialect.name == "postgresql":
+        op.execute("DROP FUNCTION refuse_change()")
 
 
 def _one_of(name: str, table: str, where: str) -> None:
@@ -114,7 +119,8 @@ def _one_of(name: str, table: str, where: str) -> None:
 
 def _make_append_only() -> None:
     """Let the database itself refuse to change evidence."""
-    if op.get_bind().dialect.name != "sqlite":
+    if op.get_bind().dialect.name == "postgresql":
+        _make_append_only_in_postgresql()
         return
     for table, same in _APPEND_ONLY.items():
         known = f"WHEN EXISTS (SELECT 1 FROM {table} WHERE {same})"  # noqa: S608  names of this file
@@ -123,3 +129,17 @@ def _make_append_only() -> None:
                 f"CREATE TRIGGER {table}_no_{verb.lower()} BEFORE {verb} ON {table} {condition} "
                 f"BEGIN SELECT RAISE(ABORT, '{table} are append-only'); END"
             )
+
+
+def _make_append_only_in_postgresql() -> None:
+    """PostgreSQL replaces a row only by an update, so there is nothing to refuse of an insert."""
+    op.execute(
+        "CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        "RAISE EXCEPTION '% are append-only', TG_TABLE_NAME USING ERRCODE = 'integrity_constraint_violation'; "
+        "END $$"
+    )
+    for table in _APPEND_ONLY:
+        op.execute(
+            f"CREATE TRIGGER {table}_no_change BEFORE UPDATE OR DELETE OR TRUNCATE ON {table} "
+            "FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()"
+        )

@@ -1,5 +1,7 @@
 """Rollouts: traffic splits and arms of experiments, shadows, and attempts that share a bandit."""
 
+import json
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -8,16 +10,19 @@ down_revision = "0001"
 branch_labels = None
 depends_on = None
 
+_DOCUMENT = sa.JSON().with_variant(sa.Text, "postgresql")
+_EXPERIMENT = sa.String(64).with_variant(sa.String(120), "postgresql")
+
 
 def upgrade() -> None:
     op.create_table(
         "splits",
         sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
-        sa.Column("experiment", sa.String(64), sa.ForeignKey("experiments.id"), nullable=False),
+        sa.Column("experiment", _EXPERIMENT, sa.ForeignKey("experiments.id"), nullable=False),
         sa.Column("since", sa.String(40), nullable=False),
         sa.Column("applied", sa.String(40)),
         sa.Column("kind", sa.String(20), nullable=False),
-        sa.Column("shares", sa.JSON, nullable=False),
+        sa.Column("shares", _DOCUMENT, nullable=False),
         sa.Column("because", sa.String, nullable=False),
         sa.Column("actor", sa.String(200), nullable=False),
         sqlite_autoincrement=True,
@@ -26,14 +31,14 @@ def upgrade() -> None:
     op.create_table(
         "arms",
         sa.Column("promotion", sa.Integer, sa.ForeignKey("promotions.id"), primary_key=True),
-        sa.Column("experiment", sa.String(64), sa.ForeignKey("experiments.id"), nullable=False),
+        sa.Column("experiment", _EXPERIMENT, sa.ForeignKey("experiments.id"), nullable=False),
     )
     op.create_table(
         "looks",
         sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
-        sa.Column("experiment", sa.String(64), sa.ForeignKey("experiments.id"), nullable=False),
+        sa.Column("experiment", _EXPERIMENT, sa.ForeignKey("experiments.id"), nullable=False),
         sa.Column("time", sa.String(40), nullable=False),
-        sa.Column("figures", sa.JSON, nullable=False),
+        sa.Column("figures", _DOCUMENT, nullable=False),
         sqlite_autoincrement=True,
     )
     op.create_index("looks_by_experiment", "looks", ["experiment", "id"])
@@ -75,32 +80,25 @@ def _one_of(name: str, table: str, columns: list[str], where: str) -> None:
 def _give_old_experiments_their_split() -> None:
     """An experiment of the first schema has one challenger, and the share that was declared."""
     connection = op.get_bind()
-    experiments, splits, arms = (
-        sa.table(name, *(sa.column(column, kind) for column, kind in columns.items()))
-        for name, columns in {
-            "experiments": {
-                **dict.fromkeys(("id", "incumbent", "challenger", "started"), sa.String),
-                "promotion": sa.Integer,
-                "design": sa.JSON,
-            },
-            "splits": {
-                **dict.fromkeys(("experiment", "since", "applied", "kind", "because", "actor"), sa.String),
-                "shares": sa.JSON,
-            },
-            "arms": {"promotion": sa.Integer, "experiment": sa.String},
-        }.items()
-    )
+    experiments = _table("experiments", "id", "incumbent", "challenger", "started", "promotion", "design")
+    splits = _table("splits", "experiment", "since", "applied", "kind", "because", "actor", "shares")
+    arms = _table("arms", "promotion", "experiment")
     for row in connection.execute(sa.select(experiments)).all():
-        share = row.design["share"]
+        share = json.loads(row.design)["share"]
         connection.execute(
             sa.insert(splits).values(
                 experiment=row.id,
                 since=row.started,
                 applied=row.started,
                 kind="start",
-                shares={row.challenger: share, row.incumbent: 1 - share},
+                shares=json.dumps({row.challenger: share, row.incumbent: 1 - share}),
                 because="as declared",
                 actor="rung",
             )
         )
         connection.execute(sa.insert(arms).values(promotion=row.promotion, experiment=row.id))
+
+
+def _table(name: str, *columns: str) -> sa.TableClause:
+    """Name a table; documents are spelt here, since PostgreSQL keeps the text of them."""
+    return sa.table(name, *(sa.column(column, sa.Integer if column == "promotion" else sa.Text) for column in columns))
