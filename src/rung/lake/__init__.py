@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rung.lake._arms import ArmSums, Comparison, OutcomeCounts
     from rung.lake._audit import Audit, Stretch
     from rung.lake._business import Measured, Traffic
+    from rung.lake._capture import Capture
     from rung.lake._health import Health
     from rung.lake._lake import Lake
     from rung.lake._outcomes import OutcomeReport
@@ -33,6 +34,7 @@ __all__ = [
     "ArmSums",
     "Audit",
     "BanditArm",
+    "Capture",
     "Comparison",
     "Difference",
     "FieldAgreement",
@@ -59,6 +61,7 @@ _HEAVY = {
     "ArmSums": "rung.lake._arms",
     "Audit": "rung.lake._audit",
     "BanditArm": "rung.lake._rewards",
+    "Capture": "rung.lake._capture",
     "Comparison": "rung.lake._arms",
     "Difference": "rung.lake._agreement",
     "FieldAgreement": "rung.lake._agreement",

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import polars as pl
+from deltalake.exceptions import DeltaError
 
-from rung.errors import CallError
+from rung.errors import CallError, UnavailableError
 from rung.lake import (
     _arms,
     _audit,
     _business,
+    _capture,
     _facts,
     _health,
     _ledger,
@@ -44,12 +46,20 @@ class Lake:
     Any number of processes may read and ship; of those that ship, one works and the others wait.
     """
 
-    def __init__(self, root: str | Path, *, logs: str | Path | None = None, batch_bytes: int = 64 << 20) -> None:
+    def __init__(
+        self,
+        root: str | Path,
+        *,
+        logs: str | Path | None = None,
+        kept: Path | None = None,
+        batch_bytes: int = 64 << 20,
+    ) -> None:
         """Name the places; nothing is made or read yet.
 
         Args:
             root: Folder, or URI of an object store, that holds the tables.
             logs: Folder of the log files, on this machine; None: `log` in the root.
+            kept: Folder for what was read of experiments under way; None: `ledgers` in a root on this machine.
             batch_bytes: About how many bytes of log one commit takes.
 
         Raises:
@@ -65,7 +75,7 @@ class Lake:
             for stream, kind in _lines.KINDS.items()
         }
         self._quarantine = Table(f"{self.root}/quarantine", _ship.QUARANTINE_SCHEMA)
-        self._kept = None if "://" in self.root else Path(self.root) / "ledgers"
+        self._kept = kept or (None if "://" in self.root else Path(self.root) / "ledgers")
         self._ledgers: dict[_facts.Question, _ledger.Ledger] = {}
         self._looking = threading.Lock()
         self._watches: dict[tuple[str, datetime], _health.Watch] = {}
@@ -76,12 +86,33 @@ class Lake:
 
         Afterwards the rows are on the disk, and log files that nobody writes any more are gone. Lines that cannot be
         rows are in the quarantine, with the reason.
+
+        Raises:
+            UnavailableError: The tables did not take rows. What they did not take is still in the logs.
         """
         total = _ship.Shipped()
         with _ship.locked(self.logs):
-            for stream, table in self.tables.items():
-                total += _ship.ship_stream(self.logs, stream, table, self._quarantine, batch_bytes=self._batch_bytes)
+            for stream in self.tables:
+                total += self._ship_stream(stream)
         return total
+
+    def _ship_stream(self, stream: str) -> _ship.Shipped:
+        table, most = self.tables[stream], self._batch_bytes
+        try:
+            return _ship.ship_stream(self.logs, stream, table, self._quarantine, batch_bytes=most)
+        except (DeltaError, OSError) as error:
+            raise UnavailableError(
+                f"the lake {self.root} does not take {stream} ({str(error)[:200].splitlines()[0]})",
+                hint="nothing is lost: they are in the logs, and the next try takes them",
+            ) from error
+
+    def capture(self, scratch: Path) -> _capture.Capture:
+        """Tell what the lake holds at one instant, for a backup; nothing is shipped meanwhile.
+
+        Args:
+            scratch: An empty folder for copies of what changes; data files are not copied.
+        """
+        return _capture.capture({**self.tables, "quarantine": self._quarantine}, self.logs, scratch)
 
     def marks(self) -> tuple[object, ...]:
         """Return what tells this state of predictions and outcomes from others: equal marks, equal rows."""
@@ -118,7 +149,7 @@ class Lake:
         at the unit's first exposure or later; an outcome of a prediction is later by nature. Of outcomes with the
         same id, or without id with the same unit, prediction, time and value, the first one counts.
 
-        What was read is kept, in `ledgers` of a root on this machine: the next look reads only what was shipped since.
+        What was read is kept in a folder of this machine: the next look reads only what was shipped since.
 
         Args:
             experiment: The id that the predictions carry.

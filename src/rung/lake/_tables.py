@@ -7,17 +7,18 @@ what it holds, in the same atomic step, and no other state can disagree with it.
 from __future__ import annotations
 
 import json
-import os
 import threading
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
 import polars as pl
 from arro3.core import Table as ArrowTable
 from deltalake import CommitProperties, DeltaTable, Schema, WriterProperties, write_deltalake
 from deltalake.transaction import Transaction
+
+from rung.lake._places import Place, place_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -55,16 +56,19 @@ class Table:
     """One Delta table, made at its first append. Appends are for one process at a time; anybody may read."""
 
     def __init__(self, uri: str, schema: pl.Schema, partition_by: Iterable[str] = ()) -> None:
-        self._uri = uri
+        self.uri = uri
         self._schema = schema
         self._partition_by = list(partition_by)
         self._settled = -1  # version that is known to be on the disk
         self._opened = threading.local()
 
+    @cached_property
+    def _place(self) -> Place:
+        return place_of(self.uri)
+
     def scan(self) -> pl.LazyFrame:
         """Return the rows as they are now, to be filtered by the caller."""
-        table = self._now()
-        files = [] if table is None else list(_files(table))
+        files = self.files()
         return self._rows_of(files) if files else pl.LazyFrame(schema=self._schema)
 
     def mark(self) -> Mark:
@@ -72,37 +76,39 @@ class Table:
         table = self._now()
         return Mark() if table is None else _mark(table)
 
+    def files(self) -> list[str]:
+        """Name the files that the table consists of now, by their paths in it."""
+        table = self._now()
+        return [] if table is None else list(_files(table))
+
     def changes(self, mark: Mark | None) -> Changes:
         """Return the rows that were added after a mark, in parts of some files each; without a mark all rows.
 
-        All rows, too, when the table was made anew, when rows were removed from it, when files that were added are
-        gone already (an hour after a compaction), and in an object store. A reader takes the parts one by one: the
-        engine keeps several hundred megabytes for itself when it reads a large table at once.
+        All rows, too, when the table was made anew, when rows were removed from it, and when files that were added are
+        gone already (an hour after a compaction). A reader takes the parts one by one: the engine keeps several hundred
+        megabytes for itself when it reads a large table at once.
         """
         table = self._now()
         if table is None:
             return Changes(mark=Mark(), parts=[], whole=mark != Mark())
         now = _mark(table)
         added = self._added(mark, now) if mark is not None else None
-        if added is not None:
+        if added is not None and self._place.has_all(added, partial(_files, table)):
             return Changes(mark=now, parts=self._parts(added), whole=False)
         return Changes(mark=now, parts=self._parts(_files(table)), whole=True)
 
     def _added(self, mark: Mark, now: Mark) -> dict[str, int] | None:
         """Return the files with new rows, and how many each has; None when that cannot be told."""
-        if mark.table not in {"", now.table} or mark.version > now.version or "://" in self._uri:
+        if mark.table not in {"", now.table} or mark.version > now.version:
             return None
-        root, files = Path(self._uri), {}
+        files: dict[str, int] = {}
         for version in range(mark.version + 1, now.version + 1):
-            commit = root / "_delta_log" / f"{version:020}.json"
-            if not commit.is_file():
+            actions = self._place.commit(version)
+            if actions is None or any(action.get("remove", {}).get("dataChange") for action in actions):
                 return None
-            for action in _actions(commit):
-                if action.get("remove", {}).get("dataChange"):
-                    return None
-                if action.get("add", {}).get("dataChange"):
-                    files[unquote(action["add"]["path"])] = int(json.loads(action["add"]["stats"])["numRecords"])
-        return files if all((root / path).is_file() for path in files) else None
+            added = [action["add"] for action in actions if action.get("add", {}).get("dataChange")]
+            files |= {unquote(add["path"]): int(json.loads(add["stats"])["numRecords"]) for add in added}
+        return files
 
     def _parts(self, files: Mapping[str, int]) -> list[pl.LazyFrame]:
         groups: dict[int, list[str]] = {}
@@ -114,10 +120,11 @@ class Table:
 
     def _rows_of(self, paths: Iterable[str]) -> pl.LazyFrame:
         return pl.scan_parquet(
-            [f"{self._uri}/{path}" for path in paths],
+            [f"{self.uri}/{path}" for path in paths],
             schema=self._schema,
             hive_partitioning=True,
             hive_schema={name: self._schema[name] for name in self._partition_by},
+            storage_options=self._place.scan_options,
         )
 
     def offsets(self, files: Iterable[str]) -> dict[str, int]:
@@ -156,39 +163,35 @@ class Table:
             self._settle(table)
 
     def _settle(self, table: DeltaTable) -> None:
-        root, version = Path(self._uri), table.version()
-        if version == self._settled or not root.is_dir():
-            return  # an object store keeps what it has confirmed
-        commit = root / "_delta_log" / f"{version:020}.json"
-        added = [root / unquote(action["add"]["path"]) for action in _actions(commit) if "add" in action]
-        folders = {commit.parent} | {folder for path in added for folder in path.relative_to(root).parents}
-        for path in [*added, commit, *(root / folder for folder in folders)]:
-            _fsync(path)
-        self._settled = version
+        version = table.version()
+        if version != self._settled:
+            self._place.settle(version)
+            self._settled = version
 
     def _now(self) -> DeltaTable | None:
         """Return the table as it is now; None when there is none.
 
         Each thread opens it once: reading the whole log anew takes ten times as long as reading what is new in it.
         """
-        place = _birth(self._uri)
+        birth = self._place.birth()
         table: DeltaTable | None = getattr(self._opened, "table", None)
-        if table is not None and self._opened.place == place:
+        if table is not None and self._opened.birth == birth:
             table.update_incremental()
             return table
-        if not DeltaTable.is_deltatable(self._uri):
+        if not self._place.has_table():
             return None
-        self._opened.table, self._opened.place = DeltaTable(self._uri), place
+        self._opened.table, self._opened.birth = DeltaTable(self.uri, storage_options=self._place.options), birth
         found: DeltaTable = self._opened.table
         return found
 
     def _make(self) -> DeltaTable:
         return DeltaTable.create(
-            self._uri,
+            self.uri,
             schema=Schema.from_arrow(ArrowTable(pl.DataFrame(schema=self._schema)).schema),
             mode="ignore",
             partition_by=self._partition_by,
             configuration={"delta.logRetentionDuration": "interval 1 days"},
+            storage_options=self._place.options,
         )
 
 
@@ -200,24 +203,3 @@ def _files(table: DeltaTable) -> dict[str, int]:
     """Return the files of a table, and how many rows each has."""
     files = pl.DataFrame(table.get_add_actions(flatten=True)).select("path", "num_records")
     return dict(files.iter_rows())
-
-
-def _birth(uri: str) -> tuple[int, int] | None:
-    """Tell a table on this machine from one that was made anew in its place: by its first commit, while it is kept."""
-    try:
-        first = (Path(uri) / "_delta_log" / f"{0:020}.json").stat()
-    except OSError:
-        return None
-    return first.st_ino, first.st_mtime_ns
-
-
-def _actions(commit: Path) -> list[dict[str, dict[str, Any]]]:
-    return [json.loads(line) for line in commit.read_text(encoding="utf-8").splitlines()]
-
-
-def _fsync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from rung import __version__, artifacts, graph
 from rung.compute.installed import installed_environment
 from rung.errors import CallError, ConflictError, GraphError, NotFoundError, RungError, TaskError, WorkspaceError
-from rung.training import _memo, _record
+from rung.training import _kept, _memo, _record
 from rung.training._cache import Cache
 from rung.training._closure import Closure, Closures
 from rung.training._provenance import SourceQuery, file_digest, patch, peak_memory_bytes
@@ -92,6 +92,8 @@ class Experiment:
                 sys.stderr.write(f"{error}\n")
                 raise SystemExit(error.exit_code) from error
         workspace = find(Path(sys.modules[self._module()].__file__ or "."))
+        if "RUNG_REVISION" not in os.environ:  # the control plane keeps what a deployed training makes
+            _kept.require(workspace)
         chosen = graph.replace(self.graph, self._replacements(overrides or {}))
         _require_evaluation(chosen)
         values = self._hyperparameters(settings or {})
@@ -320,12 +322,17 @@ def _as_json(text: str) -> Any:
 
 
 def register(workspace: Workspace, record: RunRecord) -> None:
-    """Write a run into the registry, where the registry is installed: a revision's environment has none."""
+    """Keep a run in the storage, then in the registry where that is installed: a revision's environment has none.
+
+    Raises:
+        UnavailableError: The storage or the registry does not take it; the run's folder has all of it.
+    """
+    _kept.keep(workspace, record)
     if importlib.util.find_spec("sqlalchemy") is None:
         return
     from rung.registry import record_run  # noqa: PLC0415  optional: the platform extra
 
-    record_run(workspace.state, record.to_json())
+    record_run(workspace.state, record.to_json(), workspace.registry_url())
 
 
 def _require_evaluation(chosen: graph.Graph) -> None:

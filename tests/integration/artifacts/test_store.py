@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from rung import artifacts
-from rung.artifacts import LocalStore
+from rung.artifacts import LocalStore, WriteThroughStore
 from rung.errors import CallError, IntegrityError, UnavailableError
+from rung.objects import open_objects
 
 DATA = artifacts.encode({"rmse": 1.5})
 
@@ -17,8 +18,19 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> LocalStore:
     return LocalStore(tmp_path / "store", durable=request.param)
 
 
-def only_file(store: LocalStore) -> Path:
-    (path,) = (path for path in store.folder.rglob("*") if path.is_file())
+@pytest.fixture(params=["local", "s3"])
+def any_store(request: pytest.FixtureRequest, tmp_path: Path) -> LocalStore | WriteThroughStore:
+    local = LocalStore(tmp_path / "store")
+    return (
+        local
+        if request.param == "local"
+        else WriteThroughStore(local, open_objects(request.getfixturevalue("storage")))
+    )
+
+
+def only_file(store: LocalStore | WriteThroughStore) -> Path:
+    folder = store.folder if isinstance(store, LocalStore) else store.local.folder
+    (path,) = (path for path in folder.rglob("*") if path.is_file())
     return path
 
 
@@ -29,17 +41,17 @@ def damage(path: Path) -> None:
     path.write_bytes(data)
 
 
-def test_bytes_come_back_by_digest(store: LocalStore):
-    digest = store.put(DATA)
+def test_bytes_come_back_by_digest(any_store: LocalStore | WriteThroughStore):
+    digest = any_store.put(DATA)
     assert digest == artifacts.digest_of(DATA)
-    assert store.get(digest) == DATA
-    assert store.has(digest)
-    assert list(store.digests()) == [digest]
+    assert any_store.get(digest) == DATA
+    assert any_store.has(digest)
+    assert list(any_store.digests()) == [digest]
 
 
-def test_same_bytes_lie_there_once(store: LocalStore):
-    assert store.put(DATA) == store.put(DATA)
-    assert stat.S_IMODE(only_file(store).stat().st_mode) == 0o444
+def test_same_bytes_lie_there_once(any_store: LocalStore | WriteThroughStore):
+    assert any_store.put(DATA) == any_store.put(DATA)
+    assert stat.S_IMODE(only_file(any_store).stat().st_mode) == 0o444
 
 
 def test_flipped_byte_is_refused_by_name(store: LocalStore):
@@ -49,41 +61,41 @@ def test_flipped_byte_is_refused_by_name(store: LocalStore):
         store.get(digest)
 
 
-def test_putting_again_mends_what_was_damaged(store: LocalStore):
-    digest = store.put(DATA)
-    damage(only_file(store))
-    store.put(DATA)
-    assert store.get(digest) == DATA
+def test_putting_again_mends_what_was_damaged(any_store: LocalStore | WriteThroughStore):
+    digest = any_store.put(DATA)
+    damage(only_file(any_store))
+    any_store.put(DATA)
+    assert any_store.get(digest) == DATA
 
 
-def test_missing_artifact_is_named(store: LocalStore, tmp_path: Path):
+def test_missing_artifact_is_named(any_store: LocalStore | WriteThroughStore, tmp_path: Path):
     digest = artifacts.digest_of(b"never")
-    assert not store.has(digest)
+    assert not any_store.has(digest)
     with pytest.raises(IntegrityError, match=f"artifact {digest} is missing"):
-        store.get(digest)
+        any_store.get(digest)
     with pytest.raises(IntegrityError, match=f"artifact {digest} is missing"):
-        store.link(digest, tmp_path / "x")
+        any_store.link(digest, tmp_path / "x")
 
 
-def test_odd_digest_leads_nowhere(store: LocalStore):
+def test_odd_digest_leads_nowhere(any_store: LocalStore | WriteThroughStore):
     with pytest.raises(CallError, match="is no digest"):
-        store.get("sha256:../../../etc/passwd")
+        any_store.get("sha256:../../../etc/passwd")
 
 
-def test_link_is_the_same_file(store: LocalStore, tmp_path: Path):
-    digest, target = store.put(DATA), tmp_path / "runs" / "1" / "build_model.artifact"
-    store.link(digest, target)
-    assert target.samefile(only_file(store))
+def test_link_is_the_same_file(any_store: LocalStore | WriteThroughStore, tmp_path: Path):
+    digest, target = any_store.put(DATA), tmp_path / "runs" / "1" / "build_model.artifact"
+    any_store.link(digest, target)
+    assert target.samefile(only_file(any_store))
     artifacts.verify(target, digest)
     assert artifacts.decode(target, digest=digest) == {"rmse": 1.5}
     assert artifacts.describe(target).size == len(DATA)
 
 
-def test_link_replaces_what_is_there(store: LocalStore, tmp_path: Path):
+def test_link_replaces_what_is_there(any_store: LocalStore | WriteThroughStore, tmp_path: Path):
     target = tmp_path / "build_model.artifact"
     target.write_bytes(b"old")
     for _ in range(2):
-        store.link(store.put(DATA), target)
+        any_store.link(any_store.put(DATA), target)
     assert target.read_bytes() == DATA
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["build_model.artifact"]
 
@@ -98,12 +110,12 @@ def test_link_copies_where_it_must(store: LocalStore, tmp_path: Path, monkeypatc
     assert (target.read_bytes(), stat.S_IMODE(target.stat().st_mode)) == (DATA, 0o444)
 
 
-def test_delete_leaves_what_was_linked(store: LocalStore, tmp_path: Path):
-    digest = store.put(DATA)
-    store.link(digest, tmp_path / "kept")
-    store.delete(digest)
-    store.delete(digest)
-    assert not store.has(digest)
+def test_delete_leaves_what_was_linked(any_store: LocalStore | WriteThroughStore, tmp_path: Path):
+    digest = any_store.put(DATA)
+    any_store.link(digest, tmp_path / "kept")
+    any_store.delete(digest)
+    any_store.delete(digest)
+    assert not any_store.has(digest)
     artifacts.verify(tmp_path / "kept", digest)
 
 

@@ -6,12 +6,15 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from object_store import object_store, storage
 
 from rung.lake import OUTCOMES, AppendLog, Lake, outcome_line, prediction_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
+
+__all__ = ["Writer", "lake", "object_store", "storage", "writer", "writer_class"]
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -64,8 +67,12 @@ class Writer:
 
 
 @pytest.fixture
-def lake(tmp_path: Path) -> Lake:
-    return Lake(tmp_path)
+def lake(request: pytest.FixtureRequest, tmp_path: Path) -> Lake:
+    """A lake in a folder; in an object store, where a test asks for `s3` by a parameter."""
+    if getattr(request, "param", "folder") == "folder":
+        return Lake(tmp_path)
+    storage = request.getfixturevalue("storage")
+    return Lake(f"{storage}/lake", logs=tmp_path / "log", kept=tmp_path / "ledgers")
 
 
 @pytest.fixture

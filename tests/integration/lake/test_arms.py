@@ -22,6 +22,7 @@ def compare(lake: Lake, **changes: Any) -> Comparison:
     return lake.compare("e1", **({"metric": "sold", "since": START} | changes))
 
 
+@pytest.mark.parametrize("lake", ["folder", "s3"], indirect=True)
 def test_sums_are_taken_per_unit(lake: Lake, writer: Writer):
     for unit, arm in (("a", "incumbent"), ("b", "challenger"), ("c", "challenger"), ("d", "challenger")):
         writer.predict(unit, arm)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
+@pytest.mark.parametrize("lake", ["folder", "s3"], indirect=True)
 def test_arms_are_told_apart(lake: Lake, writer: Writer):
     for number in range(4):
         writer.predict(f"i{number}", "incumbent", duration_ms=10.0 + number)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import polars as pl
+import pytest
 
 from rung.lake import OUTCOMES, AppendLog, Lake, Shipped
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from conftest import Writer
 
 
+@pytest.mark.parametrize("lake", ["folder", "s3"], indirect=True)
 def test_lines_become_rows_once(lake: Lake, writer: Writer):
     writer.predict("a", "incumbent")
     writer.measure(1, unit="a")
@@ -20,6 +22,7 @@ def test_lines_become_rows_once(lake: Lake, writer: Writer):
     assert (lake.count(), lake.count(OUTCOMES)) == (1, 1)
 
 
+@pytest.mark.parametrize("lake", ["folder", "s3"], indirect=True)
 def test_later_lines_of_a_file_follow(lake: Lake, writer: Writer):
     for round_ in range(3):
         writer.predict("a", "incumbent", minute=round_)
@@ -39,6 +42,7 @@ def test_a_row_holds_the_bytes_of_the_request(lake: Lake, writer: Writer):
     assert lake.prediction("nobody") is None
 
 
+@pytest.mark.parametrize("lake", ["folder", "s3"], indirect=True)
 def test_files_of_the_living_stay(lake: Lake, writer: Writer):
     writer.predict("a", "incumbent")
     lake.ship()
@@ -60,6 +64,7 @@ def test_a_rotated_log_ships_whole(lake: Lake):
     log.close()
 
 
+@pytest.mark.parametrize("lake", ["folder", "s3"], indirect=True)
 def test_bad_lines_go_to_quarantine(lake: Lake, writer: Writer):
     writer.predict("a", "incumbent")
     writer.predictions.append(b"not json\n")
@@ -74,6 +79,7 @@ def test_bad_lines_go_to_quarantine(lake: Lake, writer: Writer):
     assert kept["position"].n_unique() == 3
 
 
+@pytest.mark.parametrize("lake", ["folder", "s3"], indirect=True)
 def test_a_torn_line_waits_for_its_writer(lake: Lake, writer: Writer):
     writer.predict("a", "incumbent")
     path = next(lake.logs.glob("predictions-*"))
