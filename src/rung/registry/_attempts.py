@@ -28,13 +28,16 @@ class Attempts(Store):
 
     # --- promotions ---
 
-    def begin_promotion(self, name: RevisionName, *, actor: str, joint: bool = False) -> int:
+    def begin_promotion(
+        self, name: RevisionName, *, actor: str, joint: bool = False, policy: Mapping[str, Any] | None = None
+    ) -> int:
         """Begin an attempt and move the candidate into testing.
 
         Args:
             name: The candidate.
             actor: Who began it.
             joint: It may run beside other joint attempts of its major, and share a bandit with them.
+            policy: The service's `Policy`, as JSON data: the attempt goes by it to its end.
 
         Raises:
             ConflictError: Another attempt of this major is under way, or the revision is no candidate.
@@ -47,10 +50,11 @@ class Attempts(Store):
             with self._write() as connection:
                 if steps.open_promotion(connection, name.service, name.major, joint=not joint) is not None:
                     raise busy
+                data = {} if policy is None else {"policy": dict(policy)}
                 steps.move(
-                    connection, name, State.TESTING, because="a promotion began", actor=actor, data={}, fields={}
+                    connection, name, State.TESTING, because="a promotion began", actor=actor, data=data, fields={}
                 )
-                row = {**steps.key(name), "actor": actor, "started": rows.now(), "joint": joint}
+                row = {**steps.key(name), "actor": actor, "started": rows.now(), "joint": joint, "policy": policy}
                 return _inserted(connection.execute(insert(tables.promotions).values(**row)).inserted_primary_key)
         except IntegrityError as error:
             raise busy from error
@@ -240,7 +244,7 @@ class Attempts(Store):
             steps.end(connection, promotion, "promoted", because)
             trials.leave(connection, promotion, is_won=True)
 
-    def reject(self, promotion: Promotion, *, because: str) -> None:
+    def reject(self, promotion: Promotion, *, because: str, actor: str = "rung") -> None:
         """Tear the candidate of an attempt down and end the attempt: all or nothing."""
         with self._write() as connection:
             steps.move(
@@ -248,7 +252,7 @@ class Attempts(Store):
                 promotion.revision,
                 State.TORN_DOWN,
                 because=because,
-                actor="rung",
+                actor=actor,
                 data={"promotion": promotion.id},
                 fields={},
             )

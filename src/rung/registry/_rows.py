@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from rung.lifecycle import Gate, Split, SplitKind, State, Verdict, VerdictKind
+from rung.lifecycle import Approval, Gate, Split, SplitKind, State, Verdict, VerdictKind
 from rung.schema import RevisionName
 
 if TYPE_CHECKING:
@@ -71,6 +71,8 @@ class Promotion:
     verdicts: tuple[Verdict, ...]
     joint: bool = False
     """It shares a bandit with other attempts of its major."""
+    policy: Mapping[str, Any] | None = None
+    """The service's `Policy` when it began, as JSON data; None for an attempt of an older Rung."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,7 +182,13 @@ def promotion_of(row: Row[Any], given: Sequence[Verdict]) -> Promotion:
         gate_since=read_optional(row.gate_since),
         verdicts=tuple(given),
         joint=row.joint,
+        policy=row.policy,
     )
+
+
+def approval_of(row: Row[Any]) -> Approval:
+    """Read an approval."""
+    return Approval(actor=row.actor, role=row.role, approves=row.approves, because=row.because, time=read(row.time))
 
 
 def split_of(row: Row[Any]) -> Split:

@@ -93,6 +93,7 @@ promotions = Table(
     Column("gate", String(20)),
     Column("gate_since", String(40)),
     Column("joint", Boolean, nullable=False, server_default=false()),
+    Column("policy", Document),
     _one_of("one_promotion", "service", "major", where="ended IS NULL AND NOT joint"),
     _one_of("one_attempt", "service", "major", "minor", where="ended IS NULL"),
     sqlite_autoincrement=True,
@@ -180,6 +181,45 @@ processes = Table(
     Column("name", String(120), primary_key=True),
     Column("process", Document, nullable=False),
     Column("started", String(40), nullable=False),
+)
+
+approvals = Table(
+    "approvals",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("promotion", Integer, ForeignKey("promotions.id"), nullable=False),
+    Column("actor", Words(200), nullable=False),
+    Column("role", String(20), nullable=False),
+    Column("approves", Boolean, nullable=False),
+    Column("because", Words, nullable=False),
+    Column("time", String(40), nullable=False),
+    UniqueConstraint("promotion", "actor", "approves", name="one_approval"),
+    sqlite_autoincrement=True,
+)
+
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("id", String(16), primary_key=True),
+    Column("name", String(80), nullable=False),
+    Column("hash", String(200), nullable=False),
+    Column("grants", Document, nullable=False),
+    Column("created", String(40), nullable=False),
+    Column("expires", String(40), nullable=False),
+    Column("actor", Words(200), nullable=False),
+    Column("revoked", String(40)),
+)
+
+consumers = Table(
+    "consumers",
+    metadata,
+    Column("id", String(16), primary_key=True),
+    Column("name", String(63), nullable=False),
+    Column("service", String(63)),
+    Column("digest", String(64), nullable=False, unique=True),
+    Column("created", String(40), nullable=False),
+    Column("actor", Words(200), nullable=False),
+    Column("revoked", String(40)),
 )
 
 leases = Table(
