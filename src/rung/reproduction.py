@@ -5,7 +5,6 @@ Outputs are compared by digest, task by task. Called by the CLI.
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
@@ -16,11 +15,12 @@ from typing import TYPE_CHECKING
 
 from rung.compute.environments import Environments, Lock
 from rung.compute.installed import installed_environment
-from rung.control.servers import clean_environment, thread_limits
+from rung.control.servers import author_environment, thread_limits
 from rung.errors import ConflictError, NotFoundError, TaskError
 from rung.registry import open_registry
 from rung.training import RunRecord, read_run
 from rung.training._provenance import file_digest
+from rung.workspace import MARKER
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,10 +65,11 @@ def reproduce(workspace: Workspace, run: str, *, report: Callable[[str], None] |
         source = Path(folder) / "source"
         tell(f"source of commit {record.commit}")
         _restore_source(workspace, record, source)
+        (source / MARKER).write_text("")  # no registry and no storage: this run is nobody's record
         _restore_data(workspace, record, source)
         python = _python(workspace, record, tell)
         tell(f"running {record.service} again, without the cache")
-        again = _run(record, source, Path(folder) / "state", python)
+        again = _run(workspace, record, source, python)
     return _compare(record, again)
 
 
@@ -142,11 +143,12 @@ def _python(workspace: Workspace, record: RunRecord, tell: Callable[[str], None]
     )
 
 
-def _run(record: RunRecord, source: Path, state: Path, python: Path) -> RunRecord:
+def _run(workspace: Workspace, record: RunRecord, source: Path, python: Path) -> RunRecord:
     arguments = [f"--set={name}={value}" for name, value in record.settings.items()]
     arguments += [f"--override={name}={value}" for name, value in record.overrides.items()]
+    state = source.with_name("state")
     environment = {
-        **clean_environment(os.environ),
+        **author_environment(workspace, record.service),
         **(thread_limits(2) if record.revision else {}),
         "PYTHONPATH": str(source),
         "RUNG_STATE": str(state),

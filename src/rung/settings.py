@@ -101,6 +101,8 @@ class Settings(_Declared):
     """URL of a PostgreSQL database, without a password; by default a file in `.rung/`."""
     storage: str | None = None
     """URL of an S3-compatible store for artifacts and the lake, as `s3://bucket/prefix`; by default `.rung/`."""
+    aws_variables_for: list[str] = Field(default_factory=list)
+    """Services whose trainings and servers get the `AWS_*` variables although these are the storage's."""
     listen: Listen = Listen()
     login: Login | None = None
     services: dict[str, Policy] = Field(default_factory=dict)

@@ -6,12 +6,13 @@ was.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from rung.compute.environments import Environment, Environments, Lock
 from rung.compute.jobs import Ended, Job
+from rung.control.servers import without_secrets
 
 if TYPE_CHECKING:
     from rung.control.place import Place
@@ -74,7 +75,8 @@ class Builds:
         if last is not None and left and last.data.get("has_failed"):
             return _failed(last.because.removeprefix("its environment "), left)
         self._tell(name, "is being built", is_missing=True, failures=failures)
-        job.start(self.environments.command(self.lock(name), result=job.result_file))
+        command = self.environments.command(self.lock(name), result=job.result_file)
+        job.start(replace(command, environment=without_secrets(command.environment)))
         return Unbuilt(because="is being built")
 
     def lock(self, name: RevisionName) -> Lock:

@@ -21,7 +21,7 @@ from rung.control._builds import Builds, last_words
 from rung.control._memory import MEMORY, Memory, measure
 from rung.control._source import check_source, read_major, take_snapshot
 from rung.control.servers import Servers, revision_environment, thread_limits
-from rung.errors import NotFoundError, RungError, UnavailableError
+from rung.errors import NotFoundError, RungError, UnavailableError, WorkspaceError
 from rung.infrastructure import Infrastructure
 from rung.lifecycle import State
 from rung.schema import Contract, RevisionName, breaking_changes
@@ -33,12 +33,16 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from rung.control._storage import Storage
     from rung.control.place import Place
     from rung.registry import Registry, Revision
 
 _READY_WITHIN = timedelta(minutes=3)  # from the start of a server to its first answer, with cold caches
 _CHECK_S = 0.4  # that the loop waits for a comparison at each look
 _TRAINING_WITHIN = timedelta(days=1)
+_KEPT_WITHIN = timedelta(hours=1)  # from the end of a training until its outputs are in the storage
+_STORAGE = "storage"
+"""Kind of the events that tell of a storage that does not take a revision."""
 
 
 @dataclass(slots=True)
@@ -49,6 +53,7 @@ class Deployments:
     registry: Registry
     servers: Servers
     builds: Builds
+    storage: Storage
     keep_candidates: timedelta
     """A candidate that nobody promotes is torn down after that long; zero: never."""
     _checks: dict[RevisionName, Future[Agreement]] = field(default_factory=dict)
@@ -159,9 +164,12 @@ class Deployments:
         name = revision.name
         try:
             record = read_run(self.place.workspace.runs / revision.run)
-            self.registry.record_run({**record.to_json(), "exit_code": exit_code})
         except NotFoundError:
             record = None
+        if record is not None:
+            if not self._is_kept(revision, job):
+                return
+            self.registry.record_run({**record.to_json(), "exit_code": exit_code})
         if exit_code != 0 or record is None or record.status != "succeeded":
             told = "was killed" if exit_code is None else f"ended with exit code {exit_code}"
             self._fail(name, f"its training {told}: {last_words(job)}")
@@ -179,6 +187,21 @@ class Deployments:
             actor="rung",
             data={"metrics": record.metrics, "failed_tests": record.failed_tests},
         )
+
+    def _is_kept(self, revision: Revision, job: Job) -> bool:
+        """Tell whether what a training left is in the storage; one that does not take it is waited for."""
+        name = revision.name
+        try:
+            return self.storage.keep(name, revision.run)
+        except (UnavailableError, WorkspaceError) as error:
+            ended = datetime.fromtimestamp(job.exit_file.stat().st_mtime, UTC)
+            if datetime.now(UTC) - ended > _KEPT_WITHIN:
+                raise
+            because = f"its training ended; {error}"
+            last = self.registry.latest(_STORAGE, name.service).get(str(name))
+            if last is None or last.because != because:
+                self.registry.record_event(_STORAGE, str(name), because=because, actor="rung")
+            return False
 
     def _broken_promises(self, name: RevisionName, bundle: Bundle) -> str:
         """List what the schema breaks of the earlier revisions of its major."""

@@ -21,11 +21,13 @@ from rung.serving import read_bundle
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from rung.compute.local import Command
     from rung.control._deploy import Deployments
     from rung.control._promote import Promotions
     from rung.gateway import Gateway, Routing
     from rung.lake import Lake
     from rung.registry import Experiment, Revision
+    from rung.schema import RevisionName
 
 _TICK_S = 0.5
 _SHIP_EVERY_S = 5.0
@@ -47,6 +49,7 @@ class Loop:
     _routed: Routing | None = None
     _stopping: dict[str, threading.Thread] = field(default_factory=dict)
     _shipped: float = 0.0
+    _shipping: threading.Thread | None = None
 
     def run(self) -> None:
         """Look again until `end` is called."""
@@ -54,7 +57,7 @@ class Loop:
             self._guarded("tick_failed", self.tick)
             self._wake.wait(_TICK_S)
             self._wake.clear()
-        for thread in list(self._stopping.values()):
+        for thread in (*self._stopping.values(), *((self._shipping,) if self._shipping else ())):
             thread.join()
 
     def wake(self) -> None:
@@ -69,6 +72,7 @@ class Loop:
     def tick(self) -> None:
         """Look once at everything."""
         registry = self.deployments.registry
+        self._guarded("storage_failed", self.deployments.storage.look)
         for revision in registry.revisions():
             if revision.state in (State.TRAINING, State.DEPLOYING):
                 self._guarded("deployment_failed", partial(self.deployments.advance, revision))
@@ -136,15 +140,14 @@ class Loop:
                 self._guarded("server_failed", partial(self._ensure_server, revision))
 
     def _ensure_server(self, revision: Revision) -> None:
-        deployments, name = self.deployments, revision.name
-        deployments.servers.ensure(
-            str(name),
-            lambda: deployments.servers.server_command(
-                name,
-                read_bundle(deployments.place.workspace.state, str(name)),
-                deployments.environment(name).python,
-            ),
-        )
+        self.deployments.servers.ensure(str(revision.name), partial(self._server_command, revision.name))
+
+    def _server_command(self, name: RevisionName) -> Command:
+        deployments = self.deployments
+        deployments.storage.bring(name)
+        python = deployments.environment(name).python
+        bundle = read_bundle(deployments.place.workspace.state, str(name))
+        return deployments.servers.server_command(name, bundle, python)
 
     def _stop_unserved(self) -> None:
         """Stop the servers that nothing routes to any more; each in a thread, since it finishes what it has begun."""
@@ -162,10 +165,17 @@ class Loop:
             thread.start()
 
     def _ship(self) -> None:
-        """Move what was logged into tables now and then; an A/B test ships at each of its looks itself."""
-        if time.monotonic() - self._shipped >= _SHIP_EVERY_S:
-            self._guarded("shipping_failed", self.lake.ship)
-            self._shipped = time.monotonic()
+        """Move what was logged into tables now and then; an A/B test ships at each of its looks itself.
+
+        In a thread of its own: tables in a store that does not answer must not keep servers from being started again.
+        """
+        if time.monotonic() - self._shipped < _SHIP_EVERY_S or (self._shipping and self._shipping.is_alive()):
+            return
+        self._shipped = time.monotonic()
+        self._shipping = threading.Thread(
+            target=self._guarded, args=("shipping_failed", self.lake.ship), name="shipping"
+        )
+        self._shipping.start()
 
     def _guarded(self, event: str, work: Callable[[], object]) -> None:
         """The one broad except of the loop: one revision's trouble is logged, and never stops the others."""

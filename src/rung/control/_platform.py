@@ -17,6 +17,7 @@ from rung.control._loop import Loop
 from rung.control._promote import Promotions
 from rung.control._routing import is_served
 from rung.control._shadows import Shadows
+from rung.control._storage import Storage
 from rung.control._view import View, experiment_json
 from rung.control.servers import Servers
 from rung.errors import ConflictError, NotFoundError
@@ -60,9 +61,10 @@ class Platform:
             registry=registry,
             servers=Servers(place=place, registry=registry),
             builds=Builds(place, registry, Environments(place.environments)),
+            storage=Storage.open(place, registry),
             keep_candidates=timedelta(seconds=settings.keep_candidates_s),
         )
-        lake = Lake(place.lake, logs=place.predictions)
+        lake = Lake(place.tables, logs=place.predictions, kept=place.lake / "ledgers")
         promotions = Promotions(
             deployments=deployments,
             gates=Gates(deployments, gateway_url, lake),

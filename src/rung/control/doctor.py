@@ -232,7 +232,7 @@ def _revision(place: Place, registry: Registry, revision: Revision, address: Add
 
 
 def _lake(place: Place) -> Iterator[Finding]:
-    lake = Lake(place.lake, logs=place.predictions)
+    lake = Lake(place.tables, logs=place.predictions)
     rows = int(lake.quarantine().select(pl.len()).collect().item())
     if rows:
         told = f"{rows:,} lines of the log could not be read and lie in quarantine"

@@ -44,6 +44,12 @@ class Place:
         return self.workspace.state / "lake"
 
     @property
+    def tables(self) -> str:
+        """Where the tables of predictions and outcomes are: in the storage, where there is one."""
+        storage = self.workspace.settings().storage
+        return str(self.lake) if storage is None else f"{storage.rstrip('/')}/lake"
+
+    @property
     def environments(self) -> Path:
         """Locked environments, one for each lock."""
         return self.workspace.state / "environments"

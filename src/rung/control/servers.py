@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from rung.registry import Registry
     from rung.schema import RevisionName
     from rung.serving import Bundle
+    from rung.workspace import Workspace
 
 COLLECTOR = "collector"
 GATEWAY = "gateway"
@@ -172,16 +173,33 @@ class Servers:
         return False, str(answer.json().get("detail", answer.status_code))
 
 
-def clean_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """Give what a process may inherit: nothing of another Python environment, nothing of Rung's own."""
-    unwanted = ("RUNG_", "PYTHON", "VIRTUAL_ENV", "PYTEST_")
+def clean_environment(environment: Mapping[str, str], *, with_aws: bool = False) -> dict[str, str]:
+    """Give what a process may inherit: nothing of another Python environment, nothing of Rung's own, no credentials.
+
+    Args:
+        environment: Of this process.
+        with_aws: The `AWS_*` variables, too.
+    """
+    unwanted = ("RUNG_", "PYTHON", "VIRTUAL_ENV", "PYTEST_", "PGPASSWORD", *(() if with_aws else ("AWS_",)))
     return {name: value for name, value in environment.items() if not name.startswith(unwanted)}
+
+
+def without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
+    """Leave out Rung's own settings and the storage's credentials: packages that are built run their authors' code."""
+    return {name: value for name, value in environment.items() if not name.startswith(("RUNG_", "AWS_", "PGPASSWORD"))}
+
+
+def author_environment(workspace: Workspace, service: str) -> dict[str, str]:
+    """Give what a process with an author's code may inherit: with a storage, its credentials stay with Rung."""
+    settings = workspace.settings()
+    with_aws = settings.storage is None or service in settings.aws_variables_for
+    return clean_environment(os.environ, with_aws=with_aws)
 
 
 def revision_environment(place: Place, name: RevisionName) -> dict[str, str]:
     """Give what every process of a revision is told."""
     return {
-        **clean_environment(os.environ),
+        **author_environment(place.workspace, name.service),
         "PYTHONPATH": str(place.source(name)),
         "PYTHONUNBUFFERED": "1",
         "RUNG_STATE": str(place.workspace.state),

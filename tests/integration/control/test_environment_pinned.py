@@ -13,6 +13,7 @@ import pytest
 from rung.compute.environments import Environments, Lock, own_wheel
 from rung.control._builds import Builds
 from rung.control._deploy import Deployments
+from rung.control._storage import Storage
 from rung.control._view import View
 from rung.control.place import Place
 from rung.control.servers import Servers
@@ -38,6 +39,7 @@ def deployments_of(place: Place, wheel: Path) -> Deployments:
         registry=registry,
         servers=Servers(place=place, registry=registry),
         builds=Builds(place, registry, Environments(place.environments, wheel=wheel)),
+        storage=Storage(place, registry, None),
         keep_candidates=timedelta(days=30),
     )
 

@@ -1,0 +1,202 @@
+"""Revisions in the storage that `rung.toml` names: kept there before they are on record as trained, and brought back.
+
+What lies in `.rung/` of a machine that serves may be lost: bundle, lock, source and artifacts of a revision come back
+from the storage. Uploads and downloads have threads of their own; the loop looks how far they are.
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+import time
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from rung.artifacts import LocalStore, WriteThroughStore
+from rung.errors import ConflictError, NotFoundError, RungError, UnavailableError
+from rung.lifecycle import State
+from rung.objects import open_objects, pack, probe, unpack
+from rung.schema import RevisionName
+from rung.serving import read_bundle
+from rung.training import read_run
+from rung.training._kept import bring_run, keep_run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rung.control.place import Place
+    from rung.objects import Objects
+    from rung.registry import Registry, Revision
+
+_LOOK_S = 0.4  # that the loop waits for an upload or a download at each look
+_AGAIN_S = 5.0  # after one that failed
+_PAPERS = ("requirements.lock", "diff.patch", "provenance.json", "bundle.json")
+"""Small files of a revision; the bundle is last: where it is, the rest is."""
+_BUNDLE = _PAPERS[-1]
+_OTHERS = re.compile(r"\b([a-z][a-z0-9_]*\.v\d+\.m\d+)\.[A-Za-z_]\w*")
+"""An artifact of another revision, as the author's code names it."""
+
+
+@dataclass(slots=True)
+class Storage:
+    """The object store of one workspace's revisions; without one everything is kept here alone."""
+
+    place: Place
+    registry: Registry
+    objects: Objects | None
+    _settled: set[str] = field(default_factory=set)
+    """Revisions that are known to be both here and there."""
+    _under_way: dict[str, Future[None]] = field(default_factory=dict)
+    _again: dict[str, float] = field(default_factory=dict)
+    _pool: ThreadPoolExecutor = field(default_factory=partial(ThreadPoolExecutor, max_workers=2))
+
+    @classmethod
+    def open(cls, place: Place, registry: Registry) -> Self:
+        """Open the storage that the settings name, and see what it can do.
+
+        Raises:
+            WorkspaceError: It lacks what Rung relies on, or refuses.
+            UnavailableError: It does not answer.
+        """
+        storage = place.workspace.settings().storage
+        objects = None if storage is None else open_objects(storage)
+        if objects is not None:
+            probe(objects)
+        return cls(place, registry, objects)
+
+    def look(self) -> None:
+        """Bring the papers of revisions that are on record and not here; keep those that are here and not there."""
+        if self.objects is None:
+            return
+        trouble: list[RungError] = []
+        for revision in self.registry.revisions():
+            name = str(revision.name)
+            if name not in self._settled and revision.state not in (State.TRAINING, State.FAILED):
+                try:
+                    self._settle(revision, self.objects)
+                except RungError as error:  # of one revision: the others go on
+                    trouble.append(error)
+        if trouble:
+            raise trouble[0]
+
+    def keep(self, name: RevisionName, run: str) -> bool:
+        """Tell whether a trained revision is in the storage; begin to put it there.
+
+        Raises:
+            UnavailableError: The storage does not take it; it is tried again some seconds later.
+            ConflictError: The storage has another revision of that name.
+        """
+        if self.objects is None:
+            return True
+        return self._is_done(f"keep {name}", partial(self._keep, name, run, self.objects))
+
+    def bring(self, name: RevisionName) -> None:
+        """See to it that all that a server of a revision reads is here.
+
+        Raises:
+            UnavailableError: It is being brought, or the storage does not answer.
+            IntegrityError: The storage does not have it, or has other bytes.
+        """
+        if self.objects is None or self._is_here(name):
+            return
+        if not self._is_done(f"bring {name}", partial(self._bring, name, self.objects)):
+            raise UnavailableError(f"what {name} is made of is being fetched from {self.objects.url}")
+
+    def _settle(self, revision: Revision, objects: Objects) -> None:
+        name = revision.name
+        if not (self.place.revision(name) / _BUNDLE).is_file():
+            self._is_done(f"papers of {name}", partial(self._bring_papers, name, objects))
+        elif self._is_done(f"keep {name}", partial(self._keep, name, revision.run, objects)):
+            self._settled.add(str(name))
+
+    def _is_done(self, what: str, work: Callable[[], None]) -> bool:
+        """Begin some work unless it is under way; tell whether it has ended, and raise what it raised."""
+        if what not in self._under_way:
+            if time.monotonic() < self._again.get(what, 0.0):
+                return False
+            self._under_way[what] = self._pool.submit(work)
+        future = self._under_way[what]
+        wait([future], timeout=_LOOK_S)
+        if not future.done():
+            return False
+        del self._under_way[what]
+        if future.exception() is not None:
+            self._again[what] = time.monotonic() + _AGAIN_S
+        future.result()
+        return True
+
+    def _keep(self, name: RevisionName, run: str, objects: Objects) -> None:
+        folder = self.place.revision(name)
+        try:
+            keep_run(objects, self.place.workspace, read_run(self.place.workspace.runs / run))
+        except NotFoundError:  # a training that ended before it could write anything
+            return
+        if not (folder / _BUNDLE).is_file():
+            return
+        with tempfile.TemporaryDirectory(prefix="rung-source-") as scratch:
+            packed = Path(scratch) / "source.tar"
+            pack(self.place.source(name), packed)
+            objects.upload(_key(name, "source.tar"), packed)
+        for paper in _PAPERS[:-1]:
+            if (folder / paper).is_file():
+                objects.upload(_key(name, paper), folder / paper)
+        bundle = (folder / _BUNDLE).read_bytes()
+        if not objects.create(_key(name, _BUNDLE), bundle) and objects.read(_key(name, _BUNDLE)) != bundle:
+            raise ConflictError(
+                f"{objects.url} has another {name}: two registries would share one storage",
+                hint="give each registry a prefix of its own",
+            )
+
+    def _bring_papers(self, name: RevisionName, objects: Objects) -> None:
+        folder = self.place.revision(name)
+        found = [objects.download(_key(name, paper), folder / paper) for paper in _PAPERS]
+        if not found[-1]:
+            raise NotFoundError(f"{name} is neither here nor in {objects.url}", hint="was another storage set then?")
+
+    def _bring(self, name: RevisionName, objects: Objects) -> None:
+        state = self.place.workspace.state
+        store = WriteThroughStore(LocalStore(self.place.workspace.artifacts), objects)
+        self._bring_papers_once(name, objects)
+        if not self.place.source(name).is_dir():
+            self._bring_source(name, objects)
+        for one in (name, *self.others(name)):
+            self._bring_papers_once(one, objects)
+            store.fetch_missing(read_bundle(state, str(one)).artifacts.values())
+        run = read_bundle(state, str(name)).run
+        if not (self.place.workspace.runs / run).is_dir():
+            bring_run(objects, self.place.workspace, run)
+
+    def _bring_papers_once(self, name: RevisionName, objects: Objects) -> None:
+        if not (self.place.revision(name) / _BUNDLE).is_file():
+            self._bring_papers(name, objects)
+
+    def _bring_source(self, name: RevisionName, objects: Objects) -> None:
+        with tempfile.TemporaryDirectory(prefix="rung-source-") as scratch:
+            packed = Path(scratch) / "source.tar"
+            if not objects.download(_key(name, "source.tar"), packed):
+                raise NotFoundError(f"the source of {name} is neither here nor in {objects.url}")
+            unpack(packed, self.place.source(name))
+
+    def _is_here(self, name: RevisionName) -> bool:
+        state, store = self.place.workspace.state, LocalStore(self.place.workspace.artifacts)
+        if not self.place.source(name).is_dir():
+            return False
+        try:
+            bundles = [read_bundle(state, str(one)) for one in (name, *self.others(name))]
+        except RungError:
+            return False
+        return all(store.has(digest) for bundle in bundles for digest in bundle.artifacts.values())
+
+    def others(self, name: RevisionName) -> list[RevisionName]:
+        """Name the revisions whose artifacts the code of this one asks for."""
+        package = self.place.source(name) / "experiments" / name.service
+        text = "\n".join(path.read_text(errors="replace") for path in package.rglob("*.py"))
+        known = {str(revision.name) for revision in self.registry.revisions()}
+        return [RevisionName.parse(found) for found in sorted(set(_OTHERS.findall(text)) & (known - {str(name)}))]
+
+
+def _key(name: RevisionName, paper: str) -> str:
+    return f"revisions/{name}/{paper}"
