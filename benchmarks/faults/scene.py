@@ -7,21 +7,18 @@ the promotion must end as it would have ended without it.
 
 from __future__ import annotations
 
-import sys
 import time
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "tests" / "support"))
 
 import outcome_stories
 import psutil
 from consumers import CountingConsumers
 
 from rung.lake import Lake
+from rung.lifecycle import State
 from rung.registry import open_registry
 
 if TYPE_CHECKING:
@@ -70,12 +67,15 @@ class Scene:
         attempts = self.platform.api(f"/revisions/{self.challenger}/promotions").json()
         return attempts[-1]["gate"] or "" if attempts else ""
 
-    def next_answer(self, since: float) -> float:
-        """Give the seconds from a moment (monotonic) until the next answer that production gets after it."""
-        seen = len(self.consumers.answered)
-        while len(self.consumers.answered) == seen:
+    def next_answer(self, since: float, revision: str | None = None) -> float:
+        """Give the seconds from a moment (monotonic) until the next answer in production: of any, or of one revision."""
+        seen = self._answers(revision)
+        while self._answers(revision) == seen:
             time.sleep(0.005)
         return time.monotonic() - since
+
+    def _answers(self, revision: str | None) -> int:
+        return len(self.consumers.answered) if revision is None else self.consumers.by_revision[revision]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -55,23 +56,20 @@ def kill_worker(scene: Scene) -> None:
     known = set(scene.workers(scene.incumbent))
     began = time.monotonic()
     kill(min(known))
-    while not _answers_again(scene, known):
-        time.sleep(0.01)
+    scene.platform.wait(lambda: bool(_that_serve(scene) - known))
     scene.recovered_s = time.monotonic() - began
 
 
-def _answers_again(scene: Scene, known: set[int]) -> bool:
-    """Tell whether another worker has taken the killed one's place, and has opened its log."""
-    fresh = [pid for pid in scene.workers(scene.incumbent) if pid not in known]
-    with contextlib.suppress(psutil.NoSuchProcess):
-        return any("predictions-" in file.path for pid in fresh for file in psutil.Process(pid).open_files())
-    return False
+def _that_serve(scene: Scene) -> set[int]:
+    """Give the pids of the incumbent's workers that have said that they serve."""
+    log = scene.platform.server_log(scene.incumbent)
+    return {int(pid) for pid in re.findall(r"\[(\d+)\] \[INFO\] Application startup complete", log)}
 
 
 def kill_server(scene: Scene) -> None:
     """Kill -9 of the incumbent's whole server."""
     _kill_all(scene.pid(scene.incumbent))
-    scene.recovered_s = scene.next_answer(time.monotonic())
+    scene.recovered_s = scene.next_answer(time.monotonic(), scene.incumbent)
 
 
 def kill_challenger(scene: Scene) -> None:

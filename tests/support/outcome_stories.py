@@ -141,11 +141,11 @@ def deploy(platform: LivePlatform, *, design: str, handler: tuple[str, str] | No
 
 
 def _kill_again_and_again(platform: LivePlatform, challenger: str) -> None:
-    """Kill the challenger's server whenever there is one, until the A/B test has ended."""
+    """Kill the challenger's server whenever it answers, until the A/B test has ended."""
     deadline = time.monotonic() + 60
     while platform.revision(challenger)["state"] == "experimenting" and time.monotonic() < deadline:
         server = platform.recorded().get(challenger)
-        if server is not None:
+        if server is not None and platform.revision(challenger)["ready"]:
             with contextlib.suppress(psutil.NoSuchProcess):  # it is just being started again
                 master = psutil.Process(server.pid)
                 for process in (master, *master.children()):

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
     from rung.schema import ABTest
 
-_FEWEST = 100  # requests of the challenger before the share that the incumbent answered says something
+_FEWEST = 500  # requests of the challenger's units, of which it can be said that it is hardly ever there
+_HARDLY_EVER = 0.5  # of them, answered by the incumbent in its place
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +71,7 @@ def judge_experiment(test: ABTest, stretches: Sequence[Stretch], *, fallback: tu
         "sample_ratio": {"e_value": ratio.e_value, "because": ratio.because},
         "fallback": {"requests": fallback[0], "answered_by_incumbent": fallback[1]},
     }
-    broken = _broken_validity(test, ratio, fallback)
+    broken = ratio.because if ratio.invalid else _never_there(fallback)
     if broken:
         return _ended(VerdictKind.INCONCLUSIVE, "invalid", f"invalid: {broken}", figures)
     rails = {
@@ -86,6 +87,9 @@ def judge_experiment(test: ABTest, stretches: Sequence[Stretch], *, fallback: tu
     told = f"{metric.name}: {look.because}"
     if look.decision == "continue":
         return Finding(verdict=None, because=told, figures=figures)
+    away = _too_often_away(test, fallback)
+    if away:
+        return Finding(verdict=None, because=f"{told}; undecided, since {away}", figures=figures)
     if look.decision == "better":
         undecided = [name for name, rail in rails.items() if rail.decision != "holds"]
         if undecided:
@@ -95,16 +99,25 @@ def judge_experiment(test: ABTest, stretches: Sequence[Stretch], *, fallback: tu
     return _ended(VerdictKind.FAIL, look.decision, told, figures)
 
 
-def _broken_validity(test: ABTest, ratio: stats.SampleRatio, fallback: tuple[int, int]) -> str:
-    if ratio.invalid:
-        return ratio.because
+def _never_there(fallback: tuple[int, int]) -> str:
+    """Say that the challenger cannot be judged at all; nothing when it can."""
     requests, away = fallback
-    if requests >= _FEWEST and away / requests > test.limits.fallback_rate:
-        return (
-            f"the incumbent answered {away:,} of {requests:,} requests of the challenger's units "
-            f"({away / requests:.1%}, and {test.limits.fallback_rate:.1%} may): the challenger was not there"
-        )
-    return ""
+    if requests < _FEWEST or away <= _HARDLY_EVER * requests:
+        return ""
+    return f"{_told(fallback)}: the challenger was hardly ever there"
+
+
+def _too_often_away(test: ABTest, fallback: tuple[int, int]) -> str:
+    """Say why the evidence does not count yet: of a short absence, less and less is left as the test goes on."""
+    requests, away = fallback
+    if away <= test.limits.fallback_rate * requests:
+        return ""
+    return f"{_told(fallback)}, and {test.limits.fallback_rate:.1%} may"
+
+
+def _told(fallback: tuple[int, int]) -> str:
+    requests, away = fallback
+    return f"the incumbent answered {away:,} of {requests:,} requests of the challenger's units ({away / requests:.1%})"
 
 
 def _ended(kind: VerdictKind, outcome: str, because: str, figures: dict[str, Any]) -> Finding:

@@ -60,5 +60,9 @@ class Limits(BaseModel):
     ] = 0.05
     fallback_rate: Annotated[
         float,
-        Field(ge=0, lt=1, description="share of its units' requests that the incumbent may answer in its place"),
+        Field(
+            ge=0,
+            lt=1,
+            description="share of its units' requests that the incumbent may answer for it; above, nothing is decided",
+        ),
     ] = 0.05

@@ -116,7 +116,17 @@ def test_growing_share_is_no_lost_unit():
     assert found.figures["exposed"] == {"challenger": 6_000, "incumbent": 14_000}
 
 
-@pytest.mark.parametrize(("away", "is_valid"), [(0, True), (50, True), (51, False)])
-def test_absent_challenger_invalidates_the_test(away: int, is_valid: bool):
+@pytest.mark.parametrize(("away", "counts"), [(0, True), (50, True), (51, False)])
+def test_short_absence_is_waited_out(away: int, counts: bool):
     found = judge_experiment(PLAIN, [stretch(EXPERIMENT["better"])], fallback=(1_000, away))
-    assert (found.figures["outcome"] != "invalid") == is_valid
+    assert (found.verdict is not None) == counts
+    assert counts or "undecided, since the incumbent answered 51 of 1,000 requests" in found.because
+    later = judge_experiment(PLAIN, [stretch(EXPERIMENT["better"])], fallback=(2_000, away))
+    assert later.verdict is not None
+
+
+@pytest.mark.parametrize(("requests", "away", "is_valid"), [(499, 499, True), (500, 250, True), (500, 251, False)])
+def test_challenger_that_is_hardly_ever_there_invalidates(requests: int, away: int, is_valid: bool):
+    found = judge_experiment(PLAIN, [stretch(EXPERIMENT["too early"])], fallback=(requests, away))
+    assert (found.verdict is None) == is_valid
+    assert is_valid or found.figures["outcome"] == "invalid"
