@@ -84,6 +84,8 @@ class Policy(_Declared):
     """A promotion that is not approved by then has failed, seconds."""
     merged_only: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*$")] | None = None
     """Only commits that are part of this branch may be deployed, as `main` or `origin/main`; by default any."""
+    api_keys: bool = False
+    """The gateway answers only who sends a key of a consumer, in the header x-api-key."""
 
 
 class Settings(_Declared):
@@ -103,6 +105,8 @@ class Settings(_Declared):
     """URL of an S3-compatible store for artifacts and the lake, as `s3://bucket/prefix`; by default `.rung/`."""
     aws_variables_for: list[str] = Field(default_factory=list)
     """Services whose trainings and servers get the `AWS_*` variables although these are the storage's."""
+    require_signatures: bool = False
+    """Every revision that is served must be signed by a trusted key; else only those that hold pickles."""
     listen: Listen = Listen()
     login: Login | None = None
     services: dict[str, Policy] = Field(default_factory=dict)

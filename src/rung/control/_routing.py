@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from rung.gateway import Backend, Challenger, Production, Routing, Shadow, Split
+from rung.gateway import Backend, Challenger, Limits, Production, Routing, Shadow, Split
 from rung.lifecycle import MIRRORED, SERVED, State
 
 if TYPE_CHECKING:
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from rung import registry
+    from rung.gateway import Consumer
     from rung.registry import Experiment, Revision
 
 
@@ -24,6 +25,7 @@ class Endpoint:
     """`unix:/...`"""
     timeout_s: float
     unit_header: str
+    limits: Limits = field(default_factory=Limits)
 
 
 def is_served(revision: Revision, now: datetime) -> bool:
@@ -39,6 +41,8 @@ def routing(
     endpoints: Mapping[str, Endpoint],
     *,
     outcomes: str,
+    guarded: Sequence[str] = (),
+    consumers: Sequence[Consumer] = (),
 ) -> Routing:
     """Say what the gateway shall route.
 
@@ -51,6 +55,8 @@ def routing(
         shadows: Those that have not ended.
         endpoints: Of the revisions that have a server, by name.
         outcomes: Endpoint of the collector.
+        guarded: Services that answer only who has a key.
+        consumers: Who has one.
     """
     shown = [r for r in revisions if str(r.name) in endpoints and r.state is not State.DEPLOYING]
     majors: dict[tuple[str, int], list[Revision]] = {}
@@ -62,11 +68,13 @@ def routing(
             _production(members, experiments, shadows, endpoints) for _, members in sorted(majors.items())
         ),
         outcomes=outcomes,
+        guarded=tuple(guarded),
+        consumers=tuple(consumers),
     )
 
 
 def _backend(name: str, endpoint: Endpoint) -> Backend:
-    return Backend(revision=name, endpoints=(endpoint.address,), timeout_s=endpoint.timeout_s)
+    return Backend(revision=name, endpoints=(endpoint.address,), timeout_s=endpoint.timeout_s, limits=endpoint.limits)
 
 
 def _production(

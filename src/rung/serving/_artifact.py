@@ -151,41 +151,61 @@ class Artifacts:
         """Say what answers for each artifact: `native`, or the runtime that it was converted to."""
         return {name: getattr(value, "__rung_runtime__", "native") for name, value in self._bound.items()}
 
-    def load(self, names: frozenset[str], *, state: Path, revision: str) -> None:
+    def load(
+        self, names: frozenset[str], *, state: Path, revision: str, signed: Mapping[str, str] | None = None
+    ) -> None:
         """Load from the store, each checked against its digest; the converted form where training proved one equal.
+
+        Args:
+            names: As handlers name them.
+            state: The workspace's state folder.
+            revision: That is served.
+            signed: Digests of the bundles that were verified, by revision: a pickle of no other is loaded. None: nobody
+                has looked, as outside a deployment.
 
         Raises:
             NotFoundError: A revision is not trained, or its training has no such output.
-            IntegrityError: Bytes are not those that the training wrote.
+            IntegrityError: Bytes are not those that the training wrote, or run code and are signed by nobody.
         """
         store = artifacts.LocalStore(state / "artifacts")
         loaded: dict[str, Any] = {}
         for name in sorted(names):
             owner, _, task = name.rpartition(".")
-            bundle = read_bundle(state, owner or revision)
+            owning = owner or revision
+            bundle = read_bundle(state, owning, digest=(signed or {}).get(owning))
+            trusts = signed is None or owning in signed
             if task not in bundle.artifacts:
                 raise NotFoundError(
                     f"the training of {bundle.revision} has no output {task!r}",
                     hint=f"its outputs are {', '.join(sorted(bundle.artifacts))}",
                 )
-            native = partial(_load, store, bundle.artifacts[task], name)
+            read = partial(_load, store, name=name, trusts=trusts)
+            native = partial(read, bundle.artifacts[task])
             may_convert = not owner and store.has(bundle.artifacts[task])  # the native one stands behind it
             converted = bundle.artifacts.get(conversion.artifact_name(task)) if may_convert else None
-            loaded[name] = native() if converted is None else _load_converted(store, converted, name, native)
+            loaded[name] = native() if converted is None else _load_converted(partial(read, converted), name, native)
         self._bound.update(loaded)
 
 
-def _load(store: artifacts.Store, digest: str, name: str) -> Any:
+def _load(store: artifacts.Store, digest: str, *, name: str, trusts: bool) -> Any:
+    """Read an artifact; one that runs code only of a revision that was signed."""
     try:
-        return artifacts.decode(store.get(digest), digest=digest)
+        data = store.get(digest)
+        is_refused = not trusts and artifacts.describe(data).marked_unsafe
+        value = None if is_refused else artifacts.decode(data, digest=digest)
     except IntegrityError as error:
         raise IntegrityError(f"the artifact {name!r}: {error.message}", hint=error.hint) from error
+    if is_refused:
+        raise IntegrityError(
+            f"the artifact {name!r} is pickled, and signed by nobody", hint="`rung verify` tells of its revision"
+        )
+    return value
 
 
-def _load_converted(store: artifacts.Store, digest: str, name: str, native: Callable[[], Any]) -> Any:
+def _load_converted(load: Callable[[], Any], name: str, native: Callable[[], Any]) -> Any:
     """Load a converted model; the native one when anything stands against it."""
     try:
-        model = conversion.load(_load(store, digest, name), native=native, name=name)
+        model = conversion.load(load(), native=native, name=name)
     except Exception as error:  # noqa: BLE001  a missing library, a broken file, a refusing runtime: all end the same way
         _logger.warning("conversion_refused: %s is served natively (%s: %s)", name, type(error).__name__, error)
         return native()

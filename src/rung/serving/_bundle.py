@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from rung.artifacts import verify
 from rung.errors import IntegrityError, NotFoundError
 from rung.workspace import write_atomically
 
@@ -45,20 +46,29 @@ def _path(state: Path, revision: str) -> Path:
     return state / "revisions" / revision / "bundle.json"
 
 
-def read_bundle(state: Path, revision: str) -> Bundle:
+def read_bundle(state: Path, revision: str, *, digest: str | None = None) -> Bundle:
     """Read the bundle of a revision.
+
+    Args:
+        state: The workspace's state folder.
+        revision: Its name.
+        digest: What the file must have, as it was signed; None: whatever is there.
 
     Raises:
         NotFoundError: The revision has not been trained here.
-        IntegrityError: The file is not a bundle.
+        IntegrityError: The file is not a bundle, or not the one that was signed.
     """
     path = _path(state, revision)
     try:
-        return Bundle.model_validate_json(path.read_bytes())
+        data = path.read_bytes()
     except FileNotFoundError:
         raise NotFoundError(
             f"{revision} has no trained artifacts", hint="`rung deploy training` makes the next revision"
         ) from None
+    if digest is not None:
+        verify(data, digest, name=f"{path}, whose digest was signed,")
+    try:
+        return Bundle.model_validate_json(data)
     except ValidationError as error:
         raise IntegrityError(f"{path} is not a bundle ({error.error_count()} errors)", hint="train it anew") from error
 
