@@ -58,7 +58,7 @@ def reproduce(workspace: Workspace, run: str, *, report: Callable[[str], None] |
         ConflictError: Its source, data or environment cannot be had any more; the message says which.
         TaskError: It fails this time.
     """
-    with open_registry(workspace.state) as registry:
+    with open_registry(workspace.state, workspace.registry_url()) as registry:
         record = RunRecord.from_json(registry.run(run))
     tell = report or (lambda _: None)
     with tempfile.TemporaryDirectory(prefix="rung-reproduce-") as folder:

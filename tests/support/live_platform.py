@@ -159,7 +159,7 @@ class LivePlatform:
 
     def recorded(self) -> dict[str, Process]:
         """Give the processes on record, by name."""
-        with open_registry(self.place.workspace.state) as registry:
+        with open_registry(self.place.workspace.state, self.place.workspace.registry_url()) as registry:
             return {name: Process.from_json(found) for name, found in registry.processes().items()}
 
     def server_log(self, name: str) -> str:

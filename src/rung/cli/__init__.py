@@ -41,6 +41,7 @@ _VERBS = {
     "revive": "serve a torn-down revision again, without traffic",
     "gc": "take away what nothing needs any more",
     "doctor": "find what is wrong, with the command that mends it",
+    "db": "check the registry's database, move its schema, copy it",
 }
 
 

@@ -25,7 +25,7 @@ def command(as_json: bool) -> None:
 
     place = Place(workspace=find())
     found = []
-    for finding in doctor.examine(place, lambda: open_registry(place.workspace.state)):
+    for finding in doctor.examine(place, lambda: open_registry(place.workspace.state, place.workspace.registry_url())):
         found.append(finding)
         if not as_json:
             mark = click.style("well ", fg="green") if finding.is_well else click.style("wrong", fg="red", bold=True)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import fcntl
+import logging
+import threading
 import time
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,25 +15,42 @@ from rung.control.place import Place
 from rung.errors import ControlPlaneError, UnavailableError
 from rung.workspace import find
 
+if TYPE_CHECKING:
+    from rung.control.servers import Servers
+    from rung.registry import Registry
+
 _WITHIN_S = 120.0
+_LOOK_S = 1.0  # for a lease that runs out
 
 
 @click.command(epilog="Example: rung down")
 def command() -> None:
     """Stop the platform of this workspace: servers finish what they have begun. Nothing that is kept is lost."""
     place = Place(workspace=find())
+    deadline = time.monotonic() + _WITHIN_S
+    while not _is_asked(place):
+        if _is_left_stopped(place):
+            click.echo("down")
+            return
+        _check(deadline, place)
+    while place.address_file.exists() or _is_held(place):
+        _check(deadline, place)
+        time.sleep(0.05)
+    click.echo("down")
+
+
+def _is_asked(place: Place) -> bool:
+    """Ask the control plane to stop everything; false when none answers."""
     try:
         Control(place).post("/shutdown")
     except ControlPlaneError:
-        _stop_what_is_left(place)
-        click.echo("down")
-        return
-    deadline = time.monotonic() + _WITHIN_S
-    while place.address_file.exists() or _is_held(place):
-        if time.monotonic() > deadline:
-            raise UnavailableError(f"the control plane did not stop within {_WITHIN_S:.0f} s", hint=f"see {place.log}")
-        time.sleep(0.05)
-    click.echo("down")
+        return False
+    return True
+
+
+def _check(deadline: float, place: Place) -> None:
+    if time.monotonic() > deadline:
+        raise UnavailableError(f"the control plane did not stop within {_WITHIN_S:.0f} s", hint=f"see {place.log}")
 
 
 def _is_held(place: Place) -> bool:
@@ -43,11 +63,32 @@ def _is_held(place: Place) -> bool:
     return False
 
 
-def _stop_what_is_left(place: Place) -> None:
-    """Stop what a killed control plane left running."""
+def _is_left_stopped(place: Place) -> bool:
+    """Stop what a killed control plane left running; false while another one leads, which is to be asked then."""
     from rung.control.servers import Servers
     from rung.registry import open_registry
 
-    with open_registry(place.workspace.state) as registry:
-        Servers(place=place, registry=registry).stop_all()
+    with open_registry(place.workspace.state, place.workspace.registry_url()) as registry:
+        servers = Servers(place=place, registry=registry)
+        if registry.is_shared:
+            return _is_stopped_by_leader(place, registry, servers)
+        servers.stop_all()
     place.address_file.unlink(missing_ok=True)
+    return True
+
+
+def _is_stopped_by_leader(place: Place, registry: Registry, servers: Servers) -> bool:
+    """Lead for as long as stopping takes, so that who stands by does not begin anew meanwhile, but ends."""
+    import structlog
+
+    from rung.control._lead import Lead
+
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
+    lead = Lead(place, registry)
+    if lead.take(threading.Event(), within_s=_LOOK_S):
+        servers.stop_all()
+        lead.give_back()
+    elif registry.is_led():
+        return False
+    place.address_file.unlink(missing_ok=True)
+    return True

@@ -39,7 +39,7 @@ def command(dry_run: bool, older_s: float | None, as_json: bool) -> None:
 
     place = Place(workspace=find())
     older = None if older_s is None else timedelta(seconds=older_s)
-    with open_registry(place.workspace.state) as registry:
+    with open_registry(place.workspace.state, place.workspace.registry_url()) as registry:
         found = leftovers.find(place, registry, datetime.now(UTC), runs_older_than=older)
     if not dry_run:
         leftovers.remove(place, found)

@@ -23,7 +23,7 @@ def command() -> None:
 def list_runs(service: str | None, limit: int, as_json: bool) -> None:
     """List runs, the newest first."""
     workspace = find()
-    with open_registry(workspace.state) as registry:
+    with open_registry(workspace.state, workspace.registry_url()) as registry:
         runs = registry.runs(service, limit=limit)
     if as_json:
         print_json(runs)
@@ -109,7 +109,7 @@ def compare(run: str, other: str, as_json: bool) -> None:
 
 def _find(workspace: Workspace, run: str) -> dict[str, Any]:
     registry: Registry
-    with open_registry(workspace.state) as registry:
+    with open_registry(workspace.state, workspace.registry_url()) as registry:
         return registry.run(run)
 
 

@@ -1,7 +1,8 @@
 """`python -m rung.control`: the control plane as a process. `rung up` starts it.
 
 It ends in one of two ways. Told to stop (`rung down`, Ctrl-C in `rung up`), it stops everything that it started.
-Killed, it leaves gateway and servers running, and the next control plane adopts them.
+Killed, it leaves gateway and servers running, and the next control plane adopts them. With a registry on PostgreSQL
+further ones stand by, and the first of them goes on when the one that leads is gone.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import signal
 import socket
 import sys
 import threading
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +24,7 @@ import structlog
 import uvicorn
 
 from rung.control._api import create_api
+from rung.control._lead import Lead
 from rung.control._platform import Platform
 from rung.control.place import Address, Place, read_address
 from rung.control.servers import GATEWAY, Servers
@@ -30,7 +33,10 @@ from rung.registry import open_registry
 from rung.workspace import find
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import FrameType
+
+    from rung.registry import Registry
 
 __all__ = ["main"]
 
@@ -49,25 +55,32 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def serve(place: Place) -> int:
-    """Run the control plane of a workspace.
+    """Run the control plane of a workspace, or stand by while another leads.
 
     Raises:
-        ConflictError: One runs already, or a port is in use.
+        ConflictError: One runs already and the registry is not shared, or a port is in use.
     """
     place.make()
     settings = place.workspace.settings()
-    with (place.workspace.state / "control.lock").open("w") as lock:
-        _lock(lock.fileno(), place)
-        adopted = _adopted_gateway_port(place)
-        gateway_port = adopted or _free_port(settings.gateway_port, "gateway_port")
-        listener = _listen(settings.control_port)
-        platform = Platform.open(place, gateway_port=gateway_port)
-        _run(place, platform, listener)
+    with ExitStack() as stack:
+        url = place.workspace.registry_url()
+        if url is None:
+            stack.enter_context(_only_one(place))
+        registry = stack.enter_context(open_registry(place.workspace.state, url))
+        lead = Lead(place, registry)
+        with _stop_on_signals() as stop:
+            if not lead.take(stop):
+                return 0
+        gateway_port = _adopted_gateway_port(place, registry) or _gateway_port(place, settings.gateway_port)
+        listener = _listen(settings.control_port, or_any=lead.has_waited)
+        platform = Platform.open(place, registry=registry, fence=lead.fence, gateway_port=gateway_port)
+        _run(lead, platform, listener)
     return 0
 
 
-def _run(place: Place, platform: Platform, listener: socket.socket) -> None:
+def _run(lead: Lead, platform: Platform, listener: socket.socket) -> None:
     log = structlog.get_logger("rung.control")
+    place = lead.place
     token = secrets.token_urlsafe(32)
     port = listener.getsockname()[1]
     stop_all = threading.Event()
@@ -98,29 +111,43 @@ def _run(place: Place, platform: Platform, listener: socket.socket) -> None:
         if stop_all.is_set():
             log.info("stopping")
             platform.deployments.servers.stop_all()
+            lead.give_back()
             place.address_file.unlink(missing_ok=True)
-        platform.registry.close()
         log.info("down")
 
 
-def _lock(handle: int, place: Place) -> None:
-    """Hold a lock for as long as the process lives: one control plane for a workspace."""
+@contextmanager
+def _only_one(place: Place) -> Iterator[None]:
+    """Hold a lock for as long as the process lives: with SQLite, one control plane for a workspace."""
+    with (place.workspace.state / "control.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ConflictError(
+                f"a control plane runs for {place.workspace.root}", hint="`rung status` asks it, `rung down` stops it"
+            ) from None
+        yield
+
+
+@contextmanager
+def _stop_on_signals() -> Iterator[threading.Event]:
+    """Give an event that Ctrl-C and SIGTERM set: who stands by has nothing to stop but itself."""
+    stop = threading.Event()
+    before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise ConflictError(
-            f"a control plane runs for {place.workspace.root}", hint="`rung status` asks it, `rung down` stops it"
-        ) from None
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
-def _adopted_gateway_port(place: Place) -> int | None:
+def _adopted_gateway_port(place: Place, registry: Registry) -> int | None:
     """Give the port of the gateway that an earlier control plane left running; another's on that port is not ours."""
     try:
         address = read_address(place)
     except ControlPlaneError:
         return None
-    with open_registry(place.workspace.state) as registry:
-        gateway = Servers(place=place, registry=registry).running(GATEWAY)
+    gateway = Servers(place=place, registry=registry).running(GATEWAY)
     return int(address.gateway.rpartition(":")[2]) if gateway is not None else None
 
 
@@ -130,8 +157,14 @@ def _free_port(wanted: int, setting: str) -> int:
         return port
 
 
-def _listen(wanted: int) -> socket.socket:
-    listener = _bound(wanted, "control_port")
+def _listen(wanted: int, *, or_any: bool) -> socket.socket:
+    """Listen on the port that is set; after a takeover on any, since a frozen leader still has that one."""
+    try:
+        listener = _bound(wanted, "control_port")
+    except ConflictError:
+        if not or_any:
+            raise
+        listener = _bound(0, "control_port")
     listener.listen(128)
     return listener
 

@@ -102,6 +102,7 @@ class Loop:
             self.deployments.registry.mark_applied(experiments)
 
     def _apply(self, wanted: Routing) -> None:
+        self.deployments.registry.check_lead()
         version = self.gateway.apply(wanted)
         self._routed = wanted
         _log.info("routed", version=version, majors=[production.name for production in wanted.productions])
@@ -180,6 +181,7 @@ class Loop:
     def _guarded(self, event: str, work: Callable[[], object]) -> None:
         """The one broad except of the loop: one revision's trouble is logged, and never stops the others."""
         try:
+            self.deployments.registry.check_lead()  # what is done outside the registry must not be done by two
             work()
         except UnavailableError as error:
             _log.warning(event, error=str(error), code=error.code)

@@ -24,10 +24,10 @@ from rung.errors import ConflictError, NotFoundError
 from rung.gateway import Gateway
 from rung.lake import Lake
 from rung.lifecycle import MIRRORED, State
-from rung.registry import open_registry
 from rung.schema import RevisionName
 
 if TYPE_CHECKING:
+    from rung.control._fence import Fence
     from rung.control.place import Place
     from rung.registry import Registry
 
@@ -49,13 +49,12 @@ class Platform:
     keep_warm: timedelta
 
     @classmethod
-    def open(cls, place: Place, *, gateway_port: int) -> Self:
+    def open(cls, place: Place, *, registry: Registry, fence: Fence, gateway_port: int) -> Self:
         """Wire the parts; nothing is started yet."""
         place.make()
         gateway_url = f"http://127.0.0.1:{gateway_port}"
         settings = place.workspace.settings()
         keep_warm = timedelta(seconds=settings.keep_warm_s)
-        registry = open_registry(place.workspace.state)
         deployments = Deployments(
             place=place,
             registry=registry,
@@ -72,7 +71,7 @@ class Platform:
             experiments=Experiments(place, registry, lake, Courses(lake), Bandits(registry, lake)),
             keep_warm=keep_warm,
         )
-        gateway = Gateway(folder=place.gateway, port=gateway_port)
+        gateway = Gateway(folder=place.gateway, port=gateway_port, guard=fence.passed)
         return cls(
             place=place,
             registry=registry,

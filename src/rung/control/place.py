@@ -29,6 +29,11 @@ class Place:
         return self.workspace.state / "control.json"
 
     @property
+    def token_file(self) -> Path:
+        """The highest token of any control plane that led here; see `_fence`."""
+        return self.workspace.state / "control.token"
+
+    @property
     def log(self) -> Path:
         """The control plane's own log."""
         return self.workspace.state / "log" / "control.log"

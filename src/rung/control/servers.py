@@ -74,7 +74,12 @@ class Servers:
         return True
 
     def stop(self, name: str, *, grace_s: float = 10.0) -> None:
-        """Stop a process, letting it finish what it has begun, and forget it."""
+        """Stop a process, letting it finish what it has begun, and forget it.
+
+        Raises:
+            LeaseLostError: Another control plane leads, and the process is its.
+        """
+        self.registry.check_lead()
         found = self.registry.processes().get(name)
         if found is not None:
             local.stop(local.Process.from_json(found), grace_s)

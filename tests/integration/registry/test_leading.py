@@ -170,7 +170,7 @@ def test_server_that_is_down_is_told(registry: Registry, postgresql: PostgresSer
     postgresql.server.stop()
     try:
         for call in (registry.events, registry.renew_lead):
-            with pytest.raises(UnavailableError, match="the registry d(id|oes)"):
+            with pytest.raises(UnavailableError, match=r"the registry d(id|oes)"):
                 call()
     finally:
         postgresql.server.start()

@@ -104,7 +104,7 @@ def test_every_migration_goes_down_and_up_again(tmp_path: Path, url: str | None)
         assert registry.check().problems == ()
 
 
-@pytest.mark.parametrize("version", versions())
+@pytest.mark.parametrize("version", sorted(path.stem for path in RELEASED.glob("*.jsonl")))
 def test_every_released_schema_is_upgraded(tmp_path: Path, registry: Registry, version: str):
     """What was kept by an older Rung is read by this one, and goes back as it was."""
     released = RELEASED / f"{version}.jsonl"
