@@ -33,7 +33,7 @@ from rung.serving._handler import Handler, read_handler
 from rung.serving._identity import named_before
 from rung.serving._observe import Observer
 from rung.serving._openapi import describe_routes
-from rung.serving._problems import ProblemError, pointer
+from rung.serving._problems import ProblemError, places
 from rung.serving._v2 import add_v2
 
 if TYPE_CHECKING:
@@ -192,7 +192,7 @@ def _add_problems(app: FastAPI) -> None:
 
     async def parameter_problem(_: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)  # noqa: S101  registered for this class
-        errors = [{"pointer": pointer(found["loc"]), "detail": found["msg"]} for found in error.errors()]
+        errors = places(error.errors())
         return ProblemError(status=422, detail="the request does not fit the route", errors=errors).response()
 
     async def unexpected(request: Request, error: Exception) -> Response:

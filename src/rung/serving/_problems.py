@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Any
 from starlette.responses import Response
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from pydantic import ValidationError
 
 MEDIA_TYPE = "application/problem+json"
 SHOWN = 50
 """Errors in one answer at the most."""
+LONGEST = 300
+"""Characters of a caller's own words that an answer repeats."""
 _PHRASES = {status.value: status.phrase for status in HTTPStatus}
 
 
@@ -70,5 +72,13 @@ def invalid_body(error: ValidationError) -> ProblemError:
     return ProblemError(
         status=422,
         detail=f"the body does not fit the schema in {count} {'place' if count == 1 else 'places'}",
-        errors=[{"pointer": pointer(detail["loc"]), "detail": detail["msg"]} for detail in details[:SHOWN]],
+        errors=places(details),
     )
+
+
+def places(details: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
+    """Tell where errors are, as Pydantic or FastAPI found them: a caller gets no more back than it can read."""
+    return [
+        {"pointer": pointer(detail["loc"])[:LONGEST], "detail": str(detail["msg"])[:LONGEST]}
+        for detail in details[:SHOWN]
+    ]

@@ -48,6 +48,7 @@ _ALL_BINARY = "binary_data_output"
 _CONTENT_TYPE = "content_type"  # a hint of MLServer's clients
 _PLAIN_CONTENT = ("str", "np", "pd", "datetime")
 _SPOKEN = 3  # errors that the sentence of an answer holds
+_LONGEST = 2_000  # characters of it: names of tensors are the caller's own
 
 _Rank = Field(min_length=1, max_length=16)
 _Size = Annotated[int, Field(ge=0, lt=2**63)]
@@ -310,9 +311,10 @@ def _explained(error: Exception, path: str) -> Response:
         error = ProblemError(status=500, detail=f"the service raised {type(error).__name__}")
     elif error.__cause__ is not None:
         _logger.error("prediction_failed: %s", error.detail, exc_info=error.__cause__)
-    places = [f"{each['pointer']} {each['detail']}" for each in error.errors]
-    more = "; ..." if len(places) > _SPOKEN else ""
-    said = f"{error.detail}: {'; '.join(places[:_SPOKEN])}{more}" if places else error.detail
+    found = [f"{each['pointer']} {each['detail']}" for each in error.errors]
+    more = "; ..." if len(found) > _SPOKEN else ""
+    said = f"{error.detail}: {'; '.join(found[:_SPOKEN])}{more}" if found else error.detail
+    said = said if len(said) <= _LONGEST else f"{said[:_LONGEST]} ..."
     body = {"error": said, **({"errors": error.errors} if error.errors else {})}
     return Response(
         json.dumps(body, ensure_ascii=False).encode(),
