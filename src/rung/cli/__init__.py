@@ -39,6 +39,8 @@ _VERBS = {
     "rollback": "bring the last incumbent back",
     "teardown": "stop a revision that is not the incumbent",
     "revive": "serve a torn-down revision again, without traffic",
+    "backup": "copy the state of this workspace elsewhere, while everything runs",
+    "restore": "fill the empty state of this workspace from a backup",
     "gc": "take away what nothing needs any more",
     "doctor": "find what is wrong, with the command that mends it",
     "db": "check the registry's database, move its schema, copy it",

@@ -1,0 +1,165 @@
+"""A platform whose artifacts and tables are in an object store: what lies on its machine may be lost."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import threading
+from typing import TYPE_CHECKING, Any
+
+import httpx2
+import psutil
+import pytest
+import tiny_platform
+from live_platform import LivePlatform, live_platform
+
+from rung.backup import read_manifest
+from rung.lake import Lake
+from rung.objects import open_objects
+from rung.registry import open_registry
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from object_store import ObjectStore
+
+
+@pytest.fixture(scope="module")
+def storage(object_store: ObjectStore) -> Iterator[str]:
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in object_store.variables.items():
+            patch.setenv(name, value)
+        yield object_store.bucket()
+
+
+@pytest.fixture(scope="module")
+def platform(storage: str) -> Iterator[LivePlatform]:
+    """A platform whose tiny.v1.m1 answers production, and has answered some."""
+    with live_platform() as platform:
+        with (platform.root / "rung.toml").open("a") as settings:
+            settings.write(f'storage = "{storage}"\n')
+        tiny_platform.begin(platform)
+        ask(platform, 20)
+        yield platform
+
+
+def ask(platform: LivePlatform, times: int) -> list[str]:
+    """Have numbers doubled; give the ids of the predictions."""
+    found = []
+    with httpx2.Client(base_url=platform.gateway, verify=False, timeout=10) as http:
+        for x in range(times):
+            answer = http.post("/tiny/v1/predict", json={"instances": [{"x": x}]}, headers={"x-unit-id": f"u{x}"})
+            answer.raise_for_status()
+            assert answer.headers["x-revision"] == "tiny.v1.m1"
+            found.append(answer.headers["x-request-id"])
+    return found
+
+
+def answers(platform: LivePlatform) -> bool:
+    try:
+        return len(ask(platform, 1)) == 1
+    except (httpx2.HTTPError, KeyError):
+        return False
+
+
+def evidence(platform: LivePlatform) -> Any:
+    """What people see of why a revision is what it is; the gateway's port is another one after each start."""
+    return json.loads(json.dumps(platform.ask("why", "tiny.v1.m1")).replace(platform.gateway, "gateway"))
+
+
+def history(platform: LivePlatform) -> list[str]:
+    """What people see of the past."""
+    return platform.rung("history", "tiny.v1", "--events").stdout.splitlines()
+
+
+def test_revision_is_in_the_storage(platform: LivePlatform, storage: str):
+    keys = {entry.key for entry in open_objects(storage).entries()}
+    for name in ("tiny.v1.m0", "tiny.v1.m1"):
+        assert {f"revisions/{name}/{part}" for part in ("source.tar", "requirements.lock", "bundle.json")} <= keys
+    with open_registry(platform.place.workspace.state) as registry:
+        runs = registry.runs()
+    assert {f"runs/{run['id']}/{name}" for run in runs for name in ("run.json", "log.txt", "environment.txt")} <= keys
+    digests = {task["digest"].removeprefix("sha256:") for run in runs for task in run["tasks"]}
+    assert {f"artifacts/{digest[:2]}/{digest[2:]}" for digest in digests} <= keys
+
+
+def test_local_run_is_in_the_storage(platform: LivePlatform, storage: str):
+    run = platform.ask("train", "tiny")
+    unchanged = platform.ask("train", "tiny")
+    for one in (run, unchanged):
+        kept = open_objects(storage).read(f"runs/{one['id']}/run.json")
+        assert kept is not None
+        assert json.loads(kept)["status"] == "succeeded"
+
+
+def test_predictions_are_in_the_storage(platform: LivePlatform, storage: str):
+    lake = Lake(f"{storage}/lake", logs=platform.place.predictions)
+    ask(platform, 5)
+    lake.ship()
+    assert lake.count() >= 25
+    assert not (platform.place.lake / "predictions").exists()
+
+
+def test_credentials_stay_with_rung(platform: LivePlatform):
+    for process in platform.recorded().values():
+        for one in (psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)):
+            assert not any(name.startswith("AWS_") for name in one.environ())
+    job = json.loads((platform.place.workspace.state / "revisions/tiny.v1.m1/jobs/training/job.json").read_text())
+    assert not any(name.startswith("AWS_") for name in job["environment"])
+
+
+def test_backup_comes_back_while_traffic_goes_on(platform: LivePlatform, tmp_path: Path):
+    end, answered, failures = threading.Event(), [], []
+
+    def load() -> None:
+        while not end.is_set():
+            try:
+                answered.extend(ask(platform, 10))
+            except Exception as error:  # noqa: BLE001  # a thread's failure is the test's
+                failures.append(error)
+
+    thread = threading.Thread(target=load)
+    thread.start()
+    platform.wait(lambda: len(answered) > 20)
+    before = list(answered)
+    made = platform.ask("backup", str(tmp_path / "backups"))
+    end.set()
+    thread.join()
+    assert not failures
+    assert made["copied_files"] > 0
+    assert platform.ask("backup", "--check", str(tmp_path / "backups"))["copied_files"] == 0
+    past, shown = evidence(platform), history(platform)
+
+    platform.rung("down")
+    shutil.rmtree(platform.place.workspace.state)
+    platform.rung("restore", str(tmp_path / "backups"))
+    platform.rung("up", "--detach")
+    platform.wait(lambda: answers(platform))
+
+    assert evidence(platform)["attempts"] == past["attempts"]
+    assert evidence(platform)["revision"] == past["revision"]
+    assert set(shown) <= set(history(platform))
+    lake = Lake(platform.place.tables, logs=platform.place.predictions)
+    lake.ship()
+    kept = lake.predictions().select("id").collect()["id"].to_list()
+    assert len(kept) == len(set(kept))
+    assert set(before) <= set(kept)
+
+
+def test_lost_state_comes_back_from_the_storage(platform: LivePlatform, tmp_path: Path):
+    platform.rung("backup", str(tmp_path / "backups"))
+    dump = next(file for file in read_manifest(open_objects(tmp_path / "backups")).files if "registry" in file.path)
+    platform.rung("down")
+    state = platform.place.workspace.state
+    shutil.rmtree(state)
+    with open_registry(state) as registry:
+        registry.load(tmp_path / "backups" / dump.key)
+
+    platform.rung("up", "--detach")
+    platform.wait(lambda: answers(platform))
+
+    assert (state / "revisions" / "tiny.v1.m1" / "source" / "experiments" / "tiny").is_dir()
+    assert platform.states() == {"tiny.v1.m0": "candidate", "tiny.v1.m1": "incumbent"}
+    assert platform.api("/revisions/tiny.v1.m0").json()["ready"]
+    platform.rung("reproduce", "tiny.v1.m1")
