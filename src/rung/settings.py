@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import tomllib
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeAlias
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -140,7 +140,7 @@ def read(path: Path, environment: Mapping[str, str] = os.environ) -> Settings:
         written = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise WorkspaceError(f"{path} is not TOML ({error})", hint="mend that line") from error
-    if isinstance(written.get("registry"), str) and urlsplit(written["registry"]).password:
+    if isinstance(written.get("registry"), str) and _has_password(written["registry"]):
         raise WorkspaceError(
             f"{path} has a password in `registry`", hint="set RUNG_REGISTRY, or keep the password in ~/.pgpass"
         )
@@ -149,6 +149,11 @@ def read(path: Path, environment: Mapping[str, str] = os.environ) -> Settings:
         return Settings.model_validate(written | given)
     except ValidationError as error:
         raise _told(path, error, given) from None
+
+
+def _has_password(url: str) -> bool:
+    parts = urlsplit(url)
+    return bool(parts.password) or any("password" in name for name in parse_qs(parts.query))
 
 
 def _told(path: Path, error: ValidationError, given: Mapping[str, str]) -> WorkspaceError:

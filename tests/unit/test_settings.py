@@ -66,8 +66,9 @@ def test_bad_settings_are_refused(path: Path, content: bytes, told: str, hint: s
     assert hint in caught.value.hint
 
 
-def test_password_in_the_file_is_refused(path: Path):
-    path.write_text('registry = "postgresql://me:secret@db/rung"\n')
+@pytest.mark.parametrize("url", ["me:secret@db/rung", "me@db/rung?password=secret", "me@db/rung?sslpassword=secret"])
+def test_password_in_the_file_is_refused(path: Path, url: str):
+    path.write_text(f'registry = "postgresql://{url}"\n')
     with pytest.raises(WorkspaceError, match="has a password in `registry`") as caught:
         read(path, {})
     assert "secret" not in str(caught.value)

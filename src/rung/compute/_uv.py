@@ -55,6 +55,9 @@ _HINTS = (
 )
 
 
+_OWN = ("RUNG_", "PGPASSWORD")  # Rung's own: a package that is built runs its authors' code
+
+
 def run(*arguments: str | Path, online: bool, hold: int | None = None) -> None:
     """Run uv; `hold` is a lock's descriptor, held until uv itself has ended, even when this process is killed.
 
@@ -64,7 +67,7 @@ def run(*arguments: str | Path, online: bool, hold: int | None = None) -> None:
     Raises:
         EnvironmentBuildError: with uv's last lines and what to do about them.
     """
-    own = dict(os.environ)
+    own = {name: value for name, value in os.environ.items() if not name.startswith(_OWN)}
     handed = {**own, **pip_settings(own, _read_pip_files(own))}
     if online:
         attempts = [handed]
