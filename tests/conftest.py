@@ -13,6 +13,7 @@ from textwrap import dedent
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import settings
 from postgresql import PostgresServer, postgres_server
 
 import rung
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from rung.training import RunRecord
+
+settings.register_profile("long", max_examples=1_000, deadline=None, print_blob=True)
+"""`--hypothesis-profile=long`: property tests look longer, and faults hit every single write in place of a sample."""
 
 TEMPLATES = Path(rung.__file__).parent / "templates"
 

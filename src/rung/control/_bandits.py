@@ -93,10 +93,21 @@ def label_of(revision: str) -> str:
 
 
 def joined(experiment: Experiment, revision: RevisionName) -> dict[str, float]:
-    """Give the shares with which a further arm joins: as much as if all were equal, taken from all others alike."""
-    share = 1 / (len(experiment.shares) + 1)
+    """Give the shares with which a further arm joins: as much as if all were equal, taken from all others alike.
+
+    During a pause it gets nothing yet.
+    """
+    share = 0.0 if experiment.splits[-1].is_pause else 1 / (len(experiment.shares) + 1)
     kept = {name: given * (1 - share) for name, given in experiment.shares.items()}
     return {str(revision): share, **kept}
+
+
+def resumed(experiment: Experiment) -> dict[str, float]:
+    """Give the shares after a pause: those before it; an arm that joined meanwhile gets an equal part."""
+    before = next(split.shares for split in reversed(experiment.splits) if not split.is_pause)
+    weights = {name: before.get(name, 1 / len(experiment.shares)) for name in experiment.shares}
+    total = sum(weights.values())
+    return {name: weight / total for name, weight in weights.items()}
 
 
 def _per_hour(half_life: timedelta | None) -> float | None:

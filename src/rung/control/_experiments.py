@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from rung import gateway
-from rung.control._bandits import joined, label_of
+from rung.control._bandits import joined, label_of, resumed
 from rung.control._papers import read_specification
 from rung.errors import ConflictError, NotFoundError, RungError
 from rung.lake import Stretch as AuditStretch
@@ -17,6 +17,8 @@ from rung.lifecycle import (
     Gate,
     SplitKind,
     Stretch,
+    Verdict,
+    VerdictKind,
     due_share,
     first_share,
     judge_experiment,
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
     from rung.control._health import Courses
     from rung.control.place import Place
     from rung.lake import Audit, Lake
-    from rung.lifecycle import Split, Verdict
+    from rung.lifecycle import Split
     from rung.registry import Experiment, Promotion, Registry
     from rung.schema import RevisionName
 
@@ -86,9 +88,9 @@ class Experiments:
         )
 
     def grow(self, promotion: Promotion, share: float, *, because: str) -> None:
-        """Give the challenger of an attempt a larger share."""
+        """Give the challenger of an attempt a larger share, unless somebody has paused the test meanwhile."""
         experiment = self._of(promotion)
-        if experiment is not None:
+        if experiment is not None and not experiment.splits[-1].is_pause:
             shares = _shares(share, str(experiment.challenger), str(experiment.incumbent))
             told = f"{experiment.challenger} gets {share:.0%} of the units: {because}"
             self.registry.split(experiment, shares, kind=SplitKind.RAMP, because=told, actor="rung")
@@ -100,13 +102,19 @@ class Experiments:
             NotFoundError: No A/B test of the major runs.
             ConflictError: It is paused already.
         """
+        try:
+            self._pause(service, major, because=because, actor=actor)
+        except ConflictError:  # the loop changed the split at the same moment: its change is paused, too
+            self._pause(service, major, because=because, actor=actor)
+        return self.running(service, major)
+
+    def _pause(self, service: str, major: int, *, because: str, actor: str) -> None:
         experiment = self.running(service, major)
         if experiment.splits[-1].is_pause:
             raise ConflictError(f"the A/B test of {experiment.challenger} is paused", hint="`rung ab resume`")
         told = f"paused by {actor}" + (f": {because}" if because else "")
         shares = {name: float(name == str(experiment.incumbent)) for name in experiment.shares}
         self.registry.split(experiment, shares, kind=SplitKind.PAUSE, because=told, actor=actor)
-        return self.running(service, major)
 
     def resume(self, service: str, major: int, *, actor: str) -> Experiment:
         """Give the challenger of a paused test its share again.
@@ -120,7 +128,7 @@ class Experiments:
             raise ConflictError(f"the A/B test of {experiment.challenger} is not paused")
         test = ABTest.model_validate(experiment.design)
         if experiment.is_bandit:
-            shares = next(split.shares for split in reversed(experiment.splits) if not split.is_pause)
+            shares = resumed(experiment)
         else:
             share = share_of_step(test, step_of(test, experiment.splits))
             shares = _shares(share, str(experiment.challenger), str(experiment.incumbent))
@@ -178,6 +186,8 @@ class Experiments:
         known = next((verdict for verdict in promotion.verdicts if verdict.gate is Gate.EXPERIMENT), None)
         if known is not None:
             return known, known.because
+        if experiment.ended is not None:
+            return self._end_late(promotion, experiment)
         if time.monotonic() - self._looked.get(promotion.id, -_LOOK_EVERY_S) < _LOOK_EVERY_S:
             return None, str((experiment.look or {}).get("progress", "it has just begun"))
         self._looked[promotion.id] = time.monotonic()
@@ -203,6 +213,13 @@ class Experiments:
             self.registry.add_verdict(promotion, verdict)
             return verdict, verdict.because
         return None, self.bandits.look(experiment, test)
+
+    def _end_late(self, promotion: Promotion, experiment: Experiment) -> tuple[Verdict, str]:
+        """End what joined a bandit while another arm won it: nothing more will be known of it."""
+        because = f"{experiment.id} was decided before there was evidence of it"
+        verdict = Verdict(gate=Gate.EXPERIMENT, kind=VerdictKind.INCONCLUSIVE, because=because)
+        self.registry.add_verdict(promotion, verdict)
+        return verdict, because
 
     def _slow_ms(self, name: RevisionName) -> float:
         return read_specification(self.place, name).latency_p99_ms

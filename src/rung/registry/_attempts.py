@@ -124,11 +124,13 @@ class Attempts(Store):
     def join_experiment(self, promotion: Promotion, experiment: Experiment, *, shares: Mapping[str, float]) -> None:
         """Make the candidate of an attempt a further arm of a bandit that runs."""
         share = shares[str(promotion.revision)]
+        kind = SplitKind.PAUSE if experiment.splits[-1].is_pause else SplitKind.BANDIT
         with self._write() as connection:
+            trials.check_split(connection, experiment)
             trials.enter(connection, promotion, experiment.incumbent, experiment=experiment.id, share=share)
             trials.join(connection, promotion, experiment.id)
             because = f"{promotion.revision} joined"
-            trials.split(connection, experiment.id, shares, kind=SplitKind.BANDIT, because=because, actor="rung")
+            trials.split(connection, experiment.id, shares, kind=kind, because=because, actor="rung")
 
     def split(
         self, experiment: Experiment, shares: Mapping[str, float], *, kind: SplitKind, because: str, actor: str
@@ -136,9 +138,10 @@ class Attempts(Store):
         """Change the traffic split of an experiment that runs.
 
         Raises:
-            ConflictError: It has ended.
+            ConflictError: It has ended, or its split has changed since it was read.
         """
         with self._write() as connection:
+            trials.check_split(connection, experiment)
             trials.split(connection, experiment.id, shares, kind=kind, because=because, actor=actor)
             if kind is not SplitKind.BANDIT:  # its shares change every minute; the table of splits has them
                 data = {"experiment": experiment.id, "shares": dict(shares), "kind": kind}
@@ -156,8 +159,8 @@ class Attempts(Store):
                     connection.execute(update(table).where(*named).values(applied=rows.now()))
 
     def experiments(self, *, active_only: bool = False) -> list[Experiment]:
-        """Give experiments, in order of their start."""
-        query = select(tables.experiments).order_by(tables.experiments.c.started)
+        """Give experiments, in order of the attempts that began them: it holds where the clock was set back."""
+        query = select(tables.experiments).order_by(tables.experiments.c.promotion)
         if active_only:
             query = query.where(tables.experiments.c.ended.is_(None))
         with self._read() as connection:

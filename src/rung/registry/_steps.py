@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import func, insert, select, update
 
 from rung.errors import ConflictError, NotFoundError
 from rung.lifecycle import MIRRORED, State, check_move
@@ -84,11 +84,37 @@ def rollback_pair(connection: Connection, service: str, major: int) -> tuple[Rev
         raise ConflictError(
             f"{name} has no earlier incumbent that is kept warm", hint="deploy and promote what should answer"
         )
-    return incumbent.name, max(warm, key=lambda row: row.since).name
+    retired = _last_events(connection, State.RETIRED, service, major)
+    return incumbent.name, max(warm, key=lambda row: retired[row.name.minor]).name
+
+
+def _last_events(connection: Connection, kind: str, service: str, major: int) -> dict[int, int]:
+    """Give the id of the last event of a kind by minor: the order of the log holds where the clock was set back."""
+    table = tables.events
+    last = select(table.c.minor, func.max(table.c.id)).group_by(table.c.minor)
+    named = (table.c.kind == kind, table.c.service == service, table.c.major == major)
+    return {row[0]: row[1] for row in connection.execute(last.where(*named))}
+
+
+def check_open(connection: Connection, promotion: Promotion) -> None:
+    """Refuse what was decided for an attempt that has ended meanwhile: its revision may be in another one.
+
+    Raises:
+        ConflictError: It has ended.
+    """
+    table = tables.promotions
+    running = select(table.c.id).where(table.c.id == promotion.id, table.c.ended.is_(None))
+    if connection.execute(running).scalar() is None:
+        raise _has_ended(promotion)
 
 
 def set_gate(connection: Connection, promotion: Promotion, gate: Gate, *, because: str) -> None:
-    """Keep that a gate is under way from now on."""
+    """Keep that a gate is under way from now on.
+
+    Raises:
+        ConflictError: The attempt has ended.
+    """
+    check_open(connection, promotion)
     changed = update(tables.promotions).where(tables.promotions.c.id == promotion.id)
     connection.execute(changed.values(gate=gate, gate_since=rows.now()))
     append(connection, "gate", str(promotion.revision), because=because, actor="rung", data={"gate": gate})
@@ -119,9 +145,11 @@ def end(connection: Connection, promotion: Promotion, outcome: str, because: str
     table = tables.promotions
     changed = update(table).where(table.c.id == promotion.id, table.c.ended.is_(None))
     if not connection.execute(changed.values(ended=rows.now(), outcome=outcome, because=because)).rowcount:
-        raise ConflictError(
-            f"attempt {promotion.id} to promote {promotion.revision} has ended", hint="see `rung history`"
-        )
+        raise _has_ended(promotion)
+
+
+def _has_ended(promotion: Promotion) -> ConflictError:
+    return ConflictError(f"attempt {promotion.id} to promote {promotion.revision} has ended", hint="see `rung history`")
 
 
 def open_promotion(connection: Connection, service: str, major: int, *, joint: bool | None = None) -> int | None:

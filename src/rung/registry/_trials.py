@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import func, insert, select, update
 
 from rung.errors import ConflictError
 from rung.lifecycle import SplitKind, State
@@ -60,7 +60,12 @@ def join(connection: Connection, promotion: Promotion, experiment: str) -> None:
 def enter(
     connection: Connection, promotion: Promotion, incumbent: RevisionName, *, experiment: str, share: float
 ) -> None:
-    """Move the candidate of an attempt into its experiment."""
+    """Move the candidate of an attempt into its experiment.
+
+    Raises:
+        ConflictError: The attempt has ended.
+    """
+    steps.check_open(connection, promotion)
     because = f"A/B test against {incumbent}: {share:.0%} of the units"
     name, data = promotion.revision, {"experiment": experiment}
     steps.move(connection, name, State.EXPERIMENTING, because=because, actor="rung", data=data, fields={})
@@ -83,6 +88,18 @@ def split(
             experiment=experiment, since=rows.now(), kind=kind, shares=dict(shares), because=because, actor=actor
         )
     )
+
+
+def check_split(connection: Connection, experiment: Experiment) -> None:
+    """Refuse a change that was decided on a split which is not the newest any more: an operator's pause stays.
+
+    Raises:
+        ConflictError: It has changed since the experiment was read.
+    """
+    table = tables.splits
+    number = connection.execute(select(func.count()).where(table.c.experiment == experiment.id)).scalar()
+    if number != len(experiment.splits):
+        raise ConflictError(f"the traffic split of {experiment.id} has changed meanwhile", hint="look, then ask again")
 
 
 def leave(connection: Connection, promotion: Promotion, *, is_won: bool) -> None:
@@ -109,7 +126,7 @@ def leave(connection: Connection, promotion: Promotion, *, is_won: bool) -> None
             connection,
             experiment,
             {name: share / total for name, share in kept.items()},
-            kind=SplitKind.BANDIT,
+            kind=SplitKind.PAUSE if found.splits[-1].is_pause else SplitKind.BANDIT,
             because=f"{promotion.revision} left",
             actor="rung",
         )
