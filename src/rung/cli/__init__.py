@@ -27,18 +27,25 @@ _VERBS = {
     "down": "stop the platform of this workspace",
     "deploy": "train or serve a revision on the platform",
     "promote": "put a revision through all gates, and let the evidence decide",
+    "approve": "approve the promotion of somebody else's revision",
+    "reject": "reject the promotion of a revision: it is torn down",
     "shadow": "mirror production to a revision, and compare predictions",
     "ab": "watch, draw, pause or abort the A/B test of a major",
     "simulate-ab": "simulate a major's A/B test on its own recorded outcomes",
     "offpolicy": "estimate what another split of the traffic would have earned",
     "status": "show services, revisions and what comes next",
     "history": "show what answered production when",
+    "audit": "show who did what, when and why",
     "why": "show the evidence behind a revision or a prediction",
     "metrics": "show the business metrics of every revision",
     "logs": "show the log of a revision's training or server",
+    "verify": "hold a revision against what was signed when it was trained",
     "rollback": "bring the last incumbent back",
     "teardown": "stop a revision that is not the incumbent",
     "revive": "serve a torn-down revision again, without traffic",
+    "login": "log in at a control plane elsewhere",
+    "consumer": "make, list and revoke the keys by which consumers are known at the gateway",
+    "token": "make, list and revoke the tokens of others",
     "backup": "copy the state of this workspace elsewhere, while everything runs",
     "restore": "fill the empty state of this workspace from a backup",
     "gc": "take away what nothing needs any more",
@@ -84,8 +91,10 @@ class _Verbs(click.Group):
     epilog="Begin with: rung init, rung new housing --template housing, rung train housing, rung up --detach.",
 )
 @click.version_option(__version__, prog_name="rung")
-def rung() -> None:
+@click.option("--control", metavar="URL", envvar="RUNG_CONTROL", help="A control plane elsewhere, https://HOST:4700.")
+def rung(control: str | None) -> None:
     """Take a machine learning service through its whole life: train, serve, promote by evidence, roll back."""
+    del control  # for the commands that ask a control plane: `_remote` reads it
 
 
 def main() -> None:

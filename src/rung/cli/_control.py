@@ -1,14 +1,16 @@
-"""The CLI's way to the control plane: its REST API, found through the workspace."""
+"""The CLI's way to the control plane: its REST API, found through the workspace, or where `--control` says."""
 
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 import httpx2
 
 from rung._http import verify
+from rung.cli import _remote
 from rung.cli._terminal import state
 from rung.control.place import Address, Place, read_address
 from rung.errors import (
@@ -16,6 +18,8 @@ from rung.errors import (
     CallError,
     ConflictError,
     ControlPlaneError,
+    NotAllowedError,
+    NotAuthenticatedError,
     NotFoundError,
     RungError,
     UnavailableError,
@@ -24,12 +28,16 @@ from rung.training._record import user_name
 from rung.workspace import find
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable, Iterator
 
 _KINDS: dict[int, type[RungError]] = {
+    401: NotAuthenticatedError,
+    403: NotAllowedError,
     404: NotFoundError,
     409: ConflictError,
     422: CallError,
+    429: UnavailableError,
     500: BrokenError,
     503: UnavailableError,
 }
@@ -42,7 +50,9 @@ class Control:
     """Calls of one control plane; found again when it was started anew."""
 
     def __init__(self, place: Place | None = None) -> None:
-        self._place = place or Place(workspace=find())
+        self._remote = None if place is not None else _remote.chosen()
+        self._place = None if self._remote is not None else place or Place(workspace=find())
+        self._clients: dict[tuple[str, str | None], httpx2.Client] = {}
 
     def get(self, path: str, **parameters: Any) -> Any:
         """Read.
@@ -64,28 +74,47 @@ class Control:
         return self._ask("POST", path, json=body)
 
     def address(self) -> Address:
-        """Tell where it listens."""
+        """Tell where it listens.
+
+        Raises:
+            ControlPlaneError: None was started here.
+            NotAuthenticatedError: It is elsewhere, and there is no token for it.
+        """
+        if self._place is None:
+            assert self._remote is not None  # noqa: S101  one of the two is there
+            return Address(url=self._remote, token=_remote.token_for(self._remote), pid=0, gateway="")
         return read_address(self._place)
 
     def _ask(self, method: str, path: str, **more: Any) -> Any:
         address = self.address()
         headers = {"authorization": f"Bearer {address.token}", "x-rung-user": user_name()}
         try:
-            answer = httpx2.request(
-                method,
-                f"{address.url}{path}",
-                headers=headers,
-                timeout=_TIMEOUT_S,
-                verify=verify(address.url),
-                **more,
-            )
+            answer = self._client(address).request(method, path, headers=headers, **more)
         except httpx2.TransportError as error:
-            raise ControlPlaneError(
-                f"the control plane at {address.url} does not answer", hint="start it with `rung up --detach`"
-            ) from error
+            raise self._away(address, error) from error
         if answer.is_error:
             _refuse(answer)
         return answer.json()
+
+    def _client(self, address: Address) -> httpx2.Client:
+        """Give the client of an address; what it needs for TLS takes a tenth of a second to make."""
+        key = address.url, address.certificate
+        if key not in self._clients:
+            if address.certificate is None:
+                trusted: ssl.SSLContext | bool = verify(address.url)
+            else:
+                from rung.control._encryption import trust_exactly
+
+                trusted = trust_exactly(Path(address.certificate))
+            self._clients[key] = httpx2.Client(base_url=address.url, timeout=_TIMEOUT_S, verify=trusted)
+        return self._clients[key]
+
+    def _away(self, address: Address, error: httpx2.TransportError) -> ControlPlaneError:
+        """Tell that nobody answers, and why where there is TLS."""
+        told = f"the control plane at {address.url} does not answer"
+        if self._place is not None and address.certificate is None:
+            return ControlPlaneError(told, hint="start it with `rung up --detach`")
+        return ControlPlaneError(f"{told} ({error})", hint="is it up, and is its certificate trusted (SSL_CERT_FILE)?")
 
     def events(self, service: str, *, after: int, is_over: Callable[[], bool]) -> Iterator[dict[str, Any]]:
         """Follow what happens to a service until `is_over`; a control plane that goes away is waited for.

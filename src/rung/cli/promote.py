@@ -76,16 +76,25 @@ def _watch(control: Control, name: RevisionName, *, after: int, as_json: bool) -
 
 
 def _tell_progress(control: Control, name: RevisionName, told: tuple[str, float]) -> tuple[str, float]:
-    """Print now and then how far the A/B test is."""
+    """Print now and then how far the A/B test is, or who has approved."""
     if time.monotonic() - told[1] < _PROGRESS_EVERY_S:
         return told
     for service in control.get("/status", service=name.service)["services"]:
         for major in service["majors"]:
-            look = major.get("experiment", {}).get("look")
-            if major["challenger"] == str(name) and look and look["progress"] != told[0]:
-                click.echo(f"          {name}  {look['progress']}")
-                return look["progress"], time.monotonic()
+            progress = _progress(major, str(name))
+            if progress and progress != told[0]:
+                click.echo(f"          {name}  {progress}")
+                return progress, time.monotonic()
     return told[0], time.monotonic()
+
+
+def _progress(major: dict[str, Any], name: str) -> str | None:
+    """Say how far a revision is that is tested with production traffic, or waits for people."""
+    look = major.get("experiment", {}).get("look")
+    if major["challenger"] == name and look:
+        return str(look["progress"])
+    waiting = next((one.get("approval") for one in major["revisions"] if one["id"] == name), None)
+    return None if waiting is None else str(waiting["told"])
 
 
 def _last_attempt(control: Control, revision: str) -> dict[str, Any]:

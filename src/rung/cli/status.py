@@ -51,6 +51,8 @@ def _print_major(service: str, major: dict[str, Any], gateway: str) -> None:
     for revision in major["revisions"]:
         for trouble in revision["troubles"]:
             click.echo(f"{revision['id']}: {click.style(trouble, fg='red')}")
+        if revision.get("approval"):
+            click.echo(f"{revision['id']}: {click.style(revision['approval']['told'], fg='yellow')}")
     if "experiment" in major and major["experiment"]["look"]:
         shares = ", ".join(f"{name} {share:.0%}" for name, share in major["experiment"]["shares"].items())
         paused = ", paused" if major["experiment"]["paused"] else ""

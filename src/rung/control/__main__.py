@@ -8,6 +8,7 @@ further ones stand by, and the first of them goes on when the one that leads is 
 from __future__ import annotations
 
 import argparse
+import errno
 import fcntl
 import logging
 import os
@@ -16,7 +17,7 @@ import signal
 import socket
 import sys
 import threading
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,10 @@ import structlog
 import uvicorn
 
 from rung.control._api import create_api
+from rung.control._door import Guard
+from rung.control._encryption import Encryption, address_of
 from rung.control._lead import Lead
+from rung.control._patience import MAX_CONNECTIONS, PatientProtocol
 from rung.control._platform import Platform
 from rung.control.place import Address, Place, read_address
 from rung.control.servers import GATEWAY, Servers
@@ -37,6 +41,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from rung.registry import Registry
+    from rung.settings import Settings
 
 __all__ = ["main"]
 
@@ -72,25 +77,37 @@ def serve(place: Place) -> int:
             if not lead.take(stop):
                 return 0
         gateway_port = _adopted_gateway_port(place, registry) or _gateway_port(place, settings.gateway_port)
-        listener = _listen(settings.control_port, or_any=lead.has_waited)
+        listener = _listen(settings.listen.control, settings.control_port, or_any=lead.has_waited)
         platform = Platform.open(place, registry=registry, fence=lead.fence, gateway_port=gateway_port)
-        _run(lead, platform, listener)
+        _run(lead, platform, listener, settings)
     return 0
 
 
-def _run(lead: Lead, platform: Platform, listener: socket.socket) -> None:
+def _run(lead: Lead, platform: Platform, listener: socket.socket, settings: Settings) -> None:
     log = structlog.get_logger("rung.control")
     place = lead.place
     token = secrets.token_urlsafe(32)
-    port = listener.getsockname()[1]
+    encryption = Encryption.of(place.workspace.root, settings.listen)
+    url = address_of(settings.listen.control, listener.getsockname()[1], is_encrypted=encryption is not None)
     stop_all = threading.Event()
 
     def shut_down() -> None:
         stop_all.set()
         server.should_exit = True
 
-    app = create_api(platform, token=token, shut_down=shut_down)
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off"))
+    guard = Guard.of(platform.registry, owner_token=token, login=settings.login)
+    app = create_api(platform, guard=guard, shut_down=shut_down)
+    config = uvicorn.Config(
+        app,
+        log_level="warning",
+        access_log=False,
+        lifespan="off",
+        http=PatientProtocol,
+        limit_concurrency=MAX_CONNECTIONS,
+        proxy_headers=False,  # who asks from where is not for the asker to say
+        ssl_context_factory=None if encryption is None else encryption.context,
+    )
+    server = uvicorn.Server(config)
 
     def on_signal(_number: int, _frame: FrameType | None) -> None:
         shut_down()
@@ -99,10 +116,10 @@ def _run(lead: Lead, platform: Platform, listener: socket.socket) -> None:
     loop.start()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, on_signal)
-    Address(url=f"http://127.0.0.1:{port}", token=token, pid=os.getpid(), gateway=platform.view.gateway_url).write(
-        place
-    )
-    log.info("up", control=f"http://127.0.0.1:{port}", gateway=platform.view.gateway_url)
+    certificate = None if encryption is None else str(encryption.chain)
+    gateway_url = platform.view.gateway_url
+    Address(url=url, token=token, pid=os.getpid(), gateway=gateway_url, certificate=certificate).write(place)
+    log.info("up", control=url, gateway=gateway_url)
     try:
         server.run(sockets=[listener])  # signals end it first, and are raised again for `on_signal` afterwards
     finally:
@@ -143,41 +160,54 @@ def _stop_on_signals() -> Iterator[threading.Event]:
 
 def _adopted_gateway_port(place: Place, registry: Registry) -> int | None:
     """Give the port of the gateway that an earlier control plane left running; another's on that port is not ours."""
+    gateway = Servers(place=place, registry=registry).running(GATEWAY)
+    return _known_gateway_port(place) if gateway is not None else None
+
+
+def _gateway_port(place: Place, wanted: int) -> int:
+    """Give the port that is set; where any will do, that which consumers know already, if it is free."""
+    known = _known_gateway_port(place) if wanted == 0 else None
+    if known is not None:
+        with suppress(ConflictError):
+            return _free_port(known, "gateway_port")
+    return _free_port(wanted, "gateway_port")
+
+
+def _known_gateway_port(place: Place) -> int | None:
     try:
-        address = read_address(place)
+        return int(read_address(place).gateway.rpartition(":")[2])
     except ControlPlaneError:
         return None
-    gateway = Servers(place=place, registry=registry).running(GATEWAY)
-    return int(address.gateway.rpartition(":")[2]) if gateway is not None else None
 
 
 def _free_port(wanted: int, setting: str) -> int:
-    with _bound(wanted, setting) as probe:
+    with _bound("127.0.0.1", wanted, setting) as probe:
         port: int = probe.getsockname()[1]
         return port
 
 
-def _listen(wanted: int, *, or_any: bool) -> socket.socket:
+def _listen(host: str, wanted: int, *, or_any: bool) -> socket.socket:
     """Listen on the port that is set; after a takeover on any, since a frozen leader still has that one."""
     try:
-        listener = _bound(wanted, "control_port")
+        listener = _bound(host, wanted, "control_port")
     except ConflictError:
         if not or_any:
             raise
-        listener = _bound(0, "control_port")
+        listener = _bound(host, 0, "control_port")
     listener.listen(128)
     return listener
 
 
-def _bound(port: int, setting: str) -> socket.socket:
-    listener = socket.socket()
+def _bound(host: str, port: int, setting: str) -> socket.socket:
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind(("127.0.0.1", port))
+        listener.bind((host, port))
     except OSError as error:
         listener.close()
+        told = "is in use" if error.errno == errno.EADDRINUSE else "cannot be listened on"
         raise ConflictError(
-            f"port {port} on 127.0.0.1 is in use ({error.strerror})",
+            f"port {port} on {host} {told} ({error.strerror})",
             hint=f"set {setting} in rung.toml to another, or to 0 for any free one",
         ) from error
     return listener

@@ -1,31 +1,41 @@
-"""The REST API of the control plane: each use case one route. Loopback, and a token that only the owner can read."""
+"""The REST API of the control plane: each use case one route. Who may do what is in `_door`."""
 
 from __future__ import annotations
 
-import secrets
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
-from fastapi import APIRouter, Depends, FastAPI, Header, HTTPException, Query, Request
+from fastapi import APIRouter, Depends, FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
 
 from rung import __version__
+from rung.access import EVERYWHERE, Action, allowed
 from rung.control._analysis import add_analysis
+from rung.control._consumers import add_consumers
+from rung.control._door import Asker, Door, asker, check, check_table
+from rung.control._parameters import Major, Position, ServiceName
+from rung.control._patience import BodyLimit
+from rung.control._people import add_people
 from rung.control._view import event_json, promotion_json
-from rung.errors import CallError, ConflictError, NotFoundError, RungError, UnavailableError
+from rung.errors import CallError, ConflictError, NotAllowedError, NotFoundError, RungError, UnavailableError
 from rung.schema import RevisionName
-from rung.serving._problems import ProblemError, pointer
+from rung.serving._openapi import PROBLEM
+from rung.serving._problems import ProblemError, places
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from starlette.responses import Response
 
+    from rung.control._door import Guard
     from rung.control._platform import Platform
 
 _STATUS: tuple[tuple[type[RungError], int], ...] = (
+    (NotAllowedError, 403),
     (NotFoundError, 404),
     (ConflictError, 409),
     (CallError, 422),
@@ -33,9 +43,12 @@ _STATUS: tuple[tuple[type[RungError], int], ...] = (
     (RungError, 500),
 )
 
-_Service = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
-_Actor = Annotated[str, Header(alias="x-rung-user", max_length=200)]
 _MAX_EVENTS = 1_000
+_REFUSED: dict[int | str, dict[str, Any]] = {
+    status: {"description": told, "content": {"application/problem+json": {"schema": PROBLEM}}}
+    for status, told in ((422, "The request is not right"), ("4XX", "It is refused"), ("5XX", "It could not be done"))
+}
+"""What every route may answer beside its own."""
 
 
 class DeployTraining(BaseModel):
@@ -43,7 +56,7 @@ class DeployTraining(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    service: _Service
+    service: ServiceName
     allow_dirty: bool = False
 
 
@@ -75,49 +88,62 @@ class Mirror(BaseModel):
     """Seconds after which it ends by itself."""
 
 
-def create_api(platform: Platform, *, token: str, shut_down: Callable[[], None]) -> FastAPI:
-    """Make the application; everything but `/healthz` wants the token."""
-
-    def authorized(authorization: Annotated[str, Header()] = "") -> None:
-        if not secrets.compare_digest(authorization.encode(), f"Bearer {token}".encode()):
-            raise HTTPException(401, "the token is missing or wrong")
-
-    app = FastAPI(title="Rung", version=__version__)
+def create_api(platform: Platform, *, guard: Guard, shut_down: Callable[[], None]) -> FastAPI:
+    """Make the application; whoever the guard does not know is told no more than that it lives."""
+    app = FastAPI(
+        responses=_REFUSED, title="Rung", version=__version__, redoc_url=None, swagger_ui_oauth2_redirect_url=None
+    )
 
     @app.get("/healthz")
     def health() -> dict[str, str]:
         """Tell that the control plane answers."""
         return {"status": "ok", "version": __version__}
 
-    router = APIRouter(dependencies=[Depends(authorized)])
+    @app.get("/login")
+    def login() -> dict[str, str]:
+        """Tell where to log in."""
+        if guard.logins is None:
+            raise NotFoundError("nobody can log in here", hint="an admin makes tokens: `rung token create`")
+        return {"issuer": guard.logins.login.issuer, "client": guard.logins.login.audience}
+
+    router = APIRouter(dependencies=[Depends(asker)])
     _add_reads(router, platform)
     _add_reads_of_the_lake(router, platform)
     _add_deeds(router, platform)
     _add_experiments(router, platform)
     _add_shadows(router, platform)
     add_analysis(router, platform)
+    add_people(router, platform)
+    add_consumers(router, platform)
 
     @router.post("/shutdown", status_code=202)
-    def shutdown() -> dict[str, str]:
+    def shutdown(actor: Asker) -> dict[str, str]:
         """Stop everything."""
+        with suppress(RungError):  # a registry that is away must not keep it from stopping
+            platform.registry.record_event("shutdown", EVERYWHERE, because="the platform was stopped", actor=str(actor))
         shut_down()
         return {"status": "stopping"}
 
+    check_table(router.routes)
     app.include_router(router)
+    app.add_middleware(BodyLimit)
+    app.add_middleware(Door, guard=guard)
     _answer_with_problems(app)
     return app
 
 
 def _add_reads(router: APIRouter, platform: Platform) -> None:
     @router.get("/status")
-    def status(service: _Service | None = None) -> dict[str, Any]:
-        """Tell of every service and revision."""
-        return platform.view.status(service)
+    def status(actor: Asker, service: ServiceName | None = None) -> dict[str, Any]:
+        """Tell of every service and revision, as far as who asks may see them."""
+        shown = platform.view.status(service)
+        seen = [one for one in shown["services"] if allowed(actor.grants, Action.READ, one["name"])]
+        return {**shown, "services": seen}
 
     @router.get("/events")
     def events(
-        after: Annotated[int, Query(ge=0)] = 0,
-        service: _Service | None = None,
+        after: Position = 0,
+        service: ServiceName | None = None,
         limit: Annotated[int, Query(ge=1, le=_MAX_EVENTS)] = _MAX_EVENTS,
     ) -> list[dict[str, Any]]:
         """Give what happened after an event."""
@@ -129,7 +155,7 @@ def _add_reads(router: APIRouter, platform: Platform) -> None:
         return platform.revision(RevisionName.parse(name))
 
     @router.get("/revisions/{name}/log")
-    def log(name: str, kind: str = "training", offset: Annotated[int, Query(ge=0)] = 0) -> dict[str, Any]:
+    def log(name: str, kind: str = "training", offset: Position = 0) -> dict[str, Any]:
         """Give a part of a revision's log: `training`, `environment` or `server`."""
         return platform.log(RevisionName.parse(name), kind, offset=offset)
 
@@ -146,92 +172,95 @@ def _add_reads(router: APIRouter, platform: Platform) -> None:
         return platform.view.why(RevisionName.parse(name))
 
     @router.get("/majors/{service}/{major}/why")
-    def why_major(service: str, major: int) -> dict[str, Any]:
+    def why_major(service: ServiceName, major: Major) -> dict[str, Any]:
         """Give the chain of evidence of a major's incumbent."""
         return platform.view.why_major(service, major)
 
     @router.get("/services/{service}/history")
-    def history(service: str, major: int | None = None) -> dict[str, Any]:
+    def history(service: ServiceName, major: Major | None = None) -> dict[str, Any]:
         """Tell what answered production when."""
         return platform.view.history(service, major)
 
 
 def _add_reads_of_the_lake(router: APIRouter, platform: Platform) -> None:
     @router.get("/majors/{service}/{major}/metrics")
-    def metrics(service: _Service, major: int) -> dict[str, Any]:
+    def metrics(service: ServiceName, major: Major) -> dict[str, Any]:
         """Tell the business metrics of every revision of a major."""
         return platform.metrics(service, major)
 
     @router.get("/predictions/{identity}")
-    def prediction(identity: str) -> dict[str, Any]:
+    def prediction(identity: str, actor: Asker) -> dict[str, Any]:
         """Trace one prediction to its revision, code and artifacts."""
-        return platform.prediction(identity)
+        traced = platform.prediction(identity)
+        check(actor, Action.READ, RevisionName.parse(traced["revision"]).service)
+        return traced
 
 
 def _add_deeds(router: APIRouter, platform: Platform) -> None:
     @router.post("/revisions", status_code=201)
-    def deploy_training(order: DeployTraining, actor: _Actor = "unknown") -> dict[str, Any]:
+    def deploy_training(order: DeployTraining, actor: Asker) -> dict[str, Any]:
         """Begin the training of the next revision."""
-        name = platform.deploy_training(order.service, allow_dirty=order.allow_dirty, actor=actor)
+        check(actor, Action.DEPLOY, order.service)
+        name = platform.deploy_training(order.service, allow_dirty=order.allow_dirty, actor=str(actor))
         return platform.revision(name)
 
     @router.post("/revisions/{name}/serving")
-    def deploy_serving(name: str, actor: _Actor = "unknown") -> dict[str, Any]:
+    def deploy_serving(name: str, actor: Asker) -> dict[str, Any]:
         """Serve a trained revision, without production traffic."""
-        return platform.deploy_serving(RevisionName.parse(name), actor=actor)
+        return platform.deploy_serving(RevisionName.parse(name), actor=str(actor))
 
     @router.post("/revisions/{name}/promotions", status_code=201)
-    def promote(name: str, order: Promote | None = None, actor: _Actor = "unknown") -> dict[str, Any]:
+    def promote(name: str, actor: Asker, order: Promote | None = None) -> dict[str, Any]:
         """Begin an attempt to promote."""
         ignore_plan = order is not None and order.ignore_plan
-        return {"promotion": platform.promote(RevisionName.parse(name), actor=actor, ignore_plan=ignore_plan)}
+        return {"promotion": platform.promote(RevisionName.parse(name), actor=str(actor), ignore_plan=ignore_plan)}
 
     @router.post("/revisions/{name}/teardown")
-    def tear_down(name: str, reason: Reason, actor: _Actor = "unknown") -> dict[str, Any]:
+    def tear_down(name: str, reason: Reason, actor: Asker) -> dict[str, Any]:
         """Stop a revision that is not the incumbent."""
-        return platform.tear_down(RevisionName.parse(name), because=reason.because, actor=actor)
+        return platform.tear_down(RevisionName.parse(name), because=reason.because, actor=str(actor))
 
     @router.post("/revisions/{name}/revive")
-    def revive(name: str, actor: _Actor = "unknown") -> dict[str, Any]:
+    def revive(name: str, actor: Asker) -> dict[str, Any]:
         """Serve a torn-down revision again, without production traffic."""
-        return platform.revive(RevisionName.parse(name), actor=actor)
+        return platform.revive(RevisionName.parse(name), actor=str(actor))
 
     @router.post("/majors/{service}/{major}/rollback")
-    def rollback(service: str, major: int, reason: Reason, actor: _Actor = "unknown") -> dict[str, Any]:
+    def rollback(service: ServiceName, major: Major, reason: Reason, actor: Asker) -> dict[str, Any]:
         """Bring the last incumbent back."""
-        return platform.rollback(service, major, because=reason.because, actor=actor)
+        return platform.rollback(service, major, because=reason.because, actor=str(actor))
 
 
 def _add_experiments(router: APIRouter, platform: Platform) -> None:
     @router.get("/majors/{service}/{major}/experiment")
-    def experiment(service: _Service, major: int) -> dict[str, Any]:
+    def experiment(service: ServiceName, major: Major) -> dict[str, Any]:
         """Tell of the newest A/B test of a major."""
         return platform.experiment(service, major)
 
     @router.get("/majors/{service}/{major}/experiment/course")
-    def course(service: _Service, major: int) -> list[dict[str, Any]]:
+    def course(service: ServiceName, major: Major) -> list[dict[str, Any]]:
         """Give the looks at the newest A/B test that were kept: its course."""
         return platform.registry.looks(platform.promotions.experiments.newest(service, major).id)
 
     @router.get("/majors/{service}/{major}/experiment/audit")
-    def audit(service: _Service, major: int) -> dict[str, Any]:
+    def audit(service: ServiceName, major: Major) -> dict[str, Any]:
         """Check the assignments of the newest A/B test against the gateway's arithmetic."""
         return asdict(platform.promotions.experiments.audit(service, major))
 
     @router.post("/majors/{service}/{major}/experiment/pause")
-    def pause(service: _Service, major: int, reason: Reason, actor: _Actor = "unknown") -> dict[str, Any]:
+    def pause(service: ServiceName, major: Major, reason: Reason, actor: Asker) -> dict[str, Any]:
         """Send all units to the incumbent until the test is resumed."""
-        return platform.pause(service, major, because=reason.because, actor=actor)
+        return platform.pause(service, major, because=reason.because, actor=str(actor))
 
     @router.post("/majors/{service}/{major}/experiment/resume")
-    def resume(service: _Service, major: int, actor: _Actor = "unknown") -> dict[str, Any]:
+    def resume(service: ServiceName, major: Major, actor: Asker) -> dict[str, Any]:
         """Give the challenger its share again."""
-        return platform.resume(service, major, actor=actor)
+        return platform.resume(service, major, actor=str(actor))
 
     @router.post("/majors/{service}/{major}/experiment/abort")
-    def abort(service: _Service, major: int, reason: Reason, actor: _Actor = "unknown") -> dict[str, Any]:
+    def abort(service: ServiceName, major: Major, reason: Reason, actor: Asker) -> dict[str, Any]:
         """End the test in favour of the incumbent."""
-        return platform.abort(service, major, because=reason.because, actor=actor)
+        return platform.abort(service, major, because=reason.because, actor=str(actor))
 
 
 def _add_shadows(router: APIRouter, platform: Platform) -> None:
@@ -241,10 +270,10 @@ def _add_shadows(router: APIRouter, platform: Platform) -> None:
         return platform.promotions.shadows.report(RevisionName.parse(name))
 
     @router.post("/revisions/{name}/shadow")
-    def mirror(name: str, mirrored: Mirror, actor: _Actor = "unknown") -> dict[str, Any]:
+    def mirror(name: str, mirrored: Mirror, actor: Asker) -> dict[str, Any]:
         """Mirror a share of production to a candidate, or end it."""
         until = None if mirrored.for_s is None else datetime.now(UTC) + timedelta(seconds=mirrored.for_s)
-        return platform.begin_shadow(RevisionName.parse(name), mirrored.share, until=until, actor=actor)
+        return platform.begin_shadow(RevisionName.parse(name), mirrored.share, until=until, actor=str(actor))
 
 
 def _answer_with_problems(app: FastAPI) -> None:
@@ -259,7 +288,7 @@ def _answer_with_problems(app: FastAPI) -> None:
 
     async def malformed(_: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)  # noqa: S101  registered for this class
-        errors = [{"pointer": pointer(found["loc"]), "detail": found["msg"]} for found in error.errors()]
+        errors = places(error.errors())
         return ProblemError(status=422, detail="the request is not right", errors=errors).response()
 
     app.add_exception_handler(RungError, known)

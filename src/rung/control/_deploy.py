@@ -19,11 +19,12 @@ from rung.compute.jobs import Ended, Job
 from rung.control._agreement import Agreement, compare_with_evaluation, read_evaluated
 from rung.control._builds import Builds, last_words
 from rung.control._memory import MEMORY, Memory, measure
-from rung.control._source import check_source, read_major, take_snapshot
+from rung.control._source import check_merged, check_source, read_major, take_snapshot
+from rung.control._trust import SIGNED
 from rung.control.servers import Servers, revision_environment, thread_limits
-from rung.errors import NotFoundError, RungError, UnavailableError, WorkspaceError
+from rung.errors import ConflictError, IntegrityError, NotFoundError, RungError, UnavailableError, WorkspaceError
 from rung.infrastructure import Infrastructure
-from rung.lifecycle import State
+from rung.lifecycle import State, check_move
 from rung.schema import Contract, RevisionName, breaking_changes
 from rung.serving import Bundle, read_bundle
 from rung.training import read_run
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from rung.control._storage import Storage
+    from rung.control._trust import Trust
     from rung.control.place import Place
     from rung.registry import Registry, Revision
 
@@ -54,6 +56,7 @@ class Deployments:
     servers: Servers
     builds: Builds
     storage: Storage
+    trust: Trust
     keep_candidates: timedelta
     """A candidate that nobody promotes is torn down after that long; zero: never."""
     _checks: dict[RevisionName, Future[Agreement]] = field(default_factory=dict)
@@ -65,13 +68,16 @@ class Deployments:
 
         Raises:
             NotFoundError: There is no such service.
-            ConflictError: The tree differs from its commit.
+            ConflictError: The tree differs from its commit, or the commit is not part of the branch that it must be.
             EnvironmentBuildError: The requirements cannot be resolved.
         """
         workspace = self.place.workspace
         found = workspace.service(service)
         major = read_major(found)
         source = check_source(workspace.root, allow_dirty=allow_dirty)
+        branch = workspace.settings().policy(service).merged_only
+        if branch is not None:
+            check_merged(workspace.root, source, branch)
         lock = resolve(found.requirements)
         name = self.registry.create_revision(service, major, actor=actor, commit=source.commit, dirty=source.dirty)
         folder = self.place.revision(name)
@@ -84,8 +90,10 @@ class Deployments:
         """Begin to serve a trained revision, without production traffic.
 
         Raises:
-            ConflictError: It is not trained.
+            ConflictError: It is not trained, or its files are not what was signed.
         """
+        check_move(str(name), self.registry.revision(name).state, State.DEPLOYING)
+        self.verify(name, contents=True)
         self.registry.move(name, State.DEPLOYING, because="serving was deployed", actor=actor)
 
     def expire(self) -> None:
@@ -118,6 +126,27 @@ class Deployments:
         if isinstance(found, Environment):
             return found
         raise UnavailableError(f"the environment of {name} {found.because}", hint=f"`rung logs {name} --environment`")
+
+    def verify(self, name: RevisionName, *, contents: bool = False) -> dict[str, str]:
+        """Hold a revision against what was signed; give the digests of the bundles that its server may read.
+
+        Args:
+            name: The revision.
+            contents: Also read all of its artifacts.
+
+        Raises:
+            ConflictError: It must not be served; the reason is on record. One that is being deployed has failed.
+        """
+        try:
+            self.trust.check(name, contents=contents)
+        except IntegrityError as error:
+            last = self.registry.latest(SIGNED, name.service).get(str(name))
+            if last is None or last.because != error.message:
+                self.registry.record_event(SIGNED, str(name), because=error.message, actor="rung", refused=True)
+            if self.registry.revision(name).state is State.DEPLOYING:
+                self._fail(name, error.message)
+            raise ConflictError(error.message, hint=error.hint) from error
+        return self.trust.bundles([name, *self.storage.others(name)])
 
     def job(self, name: RevisionName, kind: str) -> Job:
         """Give a job of a revision, as `training`."""
@@ -167,6 +196,8 @@ class Deployments:
         except NotFoundError:
             record = None
         if record is not None:
+            if exit_code == 0 and record.status == "succeeded":
+                self.trust.sign(revision, record.to_json())
             if not self._is_kept(revision, job):
                 return
             self.registry.record_run({**record.to_json(), "exit_code": exit_code})
@@ -254,14 +285,15 @@ class Deployments:
         if agreement.first is not None:
             self._fail(name, agreement.told, data=evidence)
             return
-        memory = self._measure(name)
+        memory = self.memory(name)
         if memory is not None:
             evidence["memory"] = memory.to_json()
             self.registry.record_event(MEMORY, str(name), because=memory.told, actor="rung", **memory.to_json())
         because = f"its server answered a prediction; {agreement.told}"
         self.registry.move(name, State.CANDIDATE, because=because, actor="rung", data=evidence)
 
-    def _measure(self, name: RevisionName) -> Memory | None:
+    def memory(self, name: RevisionName) -> Memory | None:
+        """Measure what a server takes now; None when it does not run."""
         server = self.servers.running(str(name))
         if server is None:
             return None

@@ -14,6 +14,7 @@ import structlog
 from rung.control._routing import Endpoint, is_served, routing
 from rung.control.servers import COLLECTOR, GATEWAY
 from rung.errors import RungError, UnavailableError
+from rung.gateway import Consumer, Limits
 from rung.infrastructure import Infrastructure
 from rung.lifecycle import State
 from rung.serving import read_bundle
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from rung.compute.local import Command
+    from rung.control._automatic import Automatic
     from rung.control._deploy import Deployments
+    from rung.control._overuse import Overuse
     from rung.control._promote import Promotions
     from rung.gateway import Gateway, Routing
     from rung.lake import Lake
@@ -41,8 +44,12 @@ class Loop:
 
     deployments: Deployments
     promotions: Promotions
+    automatic: Automatic
+    overuse: Overuse
     lake: Lake
     gateway: Gateway
+    keyed: tuple[str, ...] = ()
+    """Services whose consumers need a key."""
     _wake: threading.Event = field(default_factory=threading.Event)
     _end: threading.Event = field(default_factory=threading.Event)
     _routing_lock: threading.Lock = field(default_factory=threading.Lock)
@@ -79,10 +86,13 @@ class Loop:
         self._guarded("candidates_failed", self.deployments.expire)
         self._guarded("shadows_failed", self.promotions.shadows.expire)
         self._ensure_servers()
+        self._guarded("certificate_failed", self._renew_certificate)
         self._guarded("routing_failed", self.route)
         self._stop_unserved()
+        self._guarded("automatic_failed", self.automatic.look)
         for promotion in registry.promotions(active_only=True):
             self._guarded("promotion_failed", partial(self.promotions.advance, promotion))
+        self._guarded("overuse_failed", self.overuse.look)
         self._ship()
 
     def route(self) -> None:
@@ -101,6 +111,10 @@ class Loop:
                 self._apply(wanted)
             self.deployments.registry.mark_applied(experiments)
 
+    def _renew_certificate(self) -> None:
+        if self.gateway.renew():
+            _log.info("certificate_renewed")
+
     def _apply(self, wanted: Routing) -> None:
         self.deployments.registry.check_lead()
         version = self.gateway.apply(wanted)
@@ -117,6 +131,7 @@ class Loop:
                 address=servers.endpoint(revision.name),
                 timeout_s=serving.request_timeout_s,
                 unit_header=bundle.unit_header,
+                limits=Limits.of(serving),
             )
         return routing(
             registry.revisions(),
@@ -124,6 +139,11 @@ class Loop:
             registry.shadows(active_only=True),
             endpoints,
             outcomes=servers.collector_endpoint,
+            guarded=self.keyed,
+            consumers=[
+                Consumer(name=key.name, digest=key.digest, service=key.service)
+                for key in (registry.consumer_keys(valid_only=True) if self.keyed else ())
+            ],
         )
 
     def _served(self) -> list[Revision]:
@@ -146,9 +166,10 @@ class Loop:
     def _server_command(self, name: RevisionName) -> Command:
         deployments = self.deployments
         deployments.storage.bring(name)
+        bundles = deployments.verify(name)
         python = deployments.environment(name).python
         bundle = read_bundle(deployments.place.workspace.state, str(name))
-        return deployments.servers.server_command(name, bundle, python)
+        return deployments.servers.server_command(name, bundle, python, bundles=bundles)
 
     def _stop_unserved(self) -> None:
         """Stop the servers that nothing routes to any more; each in a thread, since it finishes what it has begun."""

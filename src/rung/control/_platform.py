@@ -7,26 +7,32 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self
 
 from rung.compute.environments import Environments
+from rung.control._approvals import Approvals
+from rung.control._automatic import Automatic
 from rung.control._bandits import Bandits
 from rung.control._builds import Builds
 from rung.control._deploy import Deployments
+from rung.control._edge import gateway_of, guarded_services
+from rung.control._encryption import address_of
 from rung.control._experiments import Experiments
 from rung.control._gates import Gates
 from rung.control._health import Courses
 from rung.control._loop import Loop
+from rung.control._overuse import Overuse
 from rung.control._promote import Promotions
 from rung.control._routing import is_served
 from rung.control._shadows import Shadows
 from rung.control._storage import Storage
+from rung.control._trust import Trust
 from rung.control._view import View, experiment_json
 from rung.control.servers import Servers
 from rung.errors import ConflictError, NotFoundError
-from rung.gateway import Gateway
 from rung.lake import Lake
-from rung.lifecycle import MIRRORED, State
+from rung.lifecycle import MIRRORED, State, check_move
 from rung.schema import RevisionName
 
 if TYPE_CHECKING:
+    from rung.access import Actor
     from rung.control._fence import Fence
     from rung.control.place import Place
     from rung.registry import Registry
@@ -52,8 +58,9 @@ class Platform:
     def open(cls, place: Place, *, registry: Registry, fence: Fence, gateway_port: int) -> Self:
         """Wire the parts; nothing is started yet."""
         place.make()
-        gateway_url = f"http://127.0.0.1:{gateway_port}"
         settings = place.workspace.settings()
+        gateway = gateway_of(place, settings, port=gateway_port, guard=fence.passed)
+        gateway_url = address_of(gateway.host, gateway_port, is_encrypted=gateway.certificate is not None)
         keep_warm = timedelta(seconds=settings.keep_warm_s)
         deployments = Deployments(
             place=place,
@@ -61,24 +68,35 @@ class Platform:
             servers=Servers(place=place, registry=registry),
             builds=Builds(place, registry, Environments(place.environments)),
             storage=Storage.open(place, registry),
+            trust=Trust.of(place),
             keep_candidates=timedelta(seconds=settings.keep_candidates_s),
         )
+        deployments.trust.begin(registry)
         lake = Lake(place.tables, logs=place.predictions, kept=place.lake / "ledgers")
+        lake.adopt(place.lake)
         promotions = Promotions(
             deployments=deployments,
-            gates=Gates(deployments, gateway_url, lake),
+            gates=Gates(deployments, gateway, lake),
             shadows=Shadows(place, registry, lake),
             experiments=Experiments(place, registry, lake, Courses(lake), Bandits(registry, lake)),
+            approvals=Approvals(registry),
             keep_warm=keep_warm,
         )
-        gateway = Gateway(folder=place.gateway, port=gateway_port, guard=fence.passed)
         return cls(
             place=place,
             registry=registry,
             deployments=deployments,
             promotions=promotions,
             lake=lake,
-            loop=Loop(deployments=deployments, promotions=promotions, lake=lake, gateway=gateway),
+            loop=Loop(
+                deployments=deployments,
+                promotions=promotions,
+                automatic=Automatic(promotions),
+                overuse=Overuse(deployments, promotions),
+                lake=lake,
+                gateway=gateway,
+                keyed=guarded_services(settings),
+            ),
             view=View(registry=registry, gateway_url=gateway_url),
             keep_warm=keep_warm,
         )
@@ -101,6 +119,17 @@ class Platform:
         self.loop.wake()
         return promotion
 
+    def approve(self, name: RevisionName, *, approves: bool, because: str, actor: Actor) -> dict[str, Any]:
+        """Keep that somebody approved the promotion of a revision, or rejected it.
+
+        Raises:
+            ConflictError: It does not wait for approval, or they have said the same before.
+            NotAllowedError: Their role does not suffice, or they would approve their own.
+        """
+        self.promotions.approvals.say(name, approves=approves, because=because, actor=actor)
+        self.loop.wake()
+        return self.revision(name)
+
     def tear_down(self, name: RevisionName, *, because: str, actor: str) -> dict[str, Any]:
         """Stop a revision; one that is being promoted ends its attempt with it.
 
@@ -110,14 +139,20 @@ class Platform:
         told = f"torn down by {actor}" + (f": {because}" if because else "")
         active = [one for one in self.registry.promotions(name.service, active_only=True) if one.revision == name]
         if active:
-            self.promotions.reject(active[0], because=told)
+            self.promotions.reject(active[0], because=told, actor=actor)
         else:
             self.registry.move(name, State.TORN_DOWN, because=told, actor=actor)
         self.loop.wake()
         return self.revision(name)
 
     def revive(self, name: RevisionName, *, actor: str) -> dict[str, Any]:
-        """Serve a torn-down revision again; it never gets traffic by that."""
+        """Serve a torn-down revision again; it never gets traffic by that.
+
+        Raises:
+            ConflictError: It is not torn down, or its files are not what was signed.
+        """
+        check_move(str(name), self.registry.revision(name).state, State.CANDIDATE)
+        self.deployments.verify(name, contents=True)
         self.registry.move(name, State.CANDIDATE, because=f"revived by {actor}", actor=actor)
         self.loop.wake()
         return self.revision(name)
@@ -164,7 +199,7 @@ class Platform:
         told = f"A/B test: aborted by {actor}" + (f": {because}" if because else "")
         for promotion in self.registry.promotions(service, active_only=True):
             if promotion.id in running.attempts:
-                self.promotions.reject(promotion, because=told)
+                self.promotions.reject(promotion, because=told, actor=actor)
         self.loop.route()
         return self.experiment(service, major)
 

@@ -13,6 +13,7 @@ from rung.control._papers import check_papers, read_ab_test
 from rung.control._plan import plan
 from rung.errors import ConflictError, RungError
 from rung.lifecycle import (
+    AwaitApproval,
     Crown,
     Gate,
     Grow,
@@ -29,6 +30,7 @@ from rung.lifecycle import (
 from rung.schema import Shadowing
 
 if TYPE_CHECKING:
+    from rung.control._approvals import Approvals
     from rung.control._deploy import Deployments
     from rung.control._experiments import Experiments
     from rung.control._gates import Gates
@@ -53,6 +55,7 @@ class Promotions:
     gates: Gates
     shadows: Shadows
     experiments: Experiments
+    approvals: Approvals
     keep_warm: timedelta
     _down_since: dict[RevisionName, datetime] = field(default_factory=dict)
 
@@ -77,11 +80,13 @@ class Promotions:
             )
         check_move(str(name), revision.state, State.TESTING)
         check_papers(self.deployments.place, name)
+        self.deployments.verify(name, contents=True)
         self._reference(name)
         test, incumbent = self._test(name), self._incumbent(name)
         if incumbent is not None and test.bandit is None and not ignore_plan:
             _check_plan(plan(self.experiments.lake, test, incumbent))
-        return registry.begin_promotion(name, actor=actor, joint=test.bandit is not None)
+        policy = self.deployments.place.workspace.settings().policy(name.service).model_dump(mode="json")
+        return registry.begin_promotion(name, actor=actor, joint=test.bandit is not None, policy=policy)
 
     def advance(self, promotion: Promotion) -> Decision:
         """Look at an attempt and do what is to be done now.
@@ -98,16 +103,18 @@ class Promotions:
         self._apply(promotion, decision)
         return decision
 
-    def reject(self, promotion: Promotion, *, because: str) -> None:
+    def reject(self, promotion: Promotion, *, because: str, actor: str = "rung") -> None:
         """End an attempt: its jobs are stopped, its candidate is torn down."""
         self.gates.stop(promotion)
-        self.deployments.registry.reject(promotion, because=because)
+        self.deployments.registry.reject(promotion, because=because, actor=actor)
 
     def _apply(self, promotion: Promotion, decision: Decision) -> None:
         registry = self.deployments.registry
         match decision:
             case StartGate(gate=gate, because=because):
                 registry.begin_gate(promotion, gate, because=because)
+            case AwaitApproval(because=because):
+                registry.await_approval(promotion, because=because)
             case StartExperiment():
                 incumbent = self._incumbent(promotion.revision)
                 if incumbent is not None:
@@ -153,6 +160,7 @@ class Promotions:
             server_down_since=down,
             server_patience=_PATIENCE_IN_TEST if revision.state is State.EXPERIMENTING else SERVER_PATIENCE,
             shadow_deadline=None if shadow is None else shadow.deadline,
+            approval=self.approvals.facts(promotion),
         )
 
     def _down(self, name: RevisionName, now: datetime) -> datetime | None:
@@ -169,6 +177,8 @@ class Promotions:
         gate = Gate(promotion.gate)
         if gate is Gate.SHADOW:
             verdict = self.shadows.look(promotion)
+        elif gate is Gate.APPROVAL:
+            verdict = self.approvals.look(promotion)
         else:
             verdict = self.gates.look(promotion, gate, self._reference)
         if verdict is not None:

@@ -51,6 +51,27 @@ def check_source(root: Path, *, allow_dirty: bool) -> Source:
     return source
 
 
+def check_merged(root: Path, source: Source, branch: str) -> None:
+    """Refuse what is not part of a branch: nobody may have reviewed it.
+
+    Raises:
+        WorkspaceError: There is no such branch.
+        ConflictError: The tree differs from its commit, or the commit is not part of the branch.
+    """
+    hint = f"merge it into {branch} first: `merged_only` in rung.toml asks for it"
+    if source.dirty:
+        raise ConflictError("the working tree differs from its commit, and only merged code is deployed", hint=hint)
+    ask = ["git", "merge-base", "--is-ancestor", str(source.commit), branch]
+    answer = subprocess.run(ask, cwd=root, capture_output=True, check=False)
+    if answer.returncode == 1:
+        raise ConflictError(f"the commit {str(source.commit)[:8]} is not part of {branch}", hint=hint)
+    if answer.returncode != 0:
+        raise WorkspaceError(
+            f"git cannot tell what is part of {branch}: {answer.stderr.decode(errors='replace').strip()}",
+            hint="is `merged_only` in rung.toml the name of a branch?",
+        )
+
+
 def take_snapshot(root: Path, target: Path, source: Source) -> Snapshot:
     """Copy the committed tree, or the working tree when it is dirty, whole or not at all."""
     temporary = target.with_name(f".{target.name}.partial")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from rung.control._approvals import Approvals
 from rung.control._builds import ENVIRONMENT, failures_of
 from rung.control._memory import MEMORY
 from rung.errors import NotFoundError
@@ -23,6 +24,7 @@ _NEXT = {
     State.FAILED: "mend the cause, commit, `rung deploy training {service}`",
     State.DEPLOYING: "wait: `rung logs {name} --server` shows its server",
     State.TESTING: "wait: `rung promote {name}` shows its tests",
+    State.AWAITING_APPROVAL: "`rung approve {name} --because ...`, or `rung reject`",
     State.SHADOWING: "wait: `rung promote {name}` shows its tests",
     State.EXPERIMENTING: "wait for outcomes: `rung promote {name}` shows the A/B test",
     State.INCUMBENT: "it answers production; `rung deploy training {service}` begins the next revision",
@@ -105,7 +107,7 @@ class View:
         following = _NEXT.get(revision.state, "")
         if revision.state is State.CANDIDATE:
             following = "it is what others are compared with" if name.is_benchmark else f"`rung promote {name}`"
-        return {
+        shown = {
             "id": str(name),
             "state": revision.state,
             "benchmark": name.is_benchmark,
@@ -121,6 +123,14 @@ class View:
             "memory": seen.memory_of(revision),
             "troubles": seen.troubles(revision),
         }
+        if revision.state is State.AWAITING_APPROVAL:
+            shown["approval"] = self._approval(name)
+        return shown
+
+    def _approval(self, name: RevisionName) -> dict[str, Any] | None:
+        attempts = self.registry.promotions(name.service, active_only=True)
+        approvals = Approvals(self.registry)
+        return next((approvals.shown(found) for found in attempts if found.revision == name), None)
 
     def history(self, service: str, major: int | None = None) -> dict[str, Any]:
         """Tell which revision answered production from when to when, and all events."""
@@ -196,6 +206,7 @@ def promotion_json(promotion: Promotion) -> dict[str, Any]:
         "outcome": promotion.outcome,
         "because": promotion.because,
         "gate": promotion.gate,
+        "policy": promotion.policy and dict(promotion.policy),
         "verdicts": [
             {
                 "gate": verdict.gate,

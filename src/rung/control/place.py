@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import tempfile
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -101,13 +101,12 @@ class Address:
     pid: int
     gateway: str
     """URL of the gateway."""
+    certificate: str | None = None
+    """File with the certificate that it shows; None where there is no TLS."""
 
     def write(self, place: Place) -> None:
-        """Tell clients."""
-        data = {"url": self.url, "token": self.token, "pid": self.pid, "gateway": self.gateway}
-        place.address_file.touch(mode=0o600)
-        write_atomically(place.address_file, json.dumps(data).encode())
-        place.address_file.chmod(0o600)
+        """Tell clients; only the owner can read it."""
+        write_atomically(place.address_file, json.dumps(asdict(self)).encode(), private=True)
 
 
 def read_address(place: Place) -> Address:

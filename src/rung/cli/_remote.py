@@ -1,0 +1,73 @@
+"""A control plane elsewhere: `--control URL`, and the token that is shown to it."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import time
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import click
+
+from rung.errors import CallError, NotAuthenticatedError
+
+_SOON_S = 60.0  # a login that is over by then is renewed first
+
+
+def chosen() -> str | None:
+    """Give the URL that the command was told; None for the workspace's own control plane.
+
+    Raises:
+        CallError: It is no URL, or the token would travel in the clear.
+    """
+    context = click.get_current_context(silent=True)
+    url: str | None = None if context is None else context.find_root().params.get("control")
+    if not url:
+        return None
+    parts = urlsplit(url)
+    if parts.scheme not in {"https", "http"} or not parts.hostname:
+        raise CallError(f"{url!r} is no URL of a control plane", hint="write https://HOST:4700")
+    if parts.scheme == "http" and not _is_loopback(parts.hostname):
+        raise CallError(f"{url} has no TLS, and the token would travel in the clear", hint="write https://...")
+    return url.rstrip("/")
+
+
+def token_for(url: str) -> str:
+    """Give the token for a control plane: of the environment, of a file that it names, or of `rung login`.
+
+    Raises:
+        NotAuthenticatedError: There is none, or the login is over.
+        CallError: The file cannot be read.
+        UnavailableError: The login provider does not answer.
+    """
+    if token := os.environ.get("RUNG_TOKEN"):
+        return token.strip()
+    if path := os.environ.get("RUNG_TOKEN_FILE"):
+        try:
+            return Path(path).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise CallError(f"RUNG_TOKEN_FILE cannot be read ({error})", hint="name a file with the token") from error
+    return _logged_in(url)
+
+
+def _logged_in(url: str) -> str:
+    from rung.access import keep_session, read_session, renewed
+
+    session = read_session(url)
+    if session is not None and session.expires - time.time() < _SOON_S:
+        session = renewed(session)
+        if session is not None:
+            keep_session(url, session)
+    if session is None:
+        raise NotAuthenticatedError(
+            f"there is no token for {url}", hint=f"`rung --control {url} login`, or set RUNG_TOKEN"
+        )
+    return session.token
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
