@@ -26,6 +26,7 @@ def command(detach: bool, as_json: bool) -> None:
     In the foreground, Ctrl-C stops everything. What an earlier control plane left running is adopted.
     """
     place = Place(workspace=find())
+    _warn(place)
     if not detach:
         from rung.control.__main__ import main
 
@@ -34,8 +35,12 @@ def command(detach: bool, as_json: bool) -> None:
             raise SystemExit(code)
         return
     control = Control(place)
-    if not _answers(control):
-        _start(place, control)
+    if not _answers(control) and not _leads(place, control):
+        if as_json:
+            print_json({"standing_by": True})
+        else:
+            click.echo("standing by: another control plane leads, and this one goes on when it is gone")
+        return
     address = control.address()
     if as_json:
         print_json({"control": address.url, "gateway": address.gateway, "pid": address.pid})
@@ -43,7 +48,23 @@ def command(detach: bool, as_json: bool) -> None:
         click.echo(f"up: consumers use {address.gateway}; the control plane is {address.url}, process {address.pid}")
 
 
-def _start(place: Place, control: Control) -> None:
+def _warn(place: Place) -> None:
+    """Say what others can reach without a key."""
+    from rung.control._edge import open_services
+
+    settings = place.workspace.settings()
+    for name in open_services(settings, place.workspace.services()):
+        click.echo(
+            f"warning: whoever reaches {settings.listen.gateway} may ask {name}: set api_keys = true in "
+            f"[services.{name}] of rung.toml, and make keys with `rung consumer create`",
+            err=True,
+        )
+
+
+def _leads(place: Place, control: Control) -> bool:
+    """Start a control plane; tell whether it leads, or stands by for another that the registry knows."""
+    from rung.control._lead import STANDING_BY
+
     place.make()
     argv = [sys.executable, "-m", "rung.control", "--workspace", str(place.workspace.root)]
     before = place.log.stat().st_size if place.log.exists() else 0
@@ -57,10 +78,13 @@ def _start(place: Place, control: Control) -> None:
             with place.log.open() as log_text:
                 log_text.seek(before)
                 said = [line for line in log_text.read().splitlines() if line.strip()]
+            if process.poll() is None and any(STANDING_BY in line for line in said):
+                return False
             raise UnavailableError(
                 f"the control plane did not start: {said[-1] if said else 'it said nothing'}", hint=f"see {place.log}"
             )
         time.sleep(0.05)
+    return True
 
 
 def _answers(control: Control, *, pid: int | None = None) -> bool:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from rung.control._papers import read_ab_test
+from rung.control._parameters import Major, ServiceName  # noqa: TC001  FastAPI resolves them at run time
 from rung.errors import ConflictError, NotFoundError
 from rung.lifecycle import State
 from rung.schema import ABTest
@@ -31,12 +32,12 @@ def add_analysis(router: APIRouter, platform: Platform) -> None:
     """Add the routes of analyses to the API."""
 
     @router.get("/majors/{service}/{major}/units")
-    def units(service: str, major: int, metric: str | None = None) -> dict[str, Any]:
+    def units(service: ServiceName, major: Major, metric: str | None = None) -> dict[str, Any]:
         """Give the newest units of a major with their outcomes, and the A/B test that it declares."""
         return units_of(platform, service, major, metric)
 
     @router.get("/majors/{service}/{major}/rewards")
-    def rewards(service: str, major: int) -> dict[str, Any]:
+    def rewards(service: ServiceName, major: Major) -> dict[str, Any]:
         """Give the rewards of the newest A/B test or bandit of a major, each with arm and propensity."""
         return rewards_of(platform, service, major)
 

@@ -6,6 +6,7 @@ for what should run; what runs already is left alone.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sys
@@ -118,8 +119,17 @@ class Servers:
         """Where the collector listens."""
         return f"unix:{self.place.socket(COLLECTOR)}"
 
-    def server_command(self, name: RevisionName, bundle: Bundle, python: Path) -> local.Command:
-        """Say how to start a revision's server, in its own environment and source snapshot."""
+    def server_command(
+        self, name: RevisionName, bundle: Bundle, python: Path, *, bundles: Mapping[str, str]
+    ) -> local.Command:
+        """Say how to start a revision's server, in its own environment and source snapshot.
+
+        Args:
+            name: The revision.
+            bundle: Of the revision.
+            python: Of its environment.
+            bundles: Digests of the bundles that are what was signed, by revision.
+        """
         serving = Infrastructure.model_validate(bundle.infrastructure).serving
         metrics = self.place.sockets / f"{name}.metrics"
         argv = (
@@ -139,6 +149,7 @@ class Servers:
                 **thread_limits(threads),
                 "RUNG_LOG": str(self.place.predictions),
                 "RUNG_UNIT_HEADER": bundle.unit_header,
+                "RUNG_BUNDLES": json.dumps(bundles),
                 "PROMETHEUS_MULTIPROC_DIR": str(metrics),
             },
             log=self.place.revision(name) / "server.log",

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rung.serving._handler import Handler
 
 _TEMPLATE = "#/components/schemas/{model}"
-_PROBLEM = {
+PROBLEM = {
     "type": "object",
     "description": "Problem details, RFC 9457",
     "properties": {
@@ -46,7 +46,7 @@ def describe_routes(app: FastAPI, handlers: Iterable[Handler]) -> None:
                 [pair for handler in routes for pair in _models(handler)], ref_template=_TEMPLATE
             )
             schemas = document.setdefault("components", {}).setdefault("schemas", {})
-            schemas.update({"Problem": _PROBLEM, **definitions.get("$defs", {})})
+            schemas.update({"Problem": PROBLEM, **definitions.get("$defs", {})})
             for handler in routes:
                 instance, parameters, prediction = (references[pair] for pair in _models(handler))
                 operation = document["paths"][f"/{handler.route}"]["post"]
