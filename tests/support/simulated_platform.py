@@ -24,10 +24,11 @@ from simulated_clock import SimulatedClock
 from rung.control._agreement import Agreement as Answers
 from rung.control._bandits import Bandits
 from rung.control._deploy import Deployments
+from rung.control._fence import Fence
 from rung.control._platform import Platform
 from rung.control.place import Place
 from rung.control.servers import COLLECTOR, GATEWAY
-from rung.errors import GatewayError, UnavailableError
+from rung.errors import GatewayError, LeaseLostError, UnavailableError
 from rung.gateway import Routing
 from rung.lake._arms import ArmSums, Comparison, OutcomeCounts
 from rung.lake._health import Health
@@ -146,7 +147,9 @@ class Faults:
         if threading.current_thread() is not threading.main_thread():
             return
         self.writes += 1
-        if self.is_replaced or self.is_down:
+        if self.is_replaced:
+            raise LeaseLostError("another control plane leads (the registry says so)")
+        if self.is_down:
             raise UnavailableError("the registry did not take the change (the world says so)")
         if self.writes == self.dies_before:
             raise DiedError
@@ -189,7 +192,7 @@ class World:
     def end_stopping(self) -> set[str]:
         """Let servers that were told to stop come to their end."""
         for thread in threading.enumerate():
-            if thread.name.startswith("stop "):
+            if thread.name.startswith(("stop ", "shipping")):
                 thread.join()
         ended, self.stopping = self.stopping, set()
         for name in ended:
@@ -227,11 +230,12 @@ class ControlPlane:
     def begin(cls, world: World) -> ControlPlane:
         """Wire it as production does, then put the world in place of what it would start or ask."""
         faults = Faults()
-        platform = Platform.open(world.place, gateway_port=4780)
-        registry: Any = platform.registry
+        registry: Any = open_registry(world.place.workspace.state)
+        fence = Fence(world.place.token_file)
+        platform = Platform.open(world.place, registry=registry, fence=fence, gateway_port=4780)
         original = registry._write  # noqa: SLF001  every change of the registry goes through it
         registry._write = lambda: faults.write(original)  # noqa: SLF001  as above
-        return cls(world=world, faults=faults, platform=_in_world(platform, world))
+        return cls(world=world, faults=faults, platform=_in_world(platform, world, faults))
 
     @property
     def registry(self) -> Registry:
@@ -267,7 +271,7 @@ class ControlPlane:
             self.platform.loop.route()
 
 
-def _in_world(platform: Platform, world: World) -> Platform:
+def _in_world(platform: Platform, world: World, faults: Faults) -> Platform:
     lake: Any = SimulatedLake(world, platform.registry)
     deployments = _SimulatedDeployments(
         **{one.name: getattr(platform.deployments, one.name) for one in dataclasses.fields(platform.deployments)}
@@ -282,7 +286,8 @@ def _in_world(platform: Platform, world: World) -> Platform:
     promotions.experiments.bandits = Bandits(platform.registry, lake)
     loop = platform.loop
     loop.deployments, loop.lake = deployments, lake
-    loop.gateway = SimulatedGateway(world)  # type: ignore[assignment]  # the world's
+    loop.overuse.deployments = deployments
+    loop.gateway = SimulatedGateway(world, faults)  # type: ignore[assignment]  # the world's
     return dataclasses.replace(platform, deployments=deployments, lake=lake)
 
 
@@ -301,7 +306,10 @@ class _SimulatedDeployments(Deployments):
         ready, because = self.servers.is_ready(str(name))
         return _AGREED if ready else because
 
-    def _measure(self, name: RevisionName) -> None:
+    def verify(self, name: RevisionName, *, contents: bool = False) -> dict[str, str]:  # noqa: ARG002  as the real one
+        return {}
+
+    def memory(self, name: RevisionName) -> None:
         del name
 
 
@@ -348,7 +356,7 @@ class SimulatedServers:
         """Say how to start the collector."""
         return COLLECTOR
 
-    def server_command(self, name: RevisionName, bundle: Bundle, python: Path) -> object:
+    def server_command(self, name: RevisionName, bundle: Bundle, python: Path, **_: object) -> object:
         """Say how to start a server."""
         return name, bundle, python
 
@@ -358,6 +366,12 @@ class SimulatedGateway:
     """Takes a routing only when whoever takes over answers, as the real one does."""
 
     world: World
+    faults: Faults
+    """Of the control plane that asks it."""
+
+    def renew(self) -> bool:
+        """Look at its certificate: it has none."""
+        return False
 
     def ready(self) -> bool:
         """Tell whether it takes requests."""
@@ -366,6 +380,8 @@ class SimulatedGateway:
     def apply(self, routing: Routing) -> str:
         """Route like this from now on."""
         world = self.world
+        if self.faults.is_replaced:
+            raise LeaseLostError("another control plane leads (the fence says so)")
         held = {one.name: set(one.answering) for one in world.routing.productions}
         for production in routing.productions:
             for name in set(production.answering) - held.get(production.name, set(production.answering)):
