@@ -12,15 +12,16 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 
-def write(chain: Path, key: Path, *, name: str = "rung") -> None:
+def write(chain: Path, key: Path, *, name: str = "rung", addresses: Sequence[str] = ("127.0.0.1",)) -> None:
     """Write a certificate and its key."""
     private = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     now = dt.datetime.now(dt.UTC)
-    hosts = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+    hosts = [x509.DNSName("localhost"), *(x509.IPAddress(ipaddress.ip_address(one)) for one in addresses)]
     certificate = (
         x509.CertificateBuilder()
         .subject_name(subject)
