@@ -143,7 +143,7 @@ def read_run(folder: Path) -> RunRecord:
         return RunRecord.from_json(json.loads(path.read_bytes()))
     except FileNotFoundError:
         raise NotFoundError(f"there is no run {folder.name!r}", hint="`rung runs list` names them") from None
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise IntegrityError(f"{path} is not the record of a run ({error})", hint="`rung doctor` tells more") from error
 
 
