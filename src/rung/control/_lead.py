@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 LEASE_S = 10.0
 """A leader that is gone is replaced after that."""
 
+STANDING_BY = "standing_by"
+"""What the log says then."""
+
 _RENEW_S = LEASE_S / 4
 _LOOK_S = 0.5
 _FENCE_S = 2.0  # that a leader which lost its lease may take to finish one file
@@ -80,7 +83,7 @@ class Lead:
                     raise
                 _log.warning("registry_away", error=str(error))
             if not self.has_waited and last is not None:
-                _log.info("standing_by", leader=told(last), takes_over_after_s=LEASE_S)
+                _log.info(STANDING_BY, leader=told(last), takes_over_after_s=LEASE_S)
                 self.has_waited = True
             if stop.wait(_LOOK_S) or time.monotonic() > deadline:
                 return False
