@@ -112,8 +112,11 @@ def _extract_commit(root: Path, target: Path, commit: str) -> None:
     archive = subprocess.run(["git", "archive", commit], cwd=root, capture_output=True, check=False)
     if archive.returncode != 0:
         raise WorkspaceError(f"git archive failed: {archive.stderr.decode(errors='replace').strip()}")
-    with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as tar:
-        tar.extractall(target, filter="data")
+    try:
+        with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as tar:
+            tar.extractall(target, filter="data")
+    except tarfile.FilterError as error:
+        raise _leads_out(root, error.tarinfo.name) from error
 
 
 def _copy_tree(root: Path, target: Path) -> None:
@@ -121,5 +124,14 @@ def _copy_tree(root: Path, target: Path) -> None:
     names = subprocess.run(ask, cwd=root, capture_output=True, check=True).stdout.decode().split("\0")
     for name in filter(None, names):
         if (root / name).is_file():
+            if not (root / name).resolve().is_relative_to(root.resolve()):
+                raise _leads_out(root, name)
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(root / name, target / name)
+
+
+def _leads_out(root: Path, name: str) -> WorkspaceError:
+    return WorkspaceError(
+        f"{name} leads out of {root}: what is deployed is what the repository holds",
+        hint="replace the link by what it names, or take it out of git",
+    )
