@@ -136,6 +136,22 @@ def test_ended_attempt_moves_nothing() -> None:
         assert Held.by(registry) == before
 
 
+@pytest.mark.parametrize("order", [("tear_down", "promote"), ("promote", "tear_down")])
+def test_teardown_and_promotion_at_once_leave_no_attempt_behind(order: tuple[str, str]) -> None:
+    with lifecycle("plain") as machine:
+        machine.operate(("abort", 0))
+        machine.operate(("revive", 0))
+        machine.two_operators_act_at_once(first=(order[0], 0), second=(order[1], 0))
+
+
+def test_expiry_and_promotion_at_once_leave_no_attempt_behind() -> None:
+    with lifecycle("plain") as machine:
+        machine.operate(("abort", 0))
+        machine.operate(("revive", 0))
+        machine.time_passes(minutes=40 * 24 * 60)
+        machine.operator_acts_in_the_middle(deed=("promote", 0), minutes=0, write=2)
+
+
 def test_time_that_passes_ends_a_pause_with_the_test() -> None:
     with lifecycle("plain") as machine:
         machine.operate(("pause", 0))

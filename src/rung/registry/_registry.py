@@ -209,10 +209,13 @@ class Registry(Attempts, Access, Consumers, Leading, Schema):
             fields: Further columns, and `data` for the event.
 
         Raises:
-            ConflictError: The table has no such move from the state that it is in.
+            ConflictError: The table has no such move from the state that it is in, or a promotion of it has begun
+                meanwhile, which `reject` ends.
         """
         data = fields.pop("data", {})
         with self._write() as connection:
+            if to is State.TORN_DOWN:
+                steps.check_unpromoted(connection, name)
             steps.move(connection, name, to, because=because, actor=actor, data=data, fields=fields)
 
     def set_environment(self, name: RevisionName, key: str) -> None:

@@ -108,6 +108,18 @@ def check_open(connection: Connection, promotion: Promotion) -> None:
         raise _has_ended(promotion)
 
 
+def check_unpromoted(connection: Connection, name: RevisionName) -> None:
+    """Refuse to take a revision away from an attempt that has just begun: the attempt would never end.
+
+    Raises:
+        ConflictError: It is being promoted.
+    """
+    table = tables.promotions
+    named = (table.c.service == name.service, table.c.major == name.major, table.c.minor == name.minor)
+    if connection.execute(select(table.c.id).where(*named, table.c.ended.is_(None))).first() is not None:
+        raise ConflictError(f"a promotion of {name} has begun", hint=f"`rung teardown {name}` again ends it")
+
+
 def set_gate(connection: Connection, promotion: Promotion, gate: Gate, *, because: str) -> None:
     """Keep that a gate is under way from now on.
 
