@@ -36,6 +36,7 @@ STANDING_BY = "standing_by"
 _RENEW_S = LEASE_S / 4
 _LOOK_S = 0.5
 _FENCE_S = 2.0  # that a leader which lost its lease may take to finish one file
+_OUTLIVED_S = 20.0  # that it may take to find out, and to end itself
 
 _log = structlog.get_logger("rung.control")
 
@@ -111,6 +112,8 @@ class Lead:
         if taken is None:
             return False
         self._close_fence(taken.token, last)
+        if last is not None and not last.is_released and _lives_here(last.holder):
+            threading.Thread(target=self._see_off, args=(last,), name="former leader", daemon=True).start()
         _log.info("leading", token=taken.token, after=None if last is None else told(last))
         if self.registry.is_shared:
             self._keeper = threading.Thread(target=self._keep, name="lease", daemon=True)
@@ -119,7 +122,7 @@ class Lead:
 
     def _is_gone(self, last: Lease) -> bool:
         """Tell whether the holder is known to be dead; with SQLite whoever has the workspace's lock knows."""
-        return not self.registry.is_shared or (not last.is_released and _has_died(last.holder))
+        return not self.registry.is_shared or (not last.is_released and _died_here(last.holder))
 
     def _check_place(self, last: Lease | None) -> None:
         """See that gateway and servers that run here can be adopted: their sockets lie beside their state folder."""
@@ -141,6 +144,12 @@ class Lead:
             if last is not None:
                 _kill(last.holder)
             self.fence.close_to_others(token, within_s=_FENCE_S)
+
+    def _see_off(self, last: Lease) -> None:
+        """End a former leader that stays frozen: it may hold the lock of a job, and it holds its port and memory."""
+        if not self._ended.wait(_OUTLIVED_S) and _lives_here(last.holder):
+            _log.warning("former_leader_killed", leader=told(last))
+            _kill(last.holder)
 
     def _keep(self) -> None:
         """Renew the lease until it is given back; while the database is away nobody else can take it either."""
@@ -180,17 +189,19 @@ def _here(spelt: str) -> dict[str, Any] | None:
     return found if (found["host"], found["boot"]) == (mine["host"], mine["boot"]) else None
 
 
-def _has_died(spelt: str) -> bool:
+def _died_here(spelt: str) -> bool:
+    return _here(spelt) is not None and not _lives_here(spelt)
+
+
+def _lives_here(spelt: str) -> bool:
     found = _here(spelt)
-    if found is None:
-        return False
-    process = local.find(int(found["pid"]))
-    return process is None or process.started != found["started"]
+    process = None if found is None else local.find(int(found["pid"]))
+    return process is not None and found is not None and process.started == found["started"]
 
 
 def _kill(spelt: str) -> None:
     found = _here(spelt)
-    if found is not None and not _has_died(spelt):
+    if found is not None and _lives_here(spelt):
         with suppress(ProcessLookupError):
             os.kill(int(found["pid"]), signal.SIGKILL)
 

@@ -39,12 +39,12 @@ _lead.LEASE_S = float(sys.argv[3])
 state = Path(sys.argv[1])
 lead = _lead.Lead(Place(workspace=Workspace(root=state.parent, state=state)), open_registry(state, sys.argv[2]))
 lead.take(threading.Event())
-with lead.fence.passed():
-    print("in the middle of a file", flush=True)
+with lead.fence.passed() if sys.argv[4:] else lead.fence.path.open():
+    print("leads", flush=True)
     time.sleep(60)
 """
 
-Start = "Callable[[float], subprocess.Popen[str]]"
+Start = "Callable[..., subprocess.Popen[str]]"
 
 
 @pytest.fixture
@@ -66,14 +66,14 @@ def registry(place: Place, url: str) -> Iterator[Registry]:
 
 @pytest.fixture
 def start(place: Place, url: str) -> Iterator[Start]:
-    """Start a process that leads, and is in the middle of writing a file of the gateway."""
+    """Start a process that leads, and may be in the middle of writing a file of the gateway."""
     begun: list[subprocess.Popen[str]] = []
 
-    def run(lease_s: float) -> subprocess.Popen[str]:
-        argv = [sys.executable, "-c", LEAD, str(place.workspace.state), url, str(lease_s)]
+    def run(lease_s: float, *more: str) -> subprocess.Popen[str]:
+        argv = [sys.executable, "-c", LEAD, str(place.workspace.state), url, str(lease_s), *more]
         begun.append(subprocess.Popen(argv, stdout=subprocess.PIPE, text=True))
         for line in begun[-1].stdout:  # its log comes first
-            if line == "in the middle of a file\n":
+            if line == "leads\n":
                 return begun[-1]
         pytest.fail("it ended")
 
@@ -158,12 +158,28 @@ def test_living_leader_is_waited_for(place: Place, registry: Registry, start: St
 
 def test_leader_frozen_within_a_file_is_ended(place: Place, registry: Registry, start: Start):
     """It holds the fence's lock and would hold it for ever; nothing of it may come after the new leader."""
-    process = start(0.5)
+    process = start(0.5, "within a file")
     os.kill(process.pid, signal.SIGSTOP)
     lead = Lead(place, registry)
     assert lead.take(threading.Event(), within_s=20)
     assert process.wait(5) == -signal.SIGKILL
     assert lead.fence.known() == registry.lease().token == 2
+    lead.give_back()
+
+
+@pytest.mark.parametrize("goes_on", [True, False], ids=["goes on", "stays frozen"])
+def test_former_leader_does_not_stay(
+    *, place: Place, registry: Registry, start: Start, goes_on: bool, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("rung.control._lead._OUTLIVED_S", 5.0 if goes_on else 0.2)
+    process = start(0.5)
+    os.kill(process.pid, signal.SIGSTOP)
+    lead = Lead(place, registry)
+    assert lead.take(threading.Event(), within_s=20)
+    if goes_on:
+        assert process.poll() is None
+        os.kill(process.pid, signal.SIGCONT)
+    assert process.wait(5) == (LeaseLostError.exit_code if goes_on else -signal.SIGKILL)
     lead.give_back()
 
 
