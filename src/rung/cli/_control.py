@@ -49,8 +49,8 @@ _PATIENCE_S = 60.0  # how long a watcher waits for a control plane that went awa
 class Control:
     """Calls of one control plane; found again when it was started anew."""
 
-    def __init__(self, place: Place | None = None) -> None:
-        self._remote = None if place is not None else _remote.chosen()
+    def __init__(self, place: Place | None = None, *, url: str | None = None) -> None:
+        self._remote = None if place is not None else url or _remote.chosen()
         self._place = None if self._remote is not None else place or Place(workspace=find())
         self._clients: dict[tuple[str, str | None], httpx2.Client] = {}
 

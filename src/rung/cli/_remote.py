@@ -19,12 +19,19 @@ def chosen() -> str | None:
     """Give the URL that the command was told; None for the workspace's own control plane.
 
     Raises:
-        CallError: It is no URL, or the token would travel in the clear.
+        CallError: As `checked`.
     """
     context = click.get_current_context(silent=True)
     url: str | None = None if context is None else context.find_root().params.get("control")
-    if not url:
-        return None
+    return checked(url) if url else None
+
+
+def checked(url: str) -> str:
+    """Hold a URL of a control plane against what is safe.
+
+    Raises:
+        CallError: It is no URL, or the token would travel in the clear.
+    """
     parts = urlsplit(url)
     if parts.scheme not in {"https", "http"} or not parts.hostname:
         raise CallError(f"{url!r} is no URL of a control plane", hint="write https://HOST:4700")
@@ -60,9 +67,7 @@ def _logged_in(url: str) -> str:
         if session is not None:
             keep_session(url, session)
     if session is None:
-        raise NotAuthenticatedError(
-            f"there is no token for {url}", hint=f"`rung --control {url} login`, or set RUNG_TOKEN"
-        )
+        raise NotAuthenticatedError(f"there is no token for {url}", hint=f"`rung login {url}`, or set RUNG_TOKEN")
     return session.token
 
 

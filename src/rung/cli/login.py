@@ -19,25 +19,25 @@ _TIMEOUT_S = 10.0
 _NOT_FOUND = 404
 
 
-@click.command(epilog="Example: rung --control https://rung.example.org:4700 login")
+@click.command(epilog="Example: rung login https://rung.example.org:4700")
+@click.argument("url", required=False)
 @click.option("--forget", is_flag=True, help="Forget the login instead.")
 @json_option
-def command(forget: bool, as_json: bool) -> None:
-    """Log in at a control plane elsewhere, through its OpenID Connect provider.
+def command(url: str | None, forget: bool, as_json: bool) -> None:
+    """Log in at a control plane elsewhere, through its OpenID Connect provider; by default at that of --control.
 
     Shows an address and a code to be confirmed in a browser, on any machine. The login is kept in a file that only you
     can read, and renewed while the provider allows it. At the machine of the workspace itself nobody logs in.
     """
-    url = _remote.chosen()
-    if url is None:
-        raise CallError("login where?", hint="rung --control https://HOST:4700 login, or set RUNG_CONTROL")
+    where = _remote.checked(url) if url else _remote.chosen()
+    if where is None:
+        raise CallError("there is no control plane named", hint="rung login https://HOST:4700, or set RUNG_CONTROL")
     if forget:
         from rung.access import forget_session
 
-        told = "is forgotten" if forget_session(url) else "was none"
-        click.echo(f"the login at {url} {told}")
+        click.echo(f"the login at {where} is forgotten" if forget_session(where) else f"there was no login at {where}")
         return
-    _log_in(url, as_json=as_json)
+    _log_in(where, as_json=as_json)
 
 
 def _log_in(url: str, *, as_json: bool) -> None:
@@ -49,12 +49,14 @@ def _log_in(url: str, *, as_json: bool) -> None:
     code = begin_login(provider)
     _show(code)
     keep_session(url, end_login(provider, code))
-    me: dict[str, Any] = Control().get("/me")
+    me: dict[str, Any] = Control(url=url).get("/me")
     if as_json:
         print_json(me)
         return
     roles = ", ".join(f"{grant['role']} of {grant['service']}" for grant in me["grants"])
     click.echo(f"you are {me['actor']}: {roles.replace('of *', 'of all services')}")
+    if _remote.chosen() != url:
+        click.echo(f"set RUNG_CONTROL={url}, and commands ask it", err=True)
 
 
 def _show(code: DeviceCode) -> None:

@@ -95,7 +95,7 @@ def test_certificate_must_be_trusted(platform: LivePlatform):
 def test_missing_token_is_told(platform: LivePlatform):
     error = elsewhere(platform, "status", expect=2, **trusted(platform))["error"]
     assert error["code"] == "not_authenticated"
-    assert f"rung --control {platform.address.url} login" in error["hint"]
+    assert f"rung login {platform.address.url}" in error["hint"]
 
 
 def test_nobody_speaks_without_encryption(platform: LivePlatform):
@@ -127,7 +127,7 @@ def test_login_opens_it_from_elsewhere(platform: LivePlatform, provider: LoginPr
 def test_login_is_renewed_before_it_is_over(platform: LivePlatform, provider: LoginProvider):
     soon = {"id_token": provider.token(), "expires_in": 30, "refresh_token": "again"}
     provider.answers = [soon, {"id_token": provider.token(), "expires_in": 600}]
-    elsewhere(platform, "login", **trusted(platform))
+    elsewhere(platform, "login", platform.address.url, **trusted(platform))
     assert provider.renewals[-1] == "again"
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 from docs_pages import PAGES, ROOT
 
+from rung.access import LEAST
 from rung.errors import BrokenError, CallError, RungError, UnavailableError
 from rung.lifecycle import MOVES, State
 from rung.settings import Listen, Login, Policy, Settings
@@ -88,6 +89,14 @@ def test_operations_page_names_every_variable():
     used = {name for path in sources for name in re.findall(r'"(RUNG_[A-Z_]+[A-Z])"', path.read_text())}
     told = set(re.findall(r"`(RUNG_[A-Z_]+)`", (ROOT / "docs" / "operations.md").read_text()))
     assert told == used
+
+
+def test_security_page_has_the_roles():
+    text = (ROOT / "docs" / "security.md").read_text()
+    table = text.partition("| action | least role | what it is |")[2].partition("\n\n")[0]
+    assert dict(re.findall(r"^\| `(\w+)` \| `(\w+)` \|", table, re.MULTILINE)) == {
+        str(action): str(role) for action, role in LEAST.items()
+    }
 
 
 def test_exit_statuses_are_those_of_the_errors():
