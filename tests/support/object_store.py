@@ -126,6 +126,10 @@ def faults_before(store: ObjectStore) -> Iterator[Faults]:
             body = self.rfile.read(int(self.headers.get("content-length", 0)))
             faults.seen.append(f"{self.command} {self.path}")
             fault = faults.fault(self.command, self.path)
+            with contextlib.suppress(ConnectionError):  # a client that was killed does not wait for its answer
+                self._serve(body, fault)
+
+        def _serve(self, body: bytes, fault: str | None) -> None:
             if fault != "before":
                 connection = http.client.HTTPConnection("127.0.0.1", faults.to, timeout=30)
                 connection.request(self.command, self.path, body=body, headers=dict(self.headers))

@@ -21,6 +21,7 @@ from rung.lake import (
     _health,
     _ledger,
     _lines,
+    _move,
     _outcomes,
     _requests,
     _rewards,
@@ -105,6 +106,18 @@ class Lake:
                 f"the lake {self.root} does not take {stream} ({str(error)[:200].splitlines()[0]})",
                 hint="nothing is lost: they are in the logs, and the next try takes them",
             ) from error
+
+    def adopt(self, folder: Path) -> list[str]:
+        """Move the tables of a folder here, when this lake is in an object store; name those that were moved.
+
+        Raises:
+            ConflictError: There is another table of that name.
+            UnavailableError: The object store does not take them.
+        """
+        if "://" not in self.root:
+            return []
+        with _ship.locked(self.logs):
+            return _move.move(folder, self.root, [*self.tables, "quarantine"])
 
     def capture(self, scratch: Path) -> _capture.Capture:
         """Tell what the lake holds at one instant, for a backup; nothing is shipped meanwhile.

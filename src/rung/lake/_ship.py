@@ -77,7 +77,12 @@ class _LogFile:
         return self.path.name
 
     def read(self, budget: int) -> _Piece | None:
-        """Take the next whole lines, about as many bytes as the budget; None when there are none."""
+        """Take the next whole lines, about as many bytes as the budget; None when there are none.
+
+        A file that came back from a backup may be shorter than what the table has of it since: then there are none.
+        """
+        if self.offset >= self.size:
+            return None
         with self.path.open("rb") as file:
             file.seek(self.offset)
             data = file.read(min(budget, self.size - self.offset))
@@ -182,7 +187,7 @@ def _quarantine(bad: pl.DataFrame, quarantine: Table, ends: dict[str, int]) -> i
 
 
 def _remove_finished(files: list[_LogFile], table: Table, quarantine: Table) -> None:
-    done = [file for file in files if file.finished and file.offset == file.size]
+    done = [file for file in files if file.finished and file.offset >= file.size]
     if not done:
         return
     table.settle()
@@ -194,5 +199,5 @@ def _remove_finished(files: list[_LogFile], table: Table, quarantine: Table) -> 
 def _remove(log: _LogFile) -> None:
     """Remove the file unless a writer has it: one that has just made it knows by the lock that it must make another."""
     with log.path.open("rb") as file:
-        if _try_lock(file.fileno()) and os.fstat(file.fileno()).st_size == log.offset:
+        if _try_lock(file.fileno()) and os.fstat(file.fileno()).st_size <= log.offset:
             log.path.unlink()

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from object_store import Faults, ObjectStore, faults_before
 
-from rung.errors import UnavailableError
+from rung.errors import ConflictError, UnavailableError
 from rung.lake import Lake
 from rung.lake.log import PREDICTIONS
 from rung.objects import open_objects
@@ -86,6 +86,49 @@ def test_table_made_anew_is_known(remote: Lake, writer_class: Callable[[Lake], W
     remote.ship()
     other.close()
     assert remote.predictions().collect()["unit"].to_list() == ["b"]
+
+
+def test_tables_of_a_folder_move(remote: Lake, writer_class: Callable[[Lake], Writer], tmp_path: Path):
+    local = Lake(tmp_path / "lake", logs=remote.logs)
+    writer = writer_class(local)
+    for unit in ("a", "b"):
+        writer.predict(unit, "incumbent")
+        writer.measure(1.0, unit=unit)
+        local.ship()
+    writer.predict("c", "incumbent")
+    assert remote.adopt(tmp_path / "lake") == ["predictions", "outcomes"]
+    assert remote.adopt(tmp_path / "lake") == []
+    remote.ship()
+    writer.close()
+    assert remote.predictions().collect()["unit"].sort().to_list() == ["a", "b", "c"]
+    assert remote.outcomes().collect()["unit"].sort().to_list() == ["a", "b"]
+
+
+def test_half_a_move_is_gone_on_with(
+    remote: Lake, writer_class: Callable[[Lake], Writer], storage: str, tmp_path: Path
+):
+    local = Lake(tmp_path / "lake", logs=tmp_path / "other")
+    writer = writer_class(local)
+    for unit in ("a", "b"):
+        writer.predict(unit, "incumbent")
+        local.ship()
+    writer.close()
+    objects, log = open_objects(storage), tmp_path / "lake" / "predictions" / "_delta_log"
+    objects.upload(f"lake/predictions/_delta_log/{0:020}.json", log / f"{0:020}.json")
+    remote.adopt(tmp_path / "lake")
+    assert remote.predictions().collect()["unit"].sort().to_list() == ["a", "b"]
+
+
+def test_other_tables_are_not_mixed(remote: Lake, writer_class: Callable[[Lake], Writer], tmp_path: Path):
+    local = Lake(tmp_path / "lake", logs=tmp_path / "other")
+    for lake in (remote, local):
+        writer = writer_class(lake)
+        writer.predict("a", "incumbent")
+        writer.close()
+        lake.ship()
+    with pytest.raises(ConflictError, match="is another table"):
+        remote.adopt(tmp_path / "lake")
+    assert local.count() == remote.count() == 1
 
 
 @pytest.fixture

@@ -92,6 +92,19 @@ def test_a_torn_line_waits_for_its_writer(lake: Lake, writer: Writer):
     assert not path.exists()
 
 
+def test_a_log_from_before_adds_nothing(lake: Lake, writer: Writer):
+    writer.predict("a", "incumbent")
+    path = next(lake.logs.glob("predictions-*"))
+    before = path.read_bytes()
+    writer.predict("b", "incumbent")
+    writer.close()
+    lake.ship()
+    path.write_bytes(before)  # as a backup brings it back that was made before the second line
+    assert lake.ship() == Shipped()
+    assert not path.exists()
+    assert lake.count() == 2
+
+
 def test_small_batches_ship_everything(tmp_path: Path):
     lake = Lake(tmp_path, batch_bytes=100)
     log = AppendLog(lake.logs, OUTCOMES)
