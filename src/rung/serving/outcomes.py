@@ -70,6 +70,7 @@ def create_app(log: AppendLog) -> Starlette:
     async def keep(request: Request) -> Response:
         try:
             outcomes = _read(await _body(request))
+            _check_key(request, outcomes)
             received = time.time_ns() // 1_000
             await run_in_threadpool(log.append_durable, b"".join(_line(outcome, received) for outcome in outcomes))
         except ProblemError as problem:
@@ -96,6 +97,13 @@ async def _body(request: Request) -> bytes:
         if len(body) > _MAX_BODY_BYTES:
             raise ProblemError(status=413, detail=f"the body has more than {_MAX_BODY_BYTES:,} bytes")
     return body
+
+
+def _check_key(request: Request, outcomes: list[Outcome]) -> None:
+    """Refuse what the key is not for; the gateway tells it, and takes a consumer's own such header away."""
+    only = request.headers.get("x-rung-consumer-service")
+    if only is not None and any(outcome.service != only for outcome in outcomes):
+        raise ProblemError(status=403, detail=f"the key in the header x-api-key is for {only} alone")
 
 
 def _read(body: bytes) -> list[Outcome]:
