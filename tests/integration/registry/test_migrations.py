@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 RELEASED = Path(__file__).parent / "released"
-"""The registry as each schema holds it: made by the Rung of that time, or by a downgrade to it."""
+"""The registry as each schema holds it: made by the Rung of that time, or by a downgrade to it.
+
+A new migration adds its own: `rung db load` the newest one, use what the migration brings, `rung db dump`.
+"""
 
 EMPTY = pytest.mark.parametrize("url", ["sqlite", "postgresql, nothing"], indirect=True)
 FILE = pytest.mark.parametrize("url", ["sqlite"], indirect=True)
@@ -104,7 +107,7 @@ def test_every_migration_goes_down_and_up_again(tmp_path: Path, url: str | None)
         assert registry.check().problems == ()
 
 
-@pytest.mark.parametrize("version", sorted(path.stem for path in RELEASED.glob("*.jsonl")))
+@pytest.mark.parametrize("version", versions())
 def test_every_released_schema_is_upgraded(tmp_path: Path, registry: Registry, version: str):
     """What was kept by an older Rung is read by this one, and goes back as it was."""
     released = RELEASED / f"{version}.jsonl"

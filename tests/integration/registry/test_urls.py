@@ -66,6 +66,18 @@ def test_other_tables_of_the_database_are_left_alone(tmp_path: Path, postgresql:
     assert postgresql.execute("SELECT id FROM customers", name) == [(1,)]
 
 
+def test_registry_may_have_a_schema_of_its_own(tmp_path: Path, postgresql: PostgresServer):
+    url = postgresql.database(migrated=False)
+    name = url.partition("?")[0].rpartition("/")[2]
+    for shop in ("one", "two"):
+        postgresql.execute(f"CREATE SCHEMA {shop}", name)
+        with open_registry(tmp_path / shop, f"{url}&options=-csearch_path%3D{shop}") as registry:
+            registry.record_event("note", shop, because="it was noted", actor="ada")
+            assert registry.check().problems == ()
+            assert [event.subject for event in registry.events()] == [shop]
+            assert registry.dump(tmp_path / f"{shop}.jsonl").rows["events"] == 1
+
+
 def test_driver_is_imported_only_for_a_server(tmp_path: Path):
     script = (
         "import sys; from pathlib import Path; from rung.registry import open_registry\n"

@@ -6,12 +6,15 @@ import hashlib
 import json
 import sqlite3
 import subprocess
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from rung.registry import open_registry
+
 if TYPE_CHECKING:
     from conftest import Place
+    from postgresql import PostgresServer
 
 MAIN = """
 from pydantic import BaseModel
@@ -84,11 +87,30 @@ def test_record_is_complete(toy: Place):
     assert [task.name for task in record.tasks] == ["load", "fit", "evaluate"]
 
 
+def kept(place: Place) -> list[dict[str, Any]]:
+    """Read the runs in the workspace's own registry."""
+    with sqlite3.connect(place.root / ".rung" / "registry.db") as registry:
+        return [json.loads(text) for (text,) in registry.execute("SELECT record FROM runs ORDER BY started")]
+
+
 def test_run_is_in_the_registry(toy: Place):
     records = [toy.train("toy"), toy.train("toy")]
-    with sqlite3.connect(toy.root / ".rung" / "registry.db") as registry:
-        kept = [json.loads(text) for (text,) in registry.execute("SELECT record FROM runs ORDER BY started")]
-    assert kept == [record.to_json() for record in records]
+    assert kept(toy) == [record.to_json() for record in records]
+
+
+def test_run_is_in_a_registry_on_a_server(toy: Place, postgresql: PostgresServer):
+    url = postgresql.database()
+    record = toy.train("toy", environment={"RUNG_REGISTRY": url})
+    with open_registry(toy.root / ".rung", url) as registry:
+        assert registry.runs() == [record.to_json()]
+    assert kept(toy) == []
+
+
+def test_run_with_a_given_id_is_left_to_the_giver(toy: Place):
+    """The control plane records a deployed training itself: the revision's environment knows no registry."""
+    nowhere = {"RUNG_RUN": "toy.v1.m0", "RUNG_REGISTRY": "postgresql://nowhere.invalid/shop"}
+    assert toy.train("toy", environment=nowhere).id == "toy.v1.m0"
+    assert kept(toy) == []
 
 
 def test_dirty_tree_is_kept_as_a_patch(toy: Place):
