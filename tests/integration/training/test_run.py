@@ -13,8 +13,9 @@ import pytest
 from rung.registry import open_registry
 
 if TYPE_CHECKING:
-    from conftest import Place
     from postgresql import PostgresServer
+
+    from conftest import Place
 
 MAIN = """
 from pydantic import BaseModel
