@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import tomllib
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeAlias
 from urllib.parse import parse_qs, urlsplit
 
@@ -43,6 +44,16 @@ class Listen(_Declared):
     """File with the certificate chain, PEM, for both."""
     key: str | None = None
     """File with its private key, PEM."""
+
+    @field_validator("gateway")
+    @classmethod
+    def _is_address(cls, host: str) -> str:
+        if host != "localhost":
+            try:
+                ip_address(host)
+            except ValueError:
+                raise ValueError("it is an IP address, as 0.0.0.0") from None
+        return host
 
     @model_validator(mode="after")
     def _whole(self) -> Self:

@@ -53,6 +53,7 @@ BAD = {
     "another store": (b'storage = "https://bucket"', "storage = 'https:", "it is s3://BUCKET"),
     "half a certificate": (b'[listen]\nkey = "k"', "listen", "certificate and key are set together"),
     "open without one": (b'[listen]\ngateway = "0.0.0.0"', "listen", "beyond loopback, set certificate and key"),
+    "no address": (b'[listen]\ngateway = "example.org"', "listen.gateway = 'example.org'", "it is an IP address"),
     "no policy": (b'[services.a]\npromotion = "yes"', "services.a.promotion = 'yes'", "'manual', 'approve' or 'auto'"),
 }
 

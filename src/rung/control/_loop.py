@@ -60,6 +60,8 @@ class Loop:
 
     def run(self) -> None:
         """Look again until `end` is called."""
+        if self.deployments.servers.running(GATEWAY) is not None and self.gateway.is_outdated():
+            _log.warning("gateway_outdated", hint="it was started for other settings: `rung down`, then `rung up`")
         while not self._end.is_set():
             self._guarded("tick_failed", self.tick)
             self._wake.wait(_TICK_S)
