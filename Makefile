@@ -7,7 +7,7 @@ TORCH ?= $(filter true,$(CI))
 INSTALL := $(UV) pip install --quiet --python $(BIN)/python
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format lint types imports lock clean bench-training bench-serving bench-soak bench-ab demo-ab faults
+.PHONY: help demo test check format lint types imports audit lock clean bench-training bench-serving bench-soak bench-ab demo-ab faults
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -71,6 +71,12 @@ bench-ab: $(VENV)/.dev ## simulate A/B tests and bandits against their bars, int
 
 faults: $(VENV)/.dev ## put every fault into a promotion under load, into build/bench/faults.json
 	$(BIN)/python benchmarks/faults/run.py
+
+audit: $(BIN)/uv requirements/audit.txt ## ask PyPI for known vulnerabilities of all that is pinned (needs the network)
+	$(UV) venv --quiet --allow-existing build/audit
+	$(UV) pip install --quiet --python build/audit/bin/python --require-hashes -r requirements/audit.txt
+	build/audit/bin/pip-audit --strict --progress-spinner off --disable-pip --require-hashes -r requirements/base.txt \
+		-r requirements/demo.txt -r requirements/dev.txt
 
 lock: $(BIN)/uv ## make requirements/*.txt anew from the ranges in pyproject.toml
 	tools/lock $(UV)
