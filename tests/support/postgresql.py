@@ -10,6 +10,7 @@ import os
 import shutil
 import signal
 import tempfile
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -101,5 +102,7 @@ def _end(server: Any) -> None:
     """End the server at once: nothing in it is kept."""
     postmaster = psutil.Process(server.get_pid())
     postmaster.send_signal(signal.SIGQUIT)
-    with contextlib.suppress(psutil.TimeoutExpired):
-        postmaster.wait(10)
+    deadline = time.monotonic() + 10
+    with contextlib.suppress(psutil.NoSuchProcess):
+        while postmaster.status() != psutil.STATUS_ZOMBIE and time.monotonic() < deadline:
+            time.sleep(0.05)

@@ -24,7 +24,11 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Engine
 
 _WRITERS: Final = 0x52756E67  # names the lock of PostgreSQL that every writer of a registry takes; "Rung"
+_LIMITS: Final = text(
+    "SELECT set_config('lock_timeout', :wait, true), set_config('idle_in_transaction_session_timeout', :idle, true)"
+)
 _CONNECT_S: Final = 5
+_IDLE_MS: Final = BUSY_MS // 2  # that a writer may do nothing: one that is frozen must not keep all others waiting
 _SILENT_S: Final = 10  # after which a server that acknowledges nothing is given up
 
 
@@ -114,9 +118,10 @@ class Postgresql:
 
     @contextmanager
     def writing(self, connection: Connection) -> Iterator[None]:
-        """Wait for the lock of writers, as long as SQLite would."""
+        """Wait for the lock of writers, as long as SQLite would; the server undoes a writer that is frozen or gone."""
+        limits = {"wait": str(BUSY_MS), "idle": str(_IDLE_MS)}
         with connection.begin():
-            connection.execute(text("SELECT set_config('lock_timeout', :wait, true)"), {"wait": str(BUSY_MS)})
+            connection.execute(_LIMITS, limits)
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _WRITERS})
             yield
 

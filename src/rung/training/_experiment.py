@@ -324,8 +324,8 @@ def _as_json(text: str) -> Any:
 def register(workspace: Workspace, record: RunRecord) -> None:
     """Keep a run in the storage, then in the registry where that is installed: a revision's environment has none.
 
-    A run whose id was given (`RUNG_RUN`) is put on record by whoever gave it: the control plane, which alone knows where
-    the registry is, or a reproduction, which is compared and thrown away.
+    A run whose id was given (`RUNG_RUN`) is put on record by whoever gave it: the control plane, which alone knows
+    where the registry is, or a reproduction, which is compared and thrown away.
 
     Raises:
         UnavailableError: The storage or the registry does not take it; the run's folder has all of it.

@@ -39,7 +39,8 @@ _lead.LEASE_S = float(sys.argv[3])
 state = Path(sys.argv[1])
 lead = _lead.Lead(Place(workspace=Workspace(root=state.parent, state=state)), open_registry(state, sys.argv[2]))
 lead.take(threading.Event())
-with lead.fence.passed() if sys.argv[4:] else lead.fence.path.open():
+where = {"": lead.fence.path.open, "file": lead.fence.passed, "write": lead.registry._write}[sys.argv[4]]
+with where():
     print("leads", flush=True)
     time.sleep(60)
 """
@@ -66,11 +67,11 @@ def registry(place: Place, url: str) -> Iterator[Registry]:
 
 @pytest.fixture
 def start(place: Place, url: str) -> Iterator[Start]:
-    """Start a process that leads, and may be in the middle of writing a file of the gateway."""
+    """Start a process that leads, and may be within a file of the gateway or within a write to the registry."""
     begun: list[subprocess.Popen[str]] = []
 
-    def run(lease_s: float, *more: str) -> subprocess.Popen[str]:
-        argv = [sys.executable, "-c", LEAD, str(place.workspace.state), url, str(lease_s), *more]
+    def run(lease_s: float, within: str = "") -> subprocess.Popen[str]:
+        argv = [sys.executable, "-c", LEAD, str(place.workspace.state), url, str(lease_s), within]
         begun.append(subprocess.Popen(argv, stdout=subprocess.PIPE, text=True))
         for line in begun[-1].stdout:  # its log comes first
             if line == "leads\n":
@@ -158,12 +159,22 @@ def test_living_leader_is_waited_for(place: Place, registry: Registry, start: St
 
 def test_leader_frozen_within_a_file_is_ended(place: Place, registry: Registry, start: Start):
     """It holds the fence's lock and would hold it for ever; nothing of it may come after the new leader."""
-    process = start(0.5, "within a file")
+    process = start(0.5, "file")
     os.kill(process.pid, signal.SIGSTOP)
     lead = Lead(place, registry)
     assert lead.take(threading.Event(), within_s=20)
     assert process.wait(5) == -signal.SIGKILL
     assert lead.fence.known() == registry.lease().token == 2
+    lead.give_back()
+
+
+def test_leader_frozen_within_a_write_is_undone(place: Place, registry: Registry, start: Start):
+    process = start(0.5, "write")
+    os.kill(process.pid, signal.SIGSTOP)
+    lead = Lead(place, registry)
+    assert lead.take(threading.Event(), within_s=20)
+    os.kill(process.pid, signal.SIGCONT)
+    assert registry.lease().token == 2
     lead.give_back()
 
 

@@ -179,6 +179,22 @@ def test_server_that_is_down_is_told(registry: Registry, postgresql: PostgresSer
 
 
 @SERVER
+def test_writer_that_does_nothing_is_undone(registry: Registry, other: Registry, monkeypatch: pytest.MonkeyPatch):
+    """One that was frozen or cut off in the middle of a write keeps nobody from leading."""
+    monkeypatch.setattr("rung.registry._backends._IDLE_MS", 300)
+    lead(registry, ttl_s=0.1)
+
+    def write_slowly() -> None:
+        with registry._write() as connection:  # noqa: SLF001  the moment between a write and its commit
+            connection.exec_driver_sql("DELETE FROM leases")
+            assert lead(other, "b") == 2
+
+    with pytest.raises(UnavailableError, match="did not take the change"):
+        write_slowly()
+    assert other.lease().token == 2
+
+
+@SERVER
 def test_waiting_writer_gives_up(registry: Registry, other: Registry, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("rung.registry._backends.BUSY_MS", 100)
     with (
