@@ -1,7 +1,7 @@
 """For consumers: predictions through the gateway, and what came of them.
 
-Retries what may be repeated: a connection that broke, a 502 to 504. Every outcome carries an id, so one that is sent
-again counts once.
+Retries what may be repeated: a connection that broke, a 429, a 502 to 504. Every outcome carries an id, so one that is
+sent again counts once.
 
     with Client("http://127.0.0.1:4780") as client:
         answer = client.predict("housing", 1, [house], unit="customer-7")
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Answer", "Client"]
 
-_AGAIN = (502, 503, 504)
+_AGAIN = (429, 502, 503, 504)
 _WAITS_S = (0.1, 0.3, 1.0, 3.0, 5.0, 5.0, 5.0)  # before each further attempt
 _TOO_MANY_OR_WRONG = 400
 
@@ -53,15 +53,18 @@ class Client:
         url: The gateway.
         timeout_s: Seconds for one attempt.
         unit_header: Header that names the unit of an A/B test.
+        api_key: The consumer's key, where the service demands one.
     """
 
     url: str
     timeout_s: float = 10.0
     unit_header: str = "x-unit-id"
+    api_key: str | None = field(default=None, repr=False)
     _http: httpx2.Client = field(init=False)
 
     def __post_init__(self) -> None:
-        self._http = httpx2.Client(base_url=self.url, timeout=self.timeout_s, verify=verify(self.url))
+        key = {} if self.api_key is None else {"x-api-key": self.api_key}
+        self._http = httpx2.Client(base_url=self.url, timeout=self.timeout_s, headers=key, verify=verify(self.url))
 
     def __enter__(self) -> Self:
         return self

@@ -10,6 +10,9 @@ import pytest
 import tiny_service
 from live_platform import live_platform
 
+from rung.client import Client
+from rung.errors import CallError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -85,6 +88,15 @@ def test_limits_of_the_specification_hold_at_the_gateway(platform: LivePlatform)
     statuses = [ask(platform, key).status_code for _ in range(8)]
     assert statuses[-1] == 429
     assert set(statuses) <= {200, 429}
+
+
+def test_the_client_sends_the_key(platform: LivePlatform):
+    key = platform.ask("consumer", "create", "client", "--service", "tiny")["key"]
+    with Client(platform.gateway, api_key=key) as client:
+        client.report("tiny", "right", 1.0, unit="customer-2")
+        assert key not in repr(client)
+    with Client(platform.gateway) as client, pytest.raises(CallError, match="asks for a key"):
+        client.report("tiny", "right", 1.0, unit="customer-2")
 
 
 def test_names_of_consumers_are_checked(platform: LivePlatform):
