@@ -68,7 +68,7 @@ class Scene:
         return attempts[-1]["gate"] or "" if attempts else ""
 
     def next_answer(self, since: float, revision: str | None = None) -> float:
-        """Give the seconds from a moment (monotonic) until the next answer in production: of any, or of one revision."""
+        """Give the seconds from a moment (monotonic) to the next answer in production: of any, or of one revision."""
         seen = self._answers(revision)
         while self._answers(revision) == seen:
             time.sleep(0.005)

@@ -223,12 +223,15 @@ def through(
 
 
 def bad_candidate(platform: LivePlatform, name: str, before: str, after: str, *, x: int = 3) -> Row:
-    """Promote a candidate whose handler does wrong: it is torn down, and production does not notice."""
-    design = "replay=0," if x == _LIVE_X else ""
-    scene = begin(platform, design=design, handler=(before, after))
+    """Promote a candidate whose handler does wrong; with another x than 3, for what production alone asks.
+
+    It is torn down. What fails in production alone fails for those of the challenger's units that ask meanwhile.
+    """
+    is_live = x == _LIVE_X
+    scene = begin(platform, design="replay=0," if is_live else "", handler=(before, after))
     try:
         scene.consumers.x = x
-        return end(scene, name, expected=REJECTED)
+        return end(scene, name, expected=REJECTED, may_fail=is_live)
     finally:
         scene.consumers.stop()
         tiny_service.change(platform.root, after, before, file="serve/app.py")
@@ -303,8 +306,8 @@ def killed_at(step: str) -> Callable[[LivePlatform, str], Row]:
     return lambda platform, name: through(platform, name, kill_control_plane, at=step)
 
 
-def _bad(after: str) -> Callable[[LivePlatform, str], Row]:
-    return lambda platform, name: bad_candidate(platform, name, "offset = request.parameters.offset", after)
+def _bad(after: str, *, x: int = 3) -> Callable[[LivePlatform, str], Row]:
+    return lambda platform, name: bad_candidate(platform, name, "offset = request.parameters.offset", after, x=x)
 
 
 STORIES: dict[str, Callable[[LivePlatform, str], Row]] = {
@@ -319,7 +322,7 @@ STORIES: dict[str, Callable[[LivePlatform, str], Row]] = {
     "kill -9 of the collector": partial(through, do=kill_collector),
     "kill -9 of everything": partial(through, do=kill_everything, may_fail=True),
     "SIGSTOP of the control plane, 5 s": partial(through, do=freeze_control_plane),
-    "SIGSTOP of the challenger's server, 8 s": partial(through, do=freeze_challenger),
+    "SIGSTOP of the challenger's server, 8 s": partial(through, do=freeze_challenger, may_fail=True),
     "SIGSTOP of one worker, 3 s": partial(through, do=freeze_one_worker),
     "registry locked, 15 s": partial(through, do=lock_registry),
     "disk full, 5 s": full_disk,
@@ -330,10 +333,10 @@ STORIES: dict[str, Callable[[LivePlatform, str], Row]] = {
     "candidate raises": _bad("offset = 1 / 0"),
     "candidate answers NaN": _bad("offset = math.nan"),
     "candidate answers too few": _bad("offset = 0; request.instances.pop()"),
-    "candidate hangs": _bad("import time; offset = time.sleep(3600)"),
     "candidate leaks memory": leaking,
-    "candidate fails in production alone": lambda platform, name: bad_candidate(
-        platform, name, "== 666", f"== {_LIVE_X}", x=_LIVE_X
+    "candidate fails in production alone": _bad(f"offset = 0 / (request.instances[0].x != {_LIVE_X})", x=_LIVE_X),
+    "candidate hangs in production alone": _bad(
+        f"offset = 0.0 if request.instances[0].x != {_LIVE_X} else __import__('time').sleep(3600)", x=_LIVE_X
     ),
     "upgrade in the middle of an A/B test": upgraded,
 }
