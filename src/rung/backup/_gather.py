@@ -38,6 +38,8 @@ class Item:
     """It is never changed: with the same size it is the same file."""
     is_folder: bool = False
     """It is a folder, to be packed."""
+    is_needed: bool = False
+    """Without it the rest makes no sense."""
 
 
 def named_artifacts(dump: Path) -> tuple[set[str], set[str]]:
@@ -62,18 +64,15 @@ def artifacts(workspace: Workspace, digests: set[str]) -> Iterator[Item]:
     for digest in sorted(digests):
         path = store.path(digest)
         if path.is_file():
-            relative = path.relative_to(workspace.state).as_posix()
-            yield Item(path=relative, source=path, digest=digest, is_fixed=True)
+            yield Item(path=_relative(workspace, path), source=path, digest=digest, is_fixed=True)
 
 
 def runs(workspace: Workspace, known: dict[tuple[int, int], str]) -> Iterator[Item]:
     """Give the files of runs; artifacts among them are links, known by where they lie on the disk."""
     for path in sorted(workspace.runs.glob("*/*")):
         if path.is_file() and not _PASSED_OVER.fullmatch(path.name):
-            state = path.stat()
-            digest = known.get((state.st_dev, state.st_ino))
-            relative = path.relative_to(workspace.state).as_posix()
-            yield Item(path=relative, source=path, digest=digest, is_fixed=digest is not None)
+            digest = known.get(inode(path))
+            yield Item(path=_relative(workspace, path), source=path, digest=digest, is_fixed=digest is not None)
 
 
 def revisions(workspace: Workspace) -> Iterator[Item]:
@@ -97,6 +96,15 @@ def trusted_keys(workspace: Workspace) -> Iterator[Item]:
         yield Item(path=f"keys/trusted/{path.name}", source=path)
 
 
+def inode(path: Path) -> tuple[int, int]:
+    """Tell where a file lies on the disk: links to it say the same. It may be gone by now."""
+    try:
+        state = path.stat()
+    except FileNotFoundError:
+        return 0, 0
+    return state.st_dev, state.st_ino
+
+
 def steady(item: Item, scratch: Path) -> Path:
     """Give a file that nobody writes to: a copy of one that may change."""
     if item.is_fixed and not item.is_folder:
@@ -107,6 +115,10 @@ def steady(item: Item, scratch: Path) -> Path:
     else:
         shutil.copyfile(item.source, copy)
     return copy
+
+
+def _relative(workspace: Workspace, path: Path) -> str:
+    return path.relative_to(workspace.state).as_posix()
 
 
 def _rows(dump: Path) -> Iterator[tuple[str, dict[str, Any]]]:

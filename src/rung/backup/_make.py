@@ -25,7 +25,7 @@ from rung.backup._manifest import (
     write_manifest,
 )
 from rung.backup._report import Report
-from rung.errors import IntegrityError, RungError
+from rung.errors import IntegrityError, RungError, UnavailableError
 from rung.lake import Lake
 from rung.objects import open_objects
 from rung.workspace import MARKER
@@ -118,8 +118,7 @@ class _Backup:
         yield _gather.Item(path=SETTINGS, source=self.workspace.root / MARKER)
         known: dict[tuple[int, int], str] = {}
         for item in _gather.artifacts(self.workspace, digests):
-            state = item.source.stat()
-            known[state.st_dev, state.st_ino] = item.digest or ""
+            known[_gather.inode(item.source)] = item.digest or ""
             yield item
         yield from _gather.runs(self.workspace, known)
         yield from _gather.revisions(self.workspace)
@@ -128,14 +127,18 @@ class _Backup:
             yield _gather.Item(path=f"lake/log/{name}", source=path)
         for table in lake.tables.values():
             for name, path in table.files.items():
-                yield _gather.Item(path=f"lake/{name}", source=path, is_fixed=True)
+                yield _gather.Item(path=f"lake/{name}", source=path, is_fixed=True, is_needed=True)
 
     def _keep(self, item: _gather.Item) -> File | None:
         """See to it that a file is in the target; None when it is gone, which a file may be until it is on record."""
         try:
             known = self._known(item)
             file = known or self._copy(item)
-        except FileNotFoundError:
+        except FileNotFoundError as error:
+            if item.is_needed:
+                raise UnavailableError(
+                    f"{item.path} was replaced before it could be copied", hint="make the backup again"
+                ) from error
             return None
         self.report.one_done()
         return file

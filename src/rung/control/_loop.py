@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -56,7 +57,8 @@ class Loop:
     _routed: Routing | None = None
     _stopping: dict[str, threading.Thread] = field(default_factory=dict)
     _shipped: float = 0.0
-    _shipping: threading.Thread | None = None
+    _shipping: Future[None] | None = None
+    _shipper: ThreadPoolExecutor = field(default_factory=partial(ThreadPoolExecutor, 1, "shipping"))
 
     def run(self) -> None:
         """Look again until `end` is called."""
@@ -66,7 +68,8 @@ class Loop:
             self._guarded("tick_failed", self.tick)
             self._wake.wait(_TICK_S)
             self._wake.clear()
-        for thread in (*self._stopping.values(), *((self._shipping,) if self._shipping else ())):
+        self._shipper.shutdown()
+        for thread in list(self._stopping.values()):
             thread.join()
 
     def wake(self) -> None:
@@ -191,15 +194,13 @@ class Loop:
     def _ship(self) -> None:
         """Move what was logged into tables now and then; an A/B test ships at each of its looks itself.
 
-        In a thread of its own: tables in a store that does not answer must not keep servers from being started again.
+        In a thread of its own, always the same one, which keeps the tables open: tables in a store that does not answer
+        must not keep servers from being started again.
         """
-        if time.monotonic() - self._shipped < _SHIP_EVERY_S or (self._shipping and self._shipping.is_alive()):
+        if time.monotonic() - self._shipped < _SHIP_EVERY_S or (self._shipping and not self._shipping.done()):
             return
         self._shipped = time.monotonic()
-        self._shipping = threading.Thread(
-            target=self._guarded, args=("shipping_failed", self.lake.ship), name="shipping"
-        )
-        self._shipping.start()
+        self._shipping = self._shipper.submit(self._guarded, "shipping_failed", self.lake.ship)
 
     def _guarded(self, event: str, work: Callable[[], object]) -> None:
         """The one broad except of the loop: one revision's trouble is logged, and never stops the others."""

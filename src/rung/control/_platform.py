@@ -74,7 +74,6 @@ class Platform:
         deployments.trust.begin(registry)
         lake = Lake(place.tables, logs=place.predictions, kept=place.lake / "ledgers")
         lake.adopt(place.lake)
-        lake.adopt(place.lake)
         promotions = Promotions(
             deployments=deployments,
             gates=Gates(deployments, gateway, lake),

@@ -91,7 +91,10 @@ class Storage:
         """
         if self.objects is None:
             return True
-        return self._is_done(f"keep {name}", partial(self._keep, name, run, self.objects))
+        done = self._is_done(f"keep {name}", partial(self._keep, name, run, self.objects))
+        if done:
+            self._settled.add(str(name))
+        return done
 
     def bring(self, name: RevisionName) -> None:
         """See to it that all that a server of a revision reads is here.
@@ -130,6 +133,8 @@ class Storage:
 
     def _keep(self, name: RevisionName, run: str, objects: Objects) -> None:
         folder = self.place.revision(name)
+        if (folder / _BUNDLE).is_file() and objects.read(_key(name, _BUNDLE)) == (folder / _BUNDLE).read_bytes():
+            return
         try:
             keep_run(objects, self.place.workspace, read_run(self.place.workspace.runs / run))
         except NotFoundError:  # a training that ended before it could write anything

@@ -33,7 +33,7 @@ class Health:
     requests: int = 0
     errors: int = 0  # of these, answered with a status of 500 or above
     slow: int = 0  # of these, answered later than the limit
-    fallback: int = 0  # of these, answered by the incumbent although assigned to another arm
+    fallback: int = 0  # of these, answered in the arm's place by another
     p50_ms: float | None = None  # median duration; None without a request
     p99_ms: float | None = None  # 99th percentile of the durations
 
@@ -49,7 +49,7 @@ class Health:
 
     @property
     def fallback_share(self) -> float:
-        """Share of the requests that the incumbent answered in the arm's place."""
+        """Share of the requests that another answered in the arm's place."""
         return self.fallback / self.requests if self.requests else 0.0
 
 
@@ -87,8 +87,8 @@ def measure(rows: pl.DataFrame, *, slow_ms: float) -> dict[str, Health]:
     """Count requests by the arm that they were assigned to.
 
     An arm is at home in the revision that it names (`m3`) or, in an A/B test, the incumbent in the revision that
-    answers most of its requests. The challenger's requests that this revision answered, and a named arm's that another
-    one answered, fell back.
+    answers most of its requests. The challenger's requests that this revision answered, and the incumbent's and a named
+    arm's that another one answered, fell back.
     """
     found = rows.group_by("arm").agg(
         requests=pl.len(),
@@ -112,7 +112,8 @@ def _fallback(rows: pl.DataFrame) -> dict[str, int]:
     fallback: dict[str, int] = {}
     for arm, minor, count in counts:
         named = arm.removeprefix("m")
-        fell_back = minor != int(named) if named.isdecimal() else arm != "incumbent" and minor == incumbent
+        home = int(named) if named.isdecimal() else incumbent
+        fell_back = minor == home if arm == "challenger" else minor != home
         fallback[arm] = fallback.get(arm, 0) + count * fell_back
     return fallback
 

@@ -28,7 +28,7 @@ from rung.lake import (
     _shadow,
     _ship,
 )
-from rung.lake._tables import Table
+from rung.lake._tables import Table, first_line
 from rung.lake.log import OUTCOMES, PREDICTIONS
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ class Lake:
             return _ship.ship_stream(self.logs, stream, table, self._quarantine, batch_bytes=most)
         except (DeltaError, OSError) as error:
             raise UnavailableError(
-                f"the lake {self.root} does not take {stream} ({str(error)[:200].splitlines()[0]})",
+                f"the lake {self.root} does not take {stream} ({first_line(error)})",
                 hint="nothing is lost: they are in the logs, and the next try takes them",
             ) from error
 

@@ -16,14 +16,16 @@ from urllib.parse import unquote
 import polars as pl
 from arro3.core import Table as ArrowTable
 from deltalake import CommitProperties, DeltaTable, Schema, WriterProperties, write_deltalake
+from deltalake.exceptions import DeltaError
 from deltalake.transaction import Transaction
 
+from rung.errors import UnavailableError
 from rung.lake._places import Place, place_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["Changes", "Mark", "Table"]
+__all__ = ["Changes", "Mark", "Table", "first_line"]
 
 _COMMITS_PER_COMPACTION: Final = 64
 _FILE_BYTES: Final = 64 << 20
@@ -173,6 +175,15 @@ class Table:
 
         Each thread opens it once: reading the whole log anew takes ten times as long as reading what is new in it.
         """
+        try:
+            return self._opened_now()
+        except (DeltaError, OSError) as error:
+            raise UnavailableError(
+                f"the table {self.uri} cannot be read ({first_line(error)})",
+                hint="is its disk or its store there? the same again works when it is",
+            ) from error
+
+    def _opened_now(self) -> DeltaTable | None:
         birth = self._place.birth()
         table: DeltaTable | None = getattr(self._opened, "table", None)
         if table is not None and self._opened.birth == birth:
@@ -193,6 +204,11 @@ class Table:
             configuration={"delta.logRetentionDuration": "interval 1 days"},
             storage_options=self._place.options,
         )
+
+
+def first_line(error: Exception) -> str:
+    """Shorten what a library says: the rest is a chain of causes."""
+    return str(error).partition("\n")[0][:200]
 
 
 def _mark(table: DeltaTable) -> Mark:

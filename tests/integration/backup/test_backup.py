@@ -302,6 +302,18 @@ def test_killed_backup_leaves_the_last_one(shop: Shop, tmp_path: Path):
     restore(elsewhere(tmp_path).workspace, FolderObjects(target))
 
 
+def test_table_that_was_compacted_meanwhile_is_told(shop: Shop, tmp_path: Path):
+    class Slow(FolderObjects):
+        def upload(self, key: str, source: Path) -> None:
+            super().upload(key, source)
+            for path in (shop.state / "lake" / "predictions").rglob("*.parquet"):
+                path.unlink()
+
+    with pytest.raises(UnavailableError, match="make the backup again"):
+        save(shop, Slow(tmp_path / "backups"))
+    assert not (tmp_path / "backups" / "backup.json").exists()
+
+
 RESTORE = """
 import os, signal, sys
 from pathlib import Path

@@ -177,3 +177,5 @@ def test_store_that_is_down_is_told(monkeypatch: pytest.MonkeyPatch, storage: st
     with pytest.raises(UnavailableError) as told:
         lake.ship()
     assert "not-a-secret" not in str(told.value)
+    with pytest.raises(UnavailableError):
+        lake.count()
