@@ -58,10 +58,10 @@ class Leaders(RuleBasedStateMachine):
 
     @rule(holder=HOLDERS)
     def one_renews(self, holder: str) -> None:
-        """However late it comes: a freeze is nothing else than that."""
+        """However late it comes: a freeze is nothing else than that. What was given back stays free."""
         if self.leads(holder):
             self.row = lease.renew(self.row, self.now)
-            assert lease.is_held(self.row, self.now)
+            assert lease.is_held(self.row, self.now) is not self.row.is_released
 
     @rule(holder=HOLDERS)
     def one_writes(self, holder: str) -> None:
