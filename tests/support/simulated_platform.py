@@ -231,7 +231,7 @@ class ControlPlane:
         """Wire it as production does, then put the world in place of what it would start or ask."""
         faults = Faults()
         registry: Any = open_registry(world.place.workspace.state)
-        fence = Fence(world.place.token_file)
+        fence = Fence(world.place.fence_file)
         platform = Platform.open(world.place, registry=registry, fence=fence, gateway_port=4780)
         original = registry._write  # noqa: SLF001  every change of the registry goes through it
         registry._write = lambda: faults.write(original)  # noqa: SLF001  as above

@@ -77,7 +77,7 @@ class Fence:
         known = int(os.pread(descriptor, _DIGITS, 0) or b"0")
         if known > self.token:
             raise LeaseLostError(
-                f"another control plane leads: its token is {known}, and this one's was {self.token}",
+                f"another control plane leads: its fencing token is {known}, and this one's was {self.token}",
                 hint="`rung status` asks the one that leads",
             )
 

@@ -54,7 +54,7 @@ class Lead:
     _keeper: threading.Thread | None = None
 
     def __post_init__(self) -> None:
-        self.fence = Fence(self.place.token_file)
+        self.fence = Fence(self.place.fence_file)
 
     def take(self, stop: threading.Event, *, within_s: float = float("inf")) -> bool:
         """Lead, as soon as nobody else does; from then on the lease is renewed until `give_back`.

@@ -29,9 +29,9 @@ class Place:
         return self.workspace.state / "control.json"
 
     @property
-    def token_file(self) -> Path:
-        """The highest token of any control plane that led here; see `_fence`."""
-        return self.workspace.state / "control.token"
+    def fence_file(self) -> Path:
+        """The highest fencing token of any control plane that led here; see `_fence`."""
+        return self.workspace.state / "control.fence"
 
     @property
     def log(self) -> Path:

@@ -1,8 +1,8 @@
 """The lease by which one control plane of several leads: arithmetic alone, no clock and no database.
 
-Whoever holds it renews it well before it runs out. Each new holder gets a higher token, and whoever writes shows its
-token: so a holder that was frozen while its lease ran out, and does not know it, is refused. Times are those of the
-database's clock, in seconds since 1970; no other clock is asked.
+Whoever holds it renews it well before it runs out. Each new holder gets a higher fencing token, and whoever writes
+shows its own: so a holder that was frozen while its lease ran out, and does not know it, is refused. Times are those of
+the database's clock, in seconds since 1970; no other clock is asked.
 """
 
 from __future__ import annotations

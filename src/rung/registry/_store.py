@@ -86,7 +86,7 @@ class Store:
         if token != self._token:
             self._on_loss()
             raise LeaseLostError(
-                f"another control plane leads: its token is {token}, and this one's was {self._token}",
+                f"another control plane leads: its fencing token is {token}, and this one's was {self._token}",
                 hint="`rung status` asks the one that leads",
             )
 

@@ -95,7 +95,7 @@ def test_lower_token_does_not_pass(tmp_path: Path):
         pass
     new.close_to_others(8, within_s=1)
     assert old.known() == 8
-    with pytest.raises(LeaseLostError, match="its token is 8, and this one's was 7"), old.passed():
+    with pytest.raises(LeaseLostError, match="its fencing token is 8, and this one's was 7"), old.passed():
         pytest.fail("it was let through")
     with pytest.raises(LeaseLostError):
         old.close_to_others(7, within_s=1)
@@ -196,7 +196,7 @@ def test_former_leader_does_not_stay(
 
 def test_token_grows_past_that_of_the_place(place: Place, registry: Registry):
     """A registry that was brought back from a backup has forgotten the last tokens; the fence has not."""
-    Fence(place.token_file).close_to_others(41, within_s=1)
+    Fence(place.fence_file).close_to_others(41, within_s=1)
     lead = Lead(place, registry)
     assert lead.take(threading.Event())
     assert registry.lease().token == 42

@@ -82,7 +82,7 @@ def test_late_holder_writes_nothing(registry: Registry, other: Registry, candida
         registry.release_lead,
         registry.check_lead,
     ):
-        with pytest.raises(LeaseLostError, match="another control plane leads: its token is 2, and this one's was 1"):
+        with pytest.raises(LeaseLostError, match="another control plane leads: its fencing token is 2, and this one's was 1"):
             write()
     assert (other.events(), other.revisions(), other.processes()) == before
     other.check_lead()
