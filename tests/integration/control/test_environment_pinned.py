@@ -14,6 +14,7 @@ from rung.compute.environments import Environments, Lock, own_wheel
 from rung.control._builds import Builds
 from rung.control._deploy import Deployments
 from rung.control._storage import Storage
+from rung.control._trust import Trust
 from rung.control._view import View
 from rung.control.place import Place
 from rung.control.servers import Servers
@@ -40,6 +41,7 @@ def deployments_of(place: Place, wheel: Path) -> Deployments:
         servers=Servers(place=place, registry=registry),
         builds=Builds(place, registry, Environments(place.environments, wheel=wheel)),
         storage=Storage(place, registry, None),
+        trust=Trust.of(place),
         keep_candidates=timedelta(days=30),
     )
 
