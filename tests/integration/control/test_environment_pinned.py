@@ -34,6 +34,7 @@ UNBUILDABLE = Lock(text=f"{LOCK.text}gone @ file:///nowhere/gone-1.0-py3-none-an
 
 
 def deployments_of(place: Place, wheel: Path) -> Deployments:
+    (place.workspace.root / "rung.toml").touch()
     registry = open_registry(place.workspace.state)
     return Deployments(
         place=place,
