@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import stat
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import jwt
@@ -95,3 +97,9 @@ def test_login_is_the_owners_alone(provider: LoginProvider, tmp_path: Path, monk
     assert forget_session(CONTROL)
     assert not forget_session(CONTROL)
     assert read_session("https://other.example.org") == session
+
+
+def test_platform_on_loopback_loads_none_of_it():
+    told = "import sys, rung.control.__main__; print({'argon2', 'jwt'} & set(sys.modules))"
+    ended = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True)
+    assert ended.stdout.strip() == "set()"
