@@ -34,6 +34,9 @@ _SENTENCES: Final = {
 }
 _RUNTIME: Final = {
     "re2.max_program_size.error_level": 5_000,  # instructions; the default of 100 is less than a name takes
+    # One connection that opens and resets streams without end (CVE-2023-44487) neither starves nor fills the rest.
+    "http.max_requests_per_io_cycle": 16,
+    "overload.premature_reset_total_stream_count": 100,
     "envoy.reloadable_features.match_headers_individually": False,  # joined by commas, a repeated unit is no unit
 }
 _MOST_CONNECTIONS = 10_000  # from consumers; more are closed at once, so that Envoy never runs out of files
