@@ -185,7 +185,7 @@ def _look(test: SequentialTest, cells: list[list[int]], now: datetime) -> dict[s
         "sample_ratio": {"e_value": ratio.e_value, "because": ratio.because},
         "guardrails": {"refunds": {"decision": "holds", "because": "the challenger does not lose more than allowed"}},
         "health": {"errors": {"decision": "continue", "because": "as many errors as the incumbent"}},
-        "fallback": {"requests": 1_000, "answered_by_incumbent": 4},
+        "fallback": {"challenger": {"requests": 1_000, "away": 4}, "incumbent": {"requests": 9_000, "away": 0}},
         "progress": f"converted: {look.because}",
     }
     return found if look.decision == "continue" else {**found, "outcome": look.decision}

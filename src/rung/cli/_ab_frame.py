@@ -168,11 +168,11 @@ def _safety(look: Shown) -> Iterator[str]:
         told, _, counts = look["sample_ratio"]["because"].partition(": ")
         is_right = "did not" not in told
         yield row("sample ratio", [coloured(told, "good" if is_right else "bad"), _quiet(counts)])
-    fallback = look.get("fallback")
-    if fallback and fallback["requests"]:
-        share = fallback["answered_by_incumbent"] / fallback["requests"]
-        told = f"the incumbent answered {share:.1%} of the challenger's {fallback['requests']:,} requests"
-        yield row("fallback", [coloured(told, "quiet" if share < _MUCH else "bad")])
+    for arm, found in (look.get("fallback") or {}).items():
+        if isinstance(found, dict) and found["away"]:  # an earlier Rung kept counts alone
+            share = found["away"] / found["requests"]
+            told = f"another revision answered {share:.1%} of the {arm}'s {found['requests']:,} requests"
+            yield row("fallback", [coloured(told, "quiet" if share < _MUCH else "bad")])
 
 
 def _decision(word: str) -> str:

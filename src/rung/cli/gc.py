@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 def command(dry_run: bool, older_s: float | None, as_json: bool) -> None:
     """Take away what nothing needs: artifacts that nothing names, environments that nothing runs in, what died left.
 
-    Evidence stays: records, logs, source snapshots, and every artifact that a revision or a run on record names. What is
-    younger than a day stays as well. It is safe while everything runs.
+    Evidence stays: records, logs, source snapshots, and every artifact that a revision or a run on record names. What
+    is younger than a day stays as well. It is safe while everything runs.
     """
     from rung.control import leftovers
     from rung.registry import open_registry

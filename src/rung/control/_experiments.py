@@ -265,8 +265,13 @@ class Experiments:
             )
             for number, split in enumerate(taken)
         ]
-        ours = [stratum["challenger"] for stratum in deciding]
-        fallback = sum(arm.requests for arm in ours), sum(arm.fallback for arm in ours)
+        fallback = {
+            arm: (
+                sum(stratum[arm].requests for stratum in deciding),
+                sum(stratum[arm].fallback for stratum in deciding),
+            )
+            for arm in ("challenger", "incumbent")
+        }
         return judge_experiment(test, stretches, fallback=fallback)
 
 

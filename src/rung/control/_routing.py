@@ -85,15 +85,26 @@ def _production(
 ) -> Production:
     states = {str(revision.name): revision.state for revision in revisions}
     incumbent = next((name for name, state in states.items() if state is State.INCUMBENT), None)
+    split = _split(incumbent, states, experiments)
     mirrored = [shadow for shadow in shadows if states.get(str(shadow.revision)) in MIRRORED] if incumbent else []
     return Production(
         service=revisions[0].name.service,
         major=revisions[0].name.major,
         incumbent=incumbent,
-        split=_split(incumbent, states, experiments),
+        split=split,
         shadows=tuple(Shadow(revision=str(shadow.revision), share=shadow.share) for shadow in mirrored),
         unit_header=endpoints[incumbent].unit_header if incumbent else "x-unit-id",
+        standby=_standby(revisions, split) if incumbent else None,
     )
+
+
+def _standby(revisions: Sequence[Revision], split: Split | None) -> str | None:
+    """Give who answers while the incumbent does not: its predecessor that is kept warm, or else a challenger."""
+    warm = [revision for revision in revisions if revision.state is State.RETIRED]
+    if warm:
+        return str(max(warm, key=lambda revision: revision.since).name)
+    tried = [challenger.revision for challenger in split.challengers if challenger.share > 0] if split else []
+    return next(iter(tried), None)
 
 
 def _split(incumbent: str | None, states: Mapping[str, State], experiments: Sequence[Experiment]) -> Split | None:

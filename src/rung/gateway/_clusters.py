@@ -15,6 +15,7 @@ __all__ = [
     "collector",
     "fallback_name",
     "fallbacks",
+    "incumbent_name",
     "mirror",
     "mirror_name",
 ]
@@ -57,13 +58,19 @@ def cluster_name(revision: str) -> str:
     return revision.replace(".", "/")
 
 
-def fallback_name(challenger: str, incumbent: str) -> str:
-    """Return the name of the cluster that tries the challenger, then the incumbent.
+def fallback_name(first: str, second: str) -> str:
+    """Return the name of the cluster that tries a revision, then another.
 
     >>> fallback_name("housing.v1.m3", "housing.v1.m2")
     'housing/v1/m3-or-m2'
     """
-    return f"{cluster_name(challenger)}-or-{incumbent.rpartition('.')[2]}"
+    return f"{cluster_name(first)}-or-{second.rpartition('.')[2]}"
+
+
+def incumbent_name(production: Production) -> str:
+    """Return the name of the cluster that answers as the incumbent: with its standby, when it has one."""
+    incumbent = production.answering[0]
+    return fallback_name(incumbent, production.standby) if production.standby else cluster_name(incumbent)
 
 
 def mirror_name(revision: str) -> str:
@@ -99,9 +106,10 @@ def collector(endpoint: str) -> dict[str, Any]:
 
 
 def fallbacks(production: Production) -> list[dict[str, Any]]:
-    """Return, for a split, one cluster per challenger: it sends a dead challenger's units to the incumbent."""
+    """Return the clusters of two revisions: dead challengers' units go to the incumbent, its own to its standby."""
     incumbent, *challengers = production.answering
-    return [_aggregate(challenger, incumbent) for challenger in challengers]
+    pairs = [(challenger, incumbent) for challenger in challengers]
+    return [_aggregate(*pair) for pair in pairs + ([(incumbent, production.standby)] if production.standby else [])]
 
 
 def assignment(backend: Backend) -> dict[str, Any]:
@@ -109,11 +117,11 @@ def assignment(backend: Backend) -> dict[str, Any]:
     return {"@type": _ASSIGNMENT, **_assignment(cluster_name(backend.revision), backend.endpoints)}
 
 
-def _aggregate(challenger: str, incumbent: str) -> dict[str, Any]:
-    members = [cluster_name(challenger), cluster_name(incumbent)]
+def _aggregate(first: str, second: str) -> dict[str, Any]:
+    members = [cluster_name(first), cluster_name(second)]
     return {
         "@type": _CLUSTER,
-        "name": fallback_name(challenger, incumbent),
+        "name": fallback_name(first, second),
         "connect_timeout": "1s",
         "lb_policy": "CLUSTER_PROVIDED",
         "cluster_type": {

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rung.gateway import _clusters, _guards
 from rung.gateway.assignment import UNIT_PATTERN
-from rung.gateway.routing import Arm, Backend, Production, Routing, Shadow, Split
+from rung.gateway.routing import Backend, Production, Routing, Shadow, Split
 
 if TYPE_CHECKING:
     from rung.gateway.limits import Limits
@@ -201,10 +201,11 @@ def _answered(production: Production, routing: Routing) -> list[dict[str, Any]]:
     """Return the routes to the incumbent: all of production, or what no experiment can assign."""
     backend = routing.backend(production.answering[0])
     outside = {"x-rung-experiment": production.split.experiment, "x-rung-arm": "none"} if production.split else {}
+    next_one = {"retry_priority": _NEXT_PRIORITY} if production.standby else {}
     action = {
-        "cluster": _clusters.cluster_name(backend.revision),
+        "cluster": _clusters.incumbent_name(production),
         **_timeouts(backend.timeout_s),
-        "retry_policy": _retry(idempotent=backend.idempotent),
+        "retry_policy": {**_retry(idempotent=backend.idempotent), **next_one},
         **_mirroring(production.shadows),
     }
     return _marked(production, routing, action, outside)
@@ -215,7 +216,7 @@ def _divided(production: Production, split: Split, routing: Routing) -> list[dic
     backends = [routing.backend(revision) for revision in production.answering]
     salted = {"pattern": {"regex": "^(.*)$"}, "substitution": rf"{split.hash_salt}:\1"}
     action = {
-        "weighted_clusters": {"clusters": _weighted(production.arms), "use_hash_policy": True},
+        "weighted_clusters": {"clusters": _weighted(production), "use_hash_policy": True},
         "hash_policy": [{"header": {"header_name": production.unit_header, "regex_rewrite": salted}}],
         **_timeouts(max(backend.timeout_s for backend in backends)),
         "retry_policy": {
@@ -229,8 +230,8 @@ def _divided(production: Production, split: Split, routing: Routing) -> list[dic
     return _marked(production, routing, action, outside, match={"headers": [assignable]})
 
 
-def _weighted(arms: tuple[Arm, ...]) -> list[dict[str, Any]]:
-    *challengers, incumbent = arms
+def _weighted(production: Production) -> list[dict[str, Any]]:
+    *challengers, incumbent = production.arms
     names = [_clusters.fallback_name(arm.revision, incumbent.revision) for arm in challengers]
     return [
         {
@@ -238,7 +239,7 @@ def _weighted(arms: tuple[Arm, ...]) -> list[dict[str, Any]]:
             "weight": arm.weight,
             "request_headers_to_add": _headers({"x-rung-arm": arm.name, "x-rung-propensity": f"{arm.propensity:.4f}"}),
         }
-        for name, arm in zip([*names, _clusters.cluster_name(incumbent.revision)], arms, strict=True)
+        for name, arm in zip([*names, _clusters.incumbent_name(production)], production.arms, strict=True)
     ]
 
 

@@ -177,6 +177,7 @@ class Production:
     split: Split | None = None
     shadows: tuple[Shadow, ...] = ()
     unit_header: str = "x-unit-id"
+    standby: str | None = None  # answers in the incumbent's place while that has no healthy server
 
     def __post_init__(self) -> None:
         if not _SERVICE.fullmatch(self.service):
@@ -188,8 +189,10 @@ class Production:
                 f"{self.unit_header!r} cannot be the unit header of {self.name}",
                 hint="use a-z, 0-9 and -, and not x-rung-* or x-envoy-*, which the gateway removes",
             )
-        if self.incumbent is None and (self.split or self.shadows):
-            raise CallError(f"{self.name} has a split or a shadow but no incumbent")
+        if self.incumbent is None and (self.split or self.shadows or self.standby):
+            raise CallError(f"{self.name} has a split, a shadow or a standby but no incumbent")
+        if self.standby is not None and self.standby == self.incumbent:
+            raise CallError(f"{self.standby} cannot stand by for itself")
         _check_unique(self.answering, hint="the incumbent cannot challenge itself, nor a challenger come twice")
         _check_unique([shadow.revision for shadow in self.shadows], hint="give each shadow one share")
         for revision in self.revisions:
@@ -234,7 +237,8 @@ class Production:
     @property
     def revisions(self) -> tuple[str, ...]:
         """All revisions that get requests from this path."""
-        return (*self.answering, *(shadow.revision for shadow in self.shadows))
+        standby = (self.standby,) if self.standby else ()
+        return (*self.answering, *standby, *(shadow.revision for shadow in self.shadows))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

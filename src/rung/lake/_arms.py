@@ -50,7 +50,7 @@ class ArmSums:
     xz: float = 0.0
     mz: float = 0.0
     requests: int = 0  # production requests that were assigned to the arm
-    fallback: int = 0  # of these, answered by the incumbent's revision although assigned to the challenger
+    fallback: int = 0  # of these, answered in the arm's place: by the incumbent's revision, or another than that
 
     @property
     def coverage(self) -> float:
@@ -59,7 +59,7 @@ class ArmSums:
 
     @property
     def fallback_share(self) -> float:
-        """Share of the requests that the incumbent answered in the challenger's place."""
+        """Share of the requests that another answered in the arm's place."""
         return self.fallback / self.requests if self.requests else 0.0
 
     def arm(self, kind: Kind) -> Arm:
@@ -134,7 +134,8 @@ def _strata(sums: _units.Floats, traffic: pl.DataFrame) -> tuple[dict[str, ArmSu
     """Put sums and traffic together, by stratum and arm."""
     home = traffic.filter(pl.col("challenger") == 0).group_by("minor").agg(pl.col("count").sum())
     incumbent = next(iter(home.sort("count", "minor", descending=True)["minor"]), -1)
-    away = pl.col("count").filter((pl.col("challenger") == 1) & (pl.col("minor") == incumbent)).sum()
+    is_away = (pl.col("challenger") == 1) == (pl.col("minor") == incumbent)
+    away = pl.col("count").filter(is_away).sum()
     counts = traffic.group_by("stratum", "challenger").agg(pl.col("count").sum(), away.alias("away"))
     requests = {(stratum, bit): (count, fallback) for stratum, bit, count, fallback in counts.iter_rows()}
     return tuple(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from rung import stats
@@ -13,8 +14,8 @@ if TYPE_CHECKING:
 
     from rung.schema import ABTest
 
-_FEWEST = 500  # requests of the challenger's units, of which it can be said that it is hardly ever there
-_HARDLY_EVER = 0.5  # of them, answered by the incumbent in its place
+_FEWEST = 500  # requests of an arm's units, before it can be said that it is hardly ever there
+_HARDLY_EVER = 0.5  # of them, answered by another in its place
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +42,9 @@ class Finding:
     """As JSON data."""
 
 
-def judge_experiment(test: ABTest, stretches: Sequence[Stretch], *, fallback: tuple[int, int] = (0, 0)) -> Finding:
+def judge_experiment(
+    test: ABTest, stretches: Sequence[Stretch], *, fallback: Mapping[str, tuple[int, int]] = MappingProxyType({})
+) -> Finding:
     """Judge an A/B test at this look: its validity first, then guardrails, then the deciding metric.
 
     Stretches in which the challenger got nobody (a pause) compare nothing and are left out.
@@ -49,7 +52,7 @@ def judge_experiment(test: ABTest, stretches: Sequence[Stretch], *, fallback: tu
     Args:
         test: The declared test.
         stretches: One for each change of the traffic split, in their order.
-        fallback: Requests of the challenger's units, and those of them that the incumbent answered in its place.
+        fallback: Requests of an arm's units, and those of them that another answered in its place, by arm.
     """
     metric = test.decision
     assert metric is not None  # noqa: S101  an A/B test without a deciding metric is refused before it starts
@@ -69,7 +72,7 @@ def judge_experiment(test: ABTest, stretches: Sequence[Stretch], *, fallback: tu
         "outcomes": _added({"challenger": ours.units, "incumbent": theirs.units} for ours, theirs in strata),
         "look": look.to_json(),
         "sample_ratio": {"e_value": ratio.e_value, "because": ratio.because},
-        "fallback": {"requests": fallback[0], "answered_by_incumbent": fallback[1]},
+        "fallback": {arm: {"requests": requests, "away": away} for arm, (requests, away) in fallback.items()},
     }
     broken = ratio.because if ratio.invalid else _never_there(fallback)
     if broken:
@@ -84,40 +87,53 @@ def judge_experiment(test: ABTest, stretches: Sequence[Stretch], *, fallback: tu
     for name, rail in rails.items():
         if rail.decision == "broken":
             return _ended(VerdictKind.FAIL, "harmful", f"the guardrail {name} is broken: {rail.because}", figures)
-    told = f"{metric.name}: {look.because}"
+    undecided = [name for name, rail in rails.items() if rail.decision != "holds"]
+    return _decided(test, look, figures=figures, undecided=undecided, fallback=fallback)
+
+
+def _decided(
+    test: ABTest,
+    look: stats.Look,
+    *,
+    figures: dict[str, Any],
+    undecided: Sequence[str],
+    fallback: Mapping[str, tuple[int, int]],
+) -> Finding:
+    """Say what the deciding metric says, when all else lets it decide."""
+    metric = test.decision
+    told = f"{metric.name if metric else ''}: {look.because}"
+    away = _too_often_away(test, fallback)
     if look.decision == "continue":
         return Finding(verdict=None, because=told, figures=figures)
-    away = _too_often_away(test, fallback)
     if away:
         return Finding(verdict=None, because=f"{told}; undecided, since {away}", figures=figures)
-    if look.decision == "better":
-        undecided = [name for name, rail in rails.items() if rail.decision != "holds"]
-        if undecided:
-            told = f"{told}; the guardrail {undecided[0]} is not yet shown to hold"
-            return Finding(verdict=None, because=told, figures=figures)
-        return _ended(VerdictKind.PASS, "better", told, figures)
-    return _ended(VerdictKind.FAIL, look.decision, told, figures)
+    if look.decision != "better":
+        return _ended(VerdictKind.FAIL, look.decision, told, figures)
+    if undecided:
+        told = f"{told}; the guardrail {undecided[0]} is not yet shown to hold"
+        return Finding(verdict=None, because=told, figures=figures)
+    return _ended(VerdictKind.PASS, "better", told, figures)
 
 
-def _never_there(fallback: tuple[int, int]) -> str:
-    """Say that the challenger cannot be judged at all; nothing when it can."""
-    requests, away = fallback
-    if requests < _FEWEST or away <= _HARDLY_EVER * requests:
-        return ""
-    return f"{_told(fallback)}: the challenger was hardly ever there"
+def _never_there(fallback: Mapping[str, tuple[int, int]]) -> str:
+    """Say which arm cannot be judged at all; nothing when both can."""
+    for arm, (requests, away) in fallback.items():
+        if requests >= _FEWEST and away > _HARDLY_EVER * requests:
+            return f"{_told(arm, requests, away)}: it was hardly ever there"
+    return ""
 
 
-def _too_often_away(test: ABTest, fallback: tuple[int, int]) -> str:
+def _too_often_away(test: ABTest, fallback: Mapping[str, tuple[int, int]]) -> str:
     """Say why the evidence does not count yet: of a short absence, less and less is left as the test goes on."""
-    requests, away = fallback
-    if away <= test.limits.fallback_rate * requests:
-        return ""
-    return f"{_told(fallback)}, and {test.limits.fallback_rate:.1%} may"
+    for arm, (requests, away) in fallback.items():
+        if away > test.limits.fallback_rate * requests:
+            return f"{_told(arm, requests, away)}, and {test.limits.fallback_rate:.1%} may"
+    return ""
 
 
-def _told(fallback: tuple[int, int]) -> str:
-    requests, away = fallback
-    return f"the incumbent answered {away:,} of {requests:,} requests of the challenger's units ({away / requests:.1%})"
+def _told(arm: str, requests: int, away: int) -> str:
+    other = {"challenger": "the incumbent", "incumbent": "another revision"}[arm]
+    return f"{other} answered {away:,} of {requests:,} requests of the {arm}'s units ({away / requests:.1%})"
 
 
 def _ended(kind: VerdictKind, outcome: str, because: str, figures: dict[str, Any]) -> Finding:

@@ -124,10 +124,11 @@ class Site:
         challenger: str = "",
         share: float = 0.5,
         shadows: Mapping[str, float] | None = None,
+        standby: str | None = None,
     ) -> Routing:
         split = Split.ab(experiment="e1", challenger=f"housing.v1.{challenger}", share=share) if challenger else None
         mirrored = tuple(Shadow(revision=f"housing.v1.{name}", share=share) for name, share in (shadows or {}).items())
-        return self._routing(names, incumbent, split, mirrored)
+        return self._routing(names, incumbent, split, mirrored, standby)
 
     def bandit(self, *names: str, incumbent: str, shares: Mapping[str, float], salt: str | None = None) -> Routing:
         challengers = tuple(Challenger(revision=f"housing.v1.{name}", share=share) for name, share in shares.items())
@@ -135,10 +136,17 @@ class Site:
         return self._routing(names, incumbent, split, ())
 
     def _routing(
-        self, names: tuple[str, ...], incumbent: str | None, split: Split | None, shadows: tuple[Shadow, ...]
+        self,
+        names: tuple[str, ...],
+        incumbent: str | None,
+        split: Split | None,
+        shadows: tuple[Shadow, ...],
+        standby: str | None = None,
     ) -> Routing:
-        holder = f"housing.v1.{incumbent}" if incumbent else None
-        production = Production(service="housing", major=1, incumbent=holder, split=split, shadows=shadows)
+        holder, reserve = (f"housing.v1.{name}" if name else None for name in (incumbent, standby))
+        production = Production(
+            service="housing", major=1, incumbent=holder, split=split, shadows=shadows, standby=reserve
+        )
         return Routing(backends=self.backends(*names), productions=(production,))
 
     def statistics(self, prefix: str) -> dict[str, int]:

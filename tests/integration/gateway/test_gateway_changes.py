@@ -325,6 +325,7 @@ def test_any_routing_is_one_that_envoy_takes(site: Site):
             ),
             shadows=tuple(Shadow(revision=name, share=share) for name in names[3:]),
             unit_header=header,
+            standby=names[1],
         )
         backends = tuple(Backend(revision=name, endpoints=("unix:/nowhere", "[::1]:9")) for name in names)
         routing = Routing(backends=backends, productions=(production,), outcomes="127.0.0.1:9")

@@ -93,6 +93,33 @@ def test_units_of_a_dead_arm_are_answered_by_the_incumbent(trio: Site, until: Ca
     assert arms(trio, UNITS) == expected
 
 
+def test_standby_answers_for_a_dead_incumbent(trio: Site, until: Callable[..., None]):
+    trio.gateway.apply(trio.routing("m2", "m3", incumbent="m2", standby="m3"))
+    with trio.load() as load:
+        load.wait_for(100)
+        assert set(load.answered) == {"housing.v1.m2"}
+        trio.servers["m2"].stop(signal.SIGKILL)
+        load.wait_for(200)
+        until(lambda: not trio.gateway.healthy("housing.v1.m2"))
+        load.wait_for(100)
+        trio.serve("m2")
+        until(lambda: bool(trio.gateway.healthy("housing.v1.m2")))
+        before = load.answered["housing.v1.m3"]
+        load.wait_for(100)
+        assert load.answered["housing.v1.m3"] - before <= 8  # what was under way
+    assert load.failures == []
+
+
+def test_units_of_a_dead_incumbent_keep_their_arm(trio: Site, until: Callable[..., None]):
+    routing = trio.routing("m2", "m3", "m4", incumbent="m2", challenger="m3", standby="m4")
+    trio.gateway.apply(routing)
+    trio.servers["m2"].stop(signal.SIGKILL)
+    until(lambda: not trio.gateway.healthy("housing.v1.m2"))
+    answered_by = {"challenger": "housing.v1.m3", "incumbent": "housing.v1.m4"}
+    expected = {unit: (arm, answered_by[arm]) for unit, (arm, _) in computed(routing.productions[0], UNITS).items()}
+    assert arms(trio, UNITS) == expected
+
+
 def test_paused_test_still_marks_its_units(pair: Site):
     pair.gateway.apply(pair.routing("m2", "m3", incumbent="m2", challenger="m3", share=0.0))
     told = {

@@ -130,3 +130,17 @@ def test_an_incumbent_with_a_server_answers_production(found: Found):
     made = routing(revisions, experiments, shadows, endpoints(revisions), outcomes="unix:/s/collector")
     incumbents = [str(one.name) for one in revisions if one.state is State.INCUMBENT]
     assert [production.incumbent for production in made.productions if production.incumbent] == incumbents
+
+
+@given(registries())
+def test_only_who_had_production_stands_by(found: Found):
+    revisions, experiments, shadows = found
+    states = {str(revision.name): revision.state for revision in revisions}
+    made = routing(revisions, experiments, shadows, endpoints(revisions), outcomes="unix:/s/collector")
+    for production in made.productions:
+        tried = {arm.revision for arm in production.arms if arm.weight} | {
+            challenger.revision for challenger in (production.split.challengers if production.split else ())
+        }
+        if production.standby is not None:
+            assert production.incumbent is not None
+            assert states[production.standby] is State.RETIRED or production.standby in tried

@@ -66,6 +66,7 @@ def productions(draw: st.DrawFn, service: str, major: int, revisions: list[str])
         incumbent=incumbent,
         split=draw(splits(others[:tried])) if tried else None,
         shadows=tuple(Shadow(revision=revision, share=draw(SHARES)) for revision in mirrored),
+        standby=draw(st.sampled_from([None, *others])),
     )
 
 

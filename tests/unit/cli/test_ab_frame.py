@@ -35,7 +35,7 @@ def test_frame_tells_everything(running: dict[str, Any]):
         "is better, in",
         "refunds  holds",
         "the traffic split as declared",
-        "the incumbent answered 0.4% of the challenger's 1,000 requests",
+        "another revision answered 0.4% of the challenger's 1,000 requests",
         "Ctrl-C ends the watching; the test goes on",
     ):
         assert told in text

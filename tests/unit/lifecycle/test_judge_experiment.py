@@ -116,17 +116,19 @@ def test_growing_share_is_no_lost_unit():
     assert found.figures["exposed"] == {"challenger": 6_000, "incumbent": 14_000}
 
 
+@pytest.mark.parametrize("arm", ["challenger", "incumbent"])
 @pytest.mark.parametrize(("away", "counts"), [(0, True), (50, True), (51, False)])
-def test_short_absence_is_waited_out(away: int, counts: bool):
-    found = judge_experiment(PLAIN, [stretch(EXPERIMENT["better"])], fallback=(1_000, away))
+def test_short_absence_is_waited_out(arm: str, away: int, counts: bool):
+    found = judge_experiment(PLAIN, [stretch(EXPERIMENT["better"])], fallback={arm: (1_000, away)})
     assert (found.verdict is not None) == counts
-    assert counts or "undecided, since the incumbent answered 51 of 1,000 requests" in found.because
-    later = judge_experiment(PLAIN, [stretch(EXPERIMENT["better"])], fallback=(2_000, away))
+    assert counts or f"answered 51 of 1,000 requests of the {arm}'s units (5.1%), and 5.0% may" in found.because
+    later = judge_experiment(PLAIN, [stretch(EXPERIMENT["better"])], fallback={arm: (2_000, away)})
     assert later.verdict is not None
 
 
+@pytest.mark.parametrize("arm", ["challenger", "incumbent"])
 @pytest.mark.parametrize(("requests", "away", "is_valid"), [(499, 499, True), (500, 250, True), (500, 251, False)])
-def test_challenger_that_is_hardly_ever_there_invalidates(requests: int, away: int, is_valid: bool):
-    found = judge_experiment(PLAIN, [stretch(EXPERIMENT["too early"])], fallback=(requests, away))
+def test_arm_that_is_hardly_ever_there_invalidates(arm: str, requests: int, away: int, is_valid: bool):
+    found = judge_experiment(PLAIN, [stretch(EXPERIMENT["too early"])], fallback={arm: (requests, away)})
     assert (found.verdict is None) == is_valid
     assert is_valid or found.figures["outcome"] == "invalid"
