@@ -87,7 +87,8 @@ class Control:
 
     def _ask(self, method: str, path: str, **more: Any) -> Any:
         address = self.address()
-        headers = {"authorization": f"Bearer {address.token}", "x-rung-user": user_name()}
+        name = "".join(filter(str.isprintable, user_name()))
+        headers = {b"authorization": f"Bearer {address.token}".encode(), b"x-rung-user": name.encode()}
         try:
             answer = self._client(address).request(method, path, headers=headers, **more)
         except httpx2.TransportError as error:

@@ -45,17 +45,24 @@ def token_for(url: str) -> str:
 
     Raises:
         NotAuthenticatedError: There is none, or the login is over.
-        CallError: The file cannot be read.
+        CallError: The file cannot be read, or what is there cannot be a token.
         UnavailableError: The login provider does not answer.
     """
     if token := os.environ.get("RUNG_TOKEN"):
-        return token.strip()
+        return _spelled(token, "RUNG_TOKEN")
     if path := os.environ.get("RUNG_TOKEN_FILE"):
         try:
-            return Path(path).read_text(encoding="utf-8").strip()
+            return _spelled(Path(path).read_text(encoding="utf-8"), "RUNG_TOKEN_FILE")
         except (OSError, UnicodeDecodeError) as error:
             raise CallError(f"RUNG_TOKEN_FILE cannot be read ({error})", hint="name a file with the token") from error
     return _logged_in(url)
+
+
+def _spelled(token: str, variable: str) -> str:
+    found = token.strip()
+    if not found or not found.isascii() or not found.isprintable() or " " in found:
+        raise CallError(f"what {variable} gives is no token", hint="it is one word, as `rung token create` shows it")
+    return found
 
 
 def _logged_in(url: str) -> str:

@@ -167,7 +167,7 @@ class Door:
         await self.app(scope, receive, send)
 
     def _actor(self, scope: Scope) -> Actor:
-        headers = {name.lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        headers = {name.lower(): value.decode(errors="replace") for name, value in scope["headers"]}
         peer, host = (address[0] if address else "" for address in (scope.get("client"), scope.get("server")))
         return self.guard.actor(
             headers.get(b"authorization", ""), user=headers.get(b"x-rung-user", ""), peer=peer, host=host

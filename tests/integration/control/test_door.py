@@ -144,8 +144,9 @@ def test_status_shows_what_one_may_see(api: Api, tokens: dict[tuple[str, str], s
 
 
 def test_owner_is_who_they_say(api: Api):
-    for user, actor in {"grace": "grace", "login:eve": "unknown", "a\tb": "unknown", "": "unknown"}.items():
-        assert api.ask("GET", "/me", headers={"x-rung-user": user}).json()["actor"] == actor
+    said = {"grace": "grace", "jürgen": "jürgen", "login:eve": "unknown", "a\tb": "unknown", "": "unknown"}
+    for user, actor in said.items():
+        assert api.ask("GET", "/me", headers={"x-rung-user": user.encode()}).json()["actor"] == actor
 
 
 def test_nobody_else_is(api: Api, tokens: dict[tuple[str, str], str]):

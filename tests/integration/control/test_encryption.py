@@ -145,6 +145,24 @@ def test_tokens_do_not_travel_in_the_clear(tmp_path: Path, url: str):
     assert "write https://" in ended.stderr
 
 
+@pytest.mark.parametrize("token", ["two words", "größe", "a\nb", " "])
+def test_strange_tokens_are_not_sent(platform: LivePlatform, token: str):
+    error = elsewhere(platform, "status", expect=2, RUNG_TOKEN=token, **trusted(platform))["error"]
+    assert error["message"] == "what RUNG_TOKEN gives is no token"
+
+
+def test_names_may_have_any_letters(platform: LivePlatform):
+    made = subprocess.run(
+        [sys.executable, "-m", "rung.cli", "token", "create", "letters", "--role", "viewer", "--json"],
+        cwd=platform.root,
+        env={**platform.environment, "RUNG_USER": "jürgen"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert json.loads(made.stdout)["actor"] == "jürgen"
+
+
 @pytest.mark.parametrize("broken", ["chain.pem", "key.pem"])
 def test_files_that_do_not_fit_are_refused(tmp_path: Path, broken: str):
     subprocess.run(["git", "init", "--quiet"], cwd=tmp_path, check=True)
