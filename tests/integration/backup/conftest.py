@@ -49,7 +49,7 @@ class Shop:
         return Lake(self.state / "lake" if storage is None else f"{storage}/lake", logs=self.logs)
 
     def registry(self) -> Registry:
-        return open_registry(self.state)
+        return open_registry(self.state, self.workspace.registry_url())
 
     def train(self, number: int) -> dict[str, Any]:
         """Make a revision as the control plane does: artifacts, run, bundle, then the record."""

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from postgresql import PostgresServer
+
 
 @pytest.fixture(params=["folder", "s3"])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Objects:
@@ -354,6 +356,22 @@ def test_registry_that_was_filled_before_is_fine(shop: Shop, tmp_path: Path):
     place.download(dump.key, staged / "registry.dump")
     with pytest.raises(ConflictError, match="is not empty"):
         fill_registry(staged, None)
+
+
+@pytest.mark.parametrize("kinds", [("postgresql", "sqlite"), ("sqlite", "postgresql"), ("postgresql", "postgresql")])
+def test_databases_come_back(kinds: tuple[str, str], postgresql: PostgresServer, tmp_path: Path):
+    settings = ["" if kind == "sqlite" else f'registry = "{postgresql.database()}"\n' for kind in kinds]
+    shop, other = Shop.make(tmp_path / "shop", settings[0]), Shop.make(tmp_path / "other", settings[1])
+    fill(shop)
+    place = open_objects(tmp_path / "backups")
+    save(shop, place)
+    restore(other.workspace, place)
+    with shop.registry() as before, other.registry() as after:
+        assert after.revisions() == before.revisions()
+        assert after.events() == before.events()
+    shutil.rmtree(other.state)  # as if it had been killed when the database was filled, and the folder was not there
+    restore(other.workspace, place)
+    assert other.files() == shop.files()
 
 
 def test_storage_keeps_what_it_has(tmp_path: Path, storage: str):

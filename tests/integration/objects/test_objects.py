@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from typing import TYPE_CHECKING
 
@@ -81,6 +83,14 @@ def test_folder_keys_lead_nowhere_else(tmp_path: Path):
     for key in ("../a", "a/../../b", "/etc/passwd", "a//b", ""):
         with pytest.raises(CallError, match="is no key"):
             open_objects(tmp_path).read(key)
+
+
+def test_missing_extra_is_named(storage: str):
+    script = (
+        f"import sys; sys.modules['obstore'] = None; from rung.objects import open_objects; open_objects({storage!r})"
+    )
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert "storage is set, and obstore is not installed: pip install 'rung[s3]'" in ended.stderr
 
 
 def test_big_files_go_in_parts(storage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
