@@ -8,7 +8,7 @@ from sqlalchemy import func, insert, select, update
 from sqlalchemy.exc import DatabaseError
 
 from rung import errors
-from rung.errors import NotFoundError, RungError, UnavailableError, WorkspaceError
+from rung.errors import ConflictError, NotFoundError, RungError, UnavailableError, WorkspaceError
 from rung.lifecycle import State
 from rung.registry import _rows as rows
 from rung.registry import _steps as steps
@@ -18,6 +18,7 @@ from rung.registry._attempts import Attempts
 from rung.registry._backends import Postgresql, Sqlite
 from rung.registry._consumers import Consumers
 from rung.registry._leading import Leading
+from rung.registry._runs import HEAD
 from rung.registry._schema import Schema
 from rung.registry._store import reason
 from rung.schema import RevisionName
@@ -41,6 +42,7 @@ def open_registry(state: Path, url: str | None = None, *, upgrades: bool = True)
 
     Raises:
         WorkspaceError: A newer Rung wrote it, or the URL is wrong.
+        ConflictError: It is on PostgreSQL, has another schema, and a control plane leads.
         UnavailableError: The database cannot be opened.
         IntegrityError: The file is not a database.
     """
@@ -49,6 +51,7 @@ def open_registry(state: Path, url: str | None = None, *, upgrades: bool = True)
     registry = Registry(backend, backups=state / "backups")
     try:
         if upgrades:
+            _check_unled(registry)
             registry.migrate()
     except UnavailableError as error:
         registry.close()
@@ -60,6 +63,17 @@ def open_registry(state: Path, url: str | None = None, *, upgrades: bool = True)
         registry.close()
         raise
     return registry
+
+
+def _check_unled(registry: Registry) -> None:
+    """Let nobody change the schema under a control plane that leads elsewhere, with another Rung."""
+    if not registry.is_shared or (version := registry.version()) in {None, HEAD} or not registry.is_led():
+        return
+    raise ConflictError(
+        f"the registry {registry.backend.where} has the schema {version}, this Rung works with {HEAD}, and a control "
+        "plane leads",
+        hint="stop that first with its own `rung down`, or use its version of Rung here",
+    )
 
 
 def _unopened(backend: Backend, error: UnavailableError) -> UnavailableError:

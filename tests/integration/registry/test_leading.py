@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from rung.errors import LeaseLostError, UnavailableError
+from rung.errors import ConflictError, LeaseLostError, UnavailableError
 from rung.lifecycle import State
 from rung.registry import Registry, open_registry
 
@@ -82,7 +82,9 @@ def test_late_holder_writes_nothing(registry: Registry, other: Registry, candida
         registry.release_lead,
         registry.check_lead,
     ):
-        with pytest.raises(LeaseLostError, match="another control plane leads: its fencing token is 2, and this one's was 1"):
+        with pytest.raises(
+            LeaseLostError, match="another control plane leads: its fencing token is 2, and this one's was 1"
+        ):
             write()
     assert (other.events(), other.revisions(), other.processes()) == before
     other.check_lead()
@@ -132,6 +134,18 @@ def test_trainings_and_commands_write_without_lead(registry: Registry, other: Re
     lead(registry, ttl_s=60)
     other.record_run({"id": "r1", "service": "housing", "started": "2030-01-01", "status": "succeeded"})
     assert registry.run("r1")["status"] == "succeeded"
+
+
+@pytest.mark.parametrize("url", ["postgresql"], indirect=True)
+def test_schema_is_not_changed_under_a_leader(tmp_path: Path, url: str, registry: Registry):
+    """A newer Rung on somebody's laptop must not take the registry from the one that leads."""
+    registry.downgrade("0003")
+    lead(registry, ttl_s=60)
+    with pytest.raises(ConflictError, match=r"has the schema 0003, .*and a control plane leads: stop that first"):
+        open_registry(tmp_path, url)
+    registry.release_lead()
+    with open_registry(tmp_path, url) as again:
+        assert again.check().problems == ()
 
 
 # --- a server that goes away ---
