@@ -5,6 +5,7 @@ A verb's module is imported when the verb is called, so `rung --help` imports no
 
 from __future__ import annotations
 
+import errno
 import importlib
 import json
 import sys
@@ -52,6 +53,9 @@ _VERBS = {
     "doctor": "find what is wrong, with the command that mends it",
     "db": "check the registry's database, move its schema, copy it",
 }
+
+_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS})
+"""Errors of a disk, which say nothing about Rung."""
 
 
 class _Verbs(click.Group):
@@ -117,7 +121,22 @@ def main() -> None:
     except BrokenPipeError:  # the reader of a pipe went away: nothing more to say
         sys.stderr.close()
         code = 141
+    except OSError as error:
+        if error.errno not in _DISK:
+            raise
+        code = _show_disk(error)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _show_disk(error: OSError) -> int:
+    from rung.errors import UnavailableError
+
+    told = UnavailableError(
+        f"{error.filename or 'a file'} cannot be written ({error.strerror})",
+        hint="free some space, or see to the disk; then the same command again",
+    )
+    _show(told)
+    return told.exit_code
 
 
 def _show(error: Exception) -> None:

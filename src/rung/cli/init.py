@@ -8,6 +8,8 @@ from pathlib import Path
 
 import click
 
+from rung.workspace import write_atomically
+
 _SETTINGS = """\
 # A workspace of Rung. Some settings, with their defaults; docs/operations.md has all of them:
 # gateway_port = 4780   # consumers: http://127.0.0.1:4780/housing/v1/predict; 0 takes any free port
@@ -38,4 +40,4 @@ def command(folder: Path) -> None:
 
 def _keep_or_write(path: Path, text: str) -> None:
     if not path.exists():
-        path.write_text(text)
+        write_atomically(path, text.encode())

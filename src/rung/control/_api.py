@@ -291,6 +291,12 @@ def _answer_with_problems(app: FastAPI) -> None:
         errors = places(error.errors())
         return ProblemError(status=422, detail="the request is not right", errors=errors).response()
 
+    async def broken(_: Request, error: Exception) -> Response:
+        assert isinstance(error, OSError)  # noqa: S101  registered for this class
+        told = f"the control plane cannot write {error.filename or 'a file'} ({error.strerror or error})"
+        return ProblemError(status=503, detail=told).response(code=UnavailableError.code, hint="see to its disk")
+
     app.add_exception_handler(RungError, known)
+    app.add_exception_handler(OSError, broken)
     app.add_exception_handler(HTTPException, refused)
     app.add_exception_handler(RequestValidationError, malformed)

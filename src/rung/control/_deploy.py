@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -34,10 +35,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from rung.compute.environments import Lock
     from rung.control._storage import Storage
     from rung.control._trust import Trust
     from rung.control.place import Place
     from rung.registry import Registry, Revision
+    from rung.training._provenance import Source
 
 _READY_WITHIN = timedelta(minutes=3)  # from the start of a server to its first answer, with cold caches
 _CHECK_S = 0.4  # that the loop waits for a comparison at each look
@@ -70,6 +73,7 @@ class Deployments:
             NotFoundError: There is no such service.
             ConflictError: The tree differs from its commit, or the commit is not part of the branch that it must be.
             EnvironmentBuildError: The requirements cannot be resolved.
+            UnavailableError: The disk does not take its source; the revision has failed.
         """
         workspace = self.place.workspace
         found = workspace.service(service)
@@ -80,11 +84,24 @@ class Deployments:
             check_merged(workspace.root, source, branch)
         lock = resolve(found.requirements)
         name = self.registry.create_revision(service, major, actor=actor, commit=source.commit, dirty=source.dirty)
+        try:
+            self._keep_source(name, lock, source)
+        except (OSError, RungError) as error:
+            with suppress(
+                UnavailableError
+            ):  # where it is not on record either, the loop finds no source after a minute
+                self._fail(name, f"its source could not be kept: {error}")
+            raise UnavailableError(
+                f"the source of {name} could not be kept ({error})", hint="see to the disk; then deploy it again"
+            ) from error
+        return name
+
+    def _keep_source(self, name: RevisionName, lock: Lock, source: Source) -> None:
+        """Copy what is deployed; the snapshot is last, so that where it is, the lock is whole."""
         folder = self.place.revision(name)
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "requirements.lock").write_text(lock.text)
-        take_snapshot(workspace.root, self.place.source(name), source)
-        return name
+        write_atomically(folder / "requirements.lock", lock.text.encode(), durable=True)
+        take_snapshot(self.place.workspace.root, self.place.source(name), source)
 
     def deploy_serving(self, name: RevisionName, *, actor: str) -> None:
         """Begin to serve a trained revision, without production traffic.

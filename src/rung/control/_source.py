@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from rung.errors import ConflictError, WorkspaceError
 from rung.training._provenance import SourceQuery, patch
+from rung.workspace import write_atomically
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -78,13 +79,17 @@ def take_snapshot(root: Path, target: Path, source: Source) -> Snapshot:
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
     difference: bytes | None = None
-    if source.dirty:
-        difference = patch(root)
-        _copy_tree(root, temporary)
-        (target.parent / "diff.patch").write_bytes(difference)
-    else:
-        _extract_commit(root, temporary, str(source.commit))
-    temporary.rename(target)
+    try:
+        if source.dirty:
+            difference = patch(root)
+            _copy_tree(root, temporary)
+            write_atomically(target.parent / "diff.patch", difference)
+        else:
+            _extract_commit(root, temporary, str(source.commit))
+        temporary.rename(target)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
     digest = None if difference is None else "sha256:" + hashlib.sha256(difference).hexdigest()
     return Snapshot(source=source, patch=digest)
 

@@ -10,10 +10,12 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from rung.artifacts import LocalStore
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
     from rung.control.place import Place
     from rung.registry import Registry
+    from rung.workspace import Workspace
 
 __all__ = ["Leftover", "find", "remove"]
 
@@ -82,6 +85,8 @@ def remove(place: Place, leftovers: Iterable[Leftover]) -> int:
     for found in leftovers:
         if found.kind == "environment":
             Environments(found.path.parent).remove(found.path.name)
+        elif found.path.is_dir():
+            shutil.rmtree(found.path, ignore_errors=True)
         else:
             found.path.unlink(missing_ok=True)
         freed += found.size
@@ -158,10 +163,22 @@ def _sockets(place: Place, registry: Registry) -> Iterator[Leftover]:
 
 
 def _temporaries(place: Place, fresh: float) -> Iterator[Leftover]:
-    for path in place.workspace.state.rglob(".*.tmp"):
+    workspace = place.workspace
+    written = (workspace.state.rglob(".*.tmp"), *(folder.glob(".*.tmp") for folder in _shared(workspace)))
+    for path in chain.from_iterable(written):
         found = _TEMPORARY.fullmatch(path.name)
         if found and (_modified(path) < fresh or not _lives(int(found[1]))):
             yield Leftover(kind="temporary", path=path, because="its writer died")
+    copied = (workspace.experiments.glob(".*.partial"), workspace.state.glob("revisions/*/.*.partial"))
+    for path in chain.from_iterable(copied):
+        if _modified(path) < fresh:
+            size = sum(_size(file) for file in _files(path))
+            yield Leftover(kind="temporary", path=path, because="its writer died", size=size)
+
+
+def _shared(workspace: Workspace) -> tuple[Path, ...]:
+    """Name the folders of the author's in which Rung writes files."""
+    return workspace.root, workspace.experiments, workspace.root / "data"
 
 
 def _lives(pid: int) -> bool:
@@ -195,6 +212,11 @@ def _sized(leftovers: Iterable[Leftover]) -> list[Leftover]:
         counted.add(inode)
         sized.append(replace(leftover, size=state.st_size) if is_freed else leftover)
     return sized
+
+
+def _size(path: Path) -> int:
+    state = _state(path)
+    return 0 if state is None else state.st_size  # gone meanwhile
 
 
 def _state(path: Path) -> os.stat_result | None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from rung.errors import ConflictError, NotFoundError
 from rung.schema._name import check_service_name
+from rung.workspace import write_atomically
 
 if TYPE_CHECKING:
     from rung.workspace import Workspace
@@ -32,9 +33,7 @@ class Template:
 
 _TEMPLATES = {
     "housing": Template(summary="prices of houses from a table", data=("houses.parquet", "houses.md")),
-    "sentiment": Template(
-        summary="classes of sentences, two routes", data=("sentences.parquet", "sentences.md")
-    ),
+    "sentiment": Template(summary="classes of sentences, two routes", data=("sentences.parquet", "sentences.md")),
 }
 
 
@@ -75,14 +74,17 @@ def lay_down(name: str, service: str, workspace: Workspace) -> Path:
     source = Path(str(files("rung.templates")))
     partial = target.with_name(f".{service}.partial")
     shutil.rmtree(partial, ignore_errors=True)
-    for path in sorted((source / name).rglob("*")):
-        if path.is_file() and "__pycache__" not in path.parts:
-            _copy(path, partial / path.relative_to(source / name), service)
-    _make_packages(partial)
-    _copy_data(source / "data", workspace.root / "data", chosen.data)
-    workspace.experiments.mkdir(exist_ok=True)
-    (workspace.experiments / "__init__.py").touch()
-    partial.rename(target)
+    try:
+        for path in sorted((source / name).rglob("*")):
+            if path.is_file() and "__pycache__" not in path.parts:
+                _copy(path, partial / path.relative_to(source / name), service)
+        _make_packages(partial)
+        _copy_data(source / "data", workspace.root / "data", chosen.data)
+        (workspace.experiments / "__init__.py").touch()
+        partial.rename(target)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
     return target
 
 
@@ -106,5 +108,5 @@ def _make_packages(folder: Path) -> None:
 def _copy_data(source: Path, target: Path, files_wanted: tuple[str, ...]) -> None:
     target.mkdir(exist_ok=True)
     for name in files_wanted:
-        if not (target / name).exists():
-            shutil.copyfile(source / name, target / name)
+        if not (target / name).exists():  # whole or not there: what is there is never written again
+            write_atomically(target / name, (source / name).read_bytes())
