@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING
 
 import httpx2
 import pytest
+import tiny_platform
+import tiny_service
+from consumers import CountingConsumers
 from live_platform import LivePlatform, kill, live_platform
 
 from rung.errors import LeaseLostError
@@ -88,6 +91,32 @@ def test_killed_and_frozen_leaders_are_replaced(platform: LivePlatform, registry
     assert third.wait(20) == 0
     assert platform.left(within_s=5) == []
     assert registry.lease().is_released
+
+
+def test_promotion_goes_on_under_the_next_leader(platform: LivePlatform, registry: Registry):
+    tiny_platform.begin(platform)
+    standby = platform.begin_command("up")
+    hear(standby, "standing_by")
+    tiny_service.change(platform.root, "slope: float = 1.0", "slope: float = 1.1")
+    tiny_service.document(platform.root, 2)
+    challenger = platform.deploy("tiny")
+    before = platform.recorded()
+    right = {"tiny.v1.m1": 0.4, challenger: 0.8}
+    with CountingConsumers(gateway=platform.gateway, right=right, report_share=0.02) as consumers:
+        watcher = platform.begin_command("promote", challenger, "--ignore-plan")
+        platform.wait(lambda: platform.revision(challenger)["state"] == "experimenting")
+        platform.wait(lambda: consumers.by_revision[challenger] >= 20)
+
+        kill(platform.address.pid)
+
+        platform.wait(lambda: leads(platform, standby))
+        consumers.report_share = 1.0
+        assert watcher.wait(60) == 0
+        consumers.stop()
+    assert consumers.failures == []
+    assert platform.revision(challenger)["state"] == "incumbent"
+    assert platform.recorded() == before
+    assert [event.id for event in registry.events()] == list(range(1, len(registry.events()) + 1))
 
 
 def test_standby_ends_with_the_platform(platform: LivePlatform):
