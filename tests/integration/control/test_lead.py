@@ -182,7 +182,7 @@ def test_leader_frozen_within_a_write_is_undone(place: Place, registry: Registry
 def test_former_leader_does_not_stay(
     *, place: Place, registry: Registry, start: Start, goes_on: bool, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("rung.control._lead._OUTLIVED_S", 5.0 if goes_on else 0.2)
+    monkeypatch.setattr("rung.control._lead._OUTLIVED_S", 60.0 if goes_on else 0.2)
     process = start(0.5)
     os.kill(process.pid, signal.SIGSTOP)
     lead = Lead(place, registry)
@@ -190,7 +190,7 @@ def test_former_leader_does_not_stay(
     if goes_on:
         assert process.poll() is None
         os.kill(process.pid, signal.SIGCONT)
-    assert process.wait(5) == (LeaseLostError.exit_code if goes_on else -signal.SIGKILL)
+    assert process.wait(20) == (LeaseLostError.exit_code if goes_on else -signal.SIGKILL)
     lead.give_back()
 
 

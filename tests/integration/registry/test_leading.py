@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from postgresql import PostgresServer
 
-TTL_S = 0.4
+TTL_S = 1.0
 
 
 @pytest.fixture
