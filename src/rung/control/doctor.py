@@ -31,6 +31,7 @@ from rung.control.servers import COLLECTOR, GATEWAY, Servers
 from rung.errors import ControlPlaneError, RungError
 from rung.gateway import Gateway
 from rung.lake import Lake
+from rung.objects import open_objects, probe
 from rung.serving import read_bundle
 
 if TYPE_CHECKING:
@@ -68,9 +69,13 @@ def examine(place: Place, open_registry: Callable[[], Registry]) -> Iterator[Fin
         place: The workspace's folders.
         open_registry: Opens the registry; may raise.
     """
-    yield from _guarded("settings", partial(_settings, place))
+    settings = [*_guarded("settings", partial(_settings, place))]
+    yield from settings
+    is_read = settings[0].is_well
     yield from _guarded("git", _git)
     yield from _guarded("disk", partial(_disk, place))
+    if is_read:
+        yield from _guarded("storage", partial(_storage, place))
     try:
         registry = open_registry()
     except RungError as error:
@@ -85,7 +90,8 @@ def examine(place: Place, open_registry: Callable[[], Registry]) -> Iterator[Fin
         for revision in registry.revisions():
             if is_served(revision, now):
                 yield from _guarded(str(revision.name), partial(_revision, place, registry, revision, address))
-        yield from _guarded("lake", partial(_lake, place))
+        if is_read:
+            yield from _guarded("lake", partial(_lake, place))
         yield from _guarded("leftovers", partial(_leftovers, place, registry, now))
 
 
@@ -117,6 +123,13 @@ def _git() -> Iterator[Finding]:
     is_there = shutil.which("git") is not None
     told = "git is there" if is_there else "git is not installed, and deployments need it"
     yield Finding(subject="git", is_well=is_there, told=told, mend="" if is_there else "install git")
+
+
+def _storage(place: Place) -> Iterator[Finding]:
+    storage = place.workspace.settings().storage
+    if storage is not None:
+        probe(open_objects(storage))
+        yield Finding(subject="storage", is_well=True, told=f"{storage} answers, and refuses to overwrite when told so")
 
 
 def _disk(place: Place) -> Iterator[Finding]:

@@ -147,9 +147,12 @@ def test_production_goes_on_without_the_storage(platform: LivePlatform, between:
 def test_training_without_the_storage_is_refused(platform: LivePlatform, between: Faults):
     between.fault = lambda _method, _path: "before"
     refused = platform.rung("train", "tiny", "--no-cache", expect=3)
+    looked = platform.rung("doctor", expect=None).stdout
     between.fault = lambda _method, _path: None
     assert "did not take probe/" in refused.stderr
     assert "not-a-secret" not in refused.stderr
+    assert "did not take probe/" in looked
+    assert "answers, and refuses to overwrite when told so" in platform.rung("doctor", expect=None).stdout
 
 
 def test_store_without_conditional_writes_is_refused(platform: LivePlatform):
