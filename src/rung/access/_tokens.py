@@ -72,8 +72,8 @@ def new_token() -> NewToken:
 class Tokens:
     """Tells whose token it is.
 
-    The row is read each time, so that a token which was revoked opens nothing from then on. Its secret is verified
-    with argon2, some 50 ms, once in five minutes; in between the SHA-256 of what was presented is compared.
+    The row is read each time, so that a token which was revoked opens nothing from then on. Its secret is verified with
+    argon2, which is slow on purpose, once in five minutes; in between the SHA-256 of what was presented is compared.
     """
 
     find: Callable[[str], Token | None]
