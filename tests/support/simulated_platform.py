@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import shutil
 import threading
+from concurrent.futures import wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -192,7 +193,7 @@ class World:
     def end_stopping(self) -> set[str]:
         """Let servers that were told to stop come to their end."""
         for thread in threading.enumerate():
-            if thread.name.startswith(("stop ", "shipping")):
+            if thread.name.startswith("stop "):
                 thread.join()
         ended, self.stopping = self.stopping, set()
         for name in ended:
@@ -256,6 +257,8 @@ class ControlPlane:
                 self.registry.forget_process(name)
         loop = self.platform.loop
         loop._guarded("tick_failed", loop.tick)  # noqa: SLF001  as its thread calls it
+        if loop._shipping is not None:  # noqa: SLF001  the world stands still between two looks
+            wait([loop._shipping])  # noqa: SLF001  as above
 
     def wanted(self) -> Routing:
         """Compute the routing from the registry as it is now."""
