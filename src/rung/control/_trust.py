@@ -76,13 +76,15 @@ class Trust:
     place: Place
     keys: Keys
     required: bool = False  # also of revisions without pickles
+    stored: bool = False  # artifacts that are not here are in the storage, and are read when they are brought
 
     @classmethod
     def of(cls, place: Place) -> Self:
         """Give that of a workspace, as its settings and `RUNG_SIGNING_KEY` say."""
         given = os.environ.get("RUNG_SIGNING_KEY")
         keys = Keys(folder=place.workspace.state / "keys", given=Path(given) if given else None)
-        return cls(place=place, keys=keys, required=place.workspace.settings().require_signatures)
+        settings = place.workspace.settings()
+        return cls(place=place, keys=keys, required=settings.require_signatures, stored=settings.storage is not None)
 
     def begin(self, registry: Registry) -> None:
         """See to the key. Where none was ever trusted, what was trained before is taken as it was found: this once.
@@ -121,7 +123,7 @@ class Trust:
             actor=revision.actor,
             rung=rung.__version__,
             started=str(record["started"]),
-            ended=str(record["ended"] or datetime.now(UTC).isoformat()),
+            ended=str(record.get("ended") or datetime.now(UTC).isoformat()),
             adopted=adopted,
         )
         key, name = self.keys.signer()
@@ -223,7 +225,8 @@ class Trust:
     def _read_all(self, bundle: Bundle) -> None:
         store = LocalStore(self.place.workspace.artifacts)
         for digest in bundle.artifacts.values():
-            store.get(digest)
+            if store.has(digest) or not self.stored:
+                store.get(digest)
 
     def _pickled(self, name: RevisionName) -> tuple[str, ...]:
         """Name the artifacts that run code when they are read; one that is not here is found missing by the server."""
@@ -245,21 +248,21 @@ class Trust:
 
 def _agree(bundle: Bundle, record: Mapping[str, Any]) -> None:
     """Hold a bundle against the record of its training: it may name what the training kept, and nothing else."""
-    kept = {task["name"]: task["digest"] for task in record["tasks"] if task["digest"]}
+    kept = {task["name"]: task["digest"] for task in record["tasks"]}
     for task in record["tasks"]:
-        kept.update(task["kept"])
+        kept.update(task.get("kept", {}))  # records of earlier versions do not have all that follows
     other = sorted(name for name, digest in bundle.artifacts.items() if kept.get(name) != digest)
     if other:
         raise _false(f"the bundle of {bundle.revision} has another {', '.join(other)} than its training kept")
 
 
 def _dependencies(record: Mapping[str, Any]) -> Iterable[Dependency]:
-    if record["commit"]:
+    if record.get("commit"):
         yield Dependency(name="source", digest=f"gitCommit:{record['commit']}")
     for name in ("patch", "requirements", "environment"):
-        if record[name]:
+        if record.get(name):
             yield Dependency(name=name, digest=_qualified(str(record[name])))
-    seen = {read["path"]: read["digest"] for task in record["tasks"] for read in task["data"]}
+    seen = {read["path"]: read["digest"] for task in record["tasks"] for read in task.get("data", ())}
     for path, digest in sorted(seen.items()):
         yield Dependency(name=f"data/{path}", digest=_qualified(str(digest)))
 

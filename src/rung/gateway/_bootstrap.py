@@ -244,6 +244,7 @@ def _problems() -> dict[str, Any]:
         for flag, sentence in _SENTENCES.items()
     ]
     most = f"%METADATA(ROUTE:{_guards.METADATA}:max_body_bytes)%"
+    wait = f"%METADATA(ROUTE:{_guards.METADATA}:{_guards.WAIT})%"
     too_large = {
         "filter": _status_is(413),
         "body_format_override": _problem(HTTPStatus(413).phrase, detail=f"the body is larger than {most} bytes"),
@@ -252,7 +253,7 @@ def _problems() -> dict[str, Any]:
         "filter": _status_is(429),
         "body": {"inline_string": "more requests came than this service takes in a while; send it again later"},
         "body_format_override": _problem(HTTPStatus(429).phrase),
-        "headers_to_add": [{"header": {"key": "retry-after", "value": "1"}}],
+        "headers_to_add": [{"header": {"key": "retry-after", "value": wait}}],
     }
     titled = [
         {"filter": _status_is(status), "body_format_override": _problem(HTTPStatus(status).phrase)}

@@ -17,7 +17,18 @@ if TYPE_CHECKING:
 
     from rung.gateway.limits import Consumer, Limits, Rate
 
-__all__ = ["METADATA", "as_consumer", "buckets", "filters", "inner_filters", "known_consumers", "of_a_route", "unread"]
+__all__ = [
+    "METADATA",
+    "WAIT",
+    "as_consumer",
+    "buckets",
+    "filters",
+    "in_bucket",
+    "inner_filters",
+    "known_consumers",
+    "of_a_route",
+    "unread",
+]
 
 METADATA: Final = "rung"
 """Where a route says what Rung's filters and answers need to know of it."""
@@ -25,7 +36,9 @@ METADATA: Final = "rung"
 _HTTP = "type.googleapis.com/envoy.extensions.filters.http"
 _KEYS, _NAMED = "envoy.filters.http.lua", "envoy.filters.http.rbac"
 _RATES, _BODIES = "envoy.filters.http.local_ratelimit", "envoy.filters.http.buffer"
-_BUCKET = "bucket"
+_BUCKET: Final = "bucket"
+WAIT: Final = "retry_after"
+"""Where a route says how many seconds to wait for a token."""
 _EXACT = r"/[a-z][a-z0-9_-]*/v[0-9]+/m[0-9]+/.*"
 _ENDLESS = 2**32 - 1
 _ALL = {"default_value": {"numerator": 100, "denominator": "HUNDRED"}}
@@ -67,9 +80,9 @@ def as_consumer(service: str | None) -> dict[str, Any]:
     }
 
 
-def of_a_route(most_bytes: int, *, bucket: str | None = None, marks: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Return what a route with a body limit says, and from which bucket its requests take a token."""
-    told = {**(marks or {}), "max_body_bytes": str(most_bytes), **({_BUCKET: bucket} if bucket else {})}
+def of_a_route(most_bytes: int, *, marks: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Return what a route says that has a body limit."""
+    told = {**(marks or {}), "max_body_bytes": str(most_bytes)}
     limit = {"@type": f"{_HTTP}.buffer.v3.BufferPerRoute", "buffer": {"max_request_bytes": most_bytes}}
     return {
         "metadata": {"filter_metadata": {METADATA: told}},
@@ -83,11 +96,14 @@ def unread() -> dict[str, Any]:
     return {_BODIES: {"@type": f"{_HTTP}.buffer.v3.BufferPerRoute", "disabled": True}}
 
 
-def bucket_of(name: str, limits: Limits, route: str | None) -> str | None:
-    """Name the bucket that a route's requests share: that of all routes, its own, or none."""
-    if limits.rate is not None:
-        return name
-    return f"{name}/{route}" if any(own == route for own, _ in limits.rates) else None
+def in_bucket(name: str, limits: Limits, route: str | None, rate: Rate) -> dict[str, str]:
+    """Return the marks of a route whose requests take a token each, and how long one of them waits for the next."""
+    return {_BUCKET: _bucket(name, limits, route), WAIT: str(rate.wait_s)}
+
+
+def _bucket(name: str, limits: Limits, route: str | None) -> str:
+    """Name the bucket of a route: that of all routes together, or its own."""
+    return name if limits.rate is not None else f"{name}/{route}"
 
 
 def buckets(limited: Mapping[str, Limits]) -> dict[str, Any]:
@@ -96,8 +112,8 @@ def buckets(limited: Mapping[str, Limits]) -> dict[str, Any]:
     Args:
         limited: limits of revisions and majors, by their names.
     """
-    rates = {bucket_of(name, limits, None): limits.rate for name, limits in limited.items() if limits.rate}
-    rates |= {bucket_of(name, limits, route): rate for name, limits in limited.items() for route, rate in limits.rates}
+    rates = {_bucket(name, limits, None): limits.rate for name, limits in limited.items() if limits.rate}
+    rates |= {_bucket(name, limits, route): rate for name, limits in limited.items() for route, rate in limits.rates}
     by_route = {"key": METADATA, "path": [{"key": _BUCKET}]}
     asked = {"descriptor_key": _BUCKET, "metadata_key": by_route, "source": "ROUTE_ENTRY", "skip_if_absent": True}
     return {

@@ -175,8 +175,10 @@ class _Place:
         return {"regex_rewrite": {"pattern": {"regex": f"^{re.escape(self.path)}/"}, "substitution": "/"}}
 
     def _guards(self, route: str | None, marks: dict[str, Any]) -> dict[str, Any]:
-        bucket = _guards.bucket_of(self.name, self.limits, route)
-        guards = _guards.of_a_route(self.limits.body(route), bucket=bucket, marks=marks)
+        rate = self.limits.rate_of(route)
+        if rate is not None:
+            marks = {**marks, **_guards.in_bucket(self.name, self.limits, route, rate)}
+        guards = _guards.of_a_route(self.limits.body(route), marks=marks)
         if self.key_of:
             guards["typed_per_filter_config"] |= _guards.as_consumer(self.key_of)
         return guards

@@ -107,7 +107,12 @@ def _all_clusters(routing: Routing, folder: Path) -> list[dict[str, Any]]:
     return [
         *(_clusters.cluster(backend, endpoints_file=path(backend)) for backend in routing.backends),
         *(_clusters.mirror(backend, endpoints_file=path(backend)) for backend in shadows),
-        *(each for production in routing.productions if production.incumbent for each in _clusters.fallbacks(production)),
+        *(
+            each
+            for production in routing.productions
+            if production.incumbent
+            for each in _clusters.fallbacks(production)
+        ),
         *([_clusters.collector(routing.outcomes)] if routing.outcomes else []),
     ]
 

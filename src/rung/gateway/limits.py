@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self
@@ -30,6 +31,11 @@ class Rate:
 
     requests_per_s: float  # tokens that come back
     burst: int  # tokens that fit in
+
+    @property
+    def wait_s(self) -> int:
+        """Seconds in which a token comes back, whole."""
+        return math.ceil(1 / self.requests_per_s)
 
     @classmethod
     def of(cls, declared: RateLimit) -> Self:
@@ -72,6 +78,10 @@ class Limits:
     def body(self, route: str | None) -> int:
         """Return the bytes of the largest body of a route; None: of those without a limit of their own."""
         return next((most for name, most in self.bodies if name == route), self.max_body_bytes)
+
+    def rate_of(self, route: str | None) -> Rate | None:
+        """Return the rate that a route's requests have, alone or with all others."""
+        return self.rate or next((rate for name, rate in self.rates if name == route), None)
 
     def with_bodies_of(self, others: Iterable[Limits]) -> Limits:
         """Return these limits, with the smallest bodies of all: what one arm of an experiment takes, all take."""
