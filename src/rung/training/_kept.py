@@ -9,8 +9,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from rung.artifacts import LocalStore, WriteThroughStore
-from rung.objects import open_objects, probe
+from rung.artifacts import LocalStore
 from rung.training import _record
 from rung.workspace import MARKER
 
@@ -32,6 +31,8 @@ def require(workspace: Workspace) -> None:
     """
     objects = _storage(workspace)
     if objects is not None:
+        from rung.objects import probe  # noqa: PLC0415  most trainings have no storage
+
         probe(objects)
 
 
@@ -53,6 +54,8 @@ def keep_run(objects: Objects, workspace: Workspace, record: RunRecord) -> None:
         IntegrityError: An artifact is missing here, or not what the run wrote.
         UnavailableError: The object store does not take it.
     """
+    from rung.artifacts import WriteThroughStore  # noqa: PLC0415  as above
+
     WriteThroughStore(LocalStore(workspace.artifacts), objects).upload_all(record.artifacts.values())
     folder = workspace.runs / record.id
     for name in _FILES:
@@ -70,5 +73,7 @@ def bring_run(objects: Objects, workspace: Workspace, run: str) -> bool:
 def _storage(workspace: Workspace) -> Objects | None:
     if not os.environ.get("RUNG_STORAGE") and b"storage" not in (workspace.root / MARKER).read_bytes():
         return None  # without its settings being read, which takes longer than an unchanged training
+    from rung.objects import open_objects  # noqa: PLC0415  as above
+
     storage = workspace.settings().storage
     return None if storage is None else open_objects(storage)
