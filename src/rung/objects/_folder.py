@@ -20,7 +20,7 @@ _UNFINISHED = ".unfinished"
 
 
 class FolderObjects:
-    """Objects in a folder, made when something is written; on the disk when a method returns."""
+    """Objects in a folder, made when something is written; its owner's alone, and on the disk when a method returns."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder.absolute()
@@ -71,7 +71,7 @@ class FolderObjects:
         path = self._path(key)
         if not path.is_file():
             return False
-        with self._written(target, lambda unfinished: shutil.copyfile(path, unfinished)) as unfinished:
+        with self._written(target, lambda unfinished: shutil.copyfile(path, unfinished), mode=0o644) as unfinished:
             unfinished.replace(target)
         return True
 
@@ -99,12 +99,13 @@ class FolderObjects:
         return self.folder / key
 
     @contextlib.contextmanager
-    def _written(self, path: Path, write: Callable[[Path], object]) -> Iterator[Path]:
+    def _written(self, path: Path, write: Callable[[Path], object], *, mode: int = 0o600) -> Iterator[Path]:
         """Give a file beside `path` that holds everything; what the block leaves of it is removed."""
         unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}{_UNFINISHED}")
         try:
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
+                unfinished.touch(mode)
                 write(unfinished)
                 _sync(unfinished)
                 yield unfinished

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 import subprocess
 import sys
 import threading
@@ -83,6 +84,15 @@ def test_folder_keys_lead_nowhere_else(tmp_path: Path):
     for key in ("../a", "a/../../b", "/etc/passwd", "a//b", ""):
         with pytest.raises(CallError, match="is no key"):
             open_objects(tmp_path).read(key)
+
+
+def test_files_of_a_folder_are_their_owners(tmp_path: Path):
+    objects, source = open_objects(tmp_path / "objects"), tmp_path / "source"
+    source.write_bytes(b"1")
+    objects.create("a", b"1")
+    objects.replace("b", b"1")
+    objects.upload("c", source)
+    assert {stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "objects").iterdir()} == {0o600}
 
 
 def test_missing_extra_is_named(storage: str):
