@@ -21,7 +21,7 @@ import planned  # noqa: E402
 import scene  # noqa: E402
 import tiny_platform  # noqa: E402  lies beside the tests
 from live_platform import live_platform  # noqa: E402
-from stories import STORIES  # noqa: E402
+from stories import STORIES, SkippedError  # noqa: E402
 
 from rung.control import leftovers  # noqa: E402
 from rung.registry import open_registry  # noqa: E402
@@ -49,6 +49,9 @@ def main() -> int:
                 continue
             try:
                 row = story(platform, name)
+            except SkippedError as skipped:
+                print(f"{name}: skipped, {skipped}", flush=True)
+                continue
             except Exception:  # noqa: BLE001  a fault that breaks its own story is told, and the others go on
                 failed.append({"fault": name, "because": traceback.format_exc(limit=3)})
                 print(f"{name}: the story broke\n{failed[-1]['because']}", flush=True)

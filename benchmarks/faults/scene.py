@@ -105,7 +105,7 @@ def begin(platform: LivePlatform, *, design: str = "", handler: tuple[str, str] 
     """Deploy a challenger that consumers find better, and begin its promotion under load."""
     now = next(name for name, state in platform.states().items() if state == "incumbent")
     challenger = outcome_stories.deploy(platform, design=f"deadline=timedelta(minutes=10), {design}", handler=handler)
-    right = dict(zip((now, challenger), _BETTER, strict=True))
+    right = {name: _BETTER[name == challenger] for name in platform.states()}
     consumers = CountingConsumers(gateway=platform.gateway, right=right, report_share=0.02)
     consumers.__enter__()
     watcher = platform.begin_command("promote", challenger, "--ignore-plan")

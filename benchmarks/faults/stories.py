@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -14,8 +15,9 @@ from typing import TYPE_CHECKING
 
 import httpx2
 import psutil
+import tiny_platform
 import tiny_service
-from live_platform import kill
+from live_platform import kill, live_platform
 from scene import PROMOTED, REJECTED, Row, Scene, begin, end
 from upgrade import upgraded
 
@@ -23,13 +25,19 @@ from rung.compute.jobs import Job
 from rung.schema import RevisionName
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from live_platform import LivePlatform
 
 STEPS = ("regression", "data", "replay", "load", "experiment")
+_DISK_MIB = 1_500
 _LIVE_X = 777
 """A number that no test asks for: what goes wrong with it goes wrong in production alone."""
+
+
+class SkippedError(Exception):
+    """This machine cannot show the fault."""
 
 
 # --- what is killed ---
@@ -67,7 +75,7 @@ def _that_serve(scene: Scene) -> set[int]:
 
 
 def kill_server(scene: Scene) -> None:
-    """Kill -9 of the incumbent's whole server."""
+    """Kill -9 of the incumbent's whole server: its warm predecessor answers meanwhile, or else the challenger."""
     _kill_all(scene.pid(scene.incumbent))
     scene.recovered_s = scene.next_answer(time.monotonic(), scene.incumbent)
 
@@ -274,21 +282,43 @@ def killed_trainer(platform: LivePlatform, name: str) -> Row:
     return through(platform, name, train_and_kill)
 
 
-def full_disk(platform: LivePlatform, name: str) -> Row:
-    """The disk of the platform's state is full for five seconds: answers are refused rather than unlogged."""
+def full_disk(_: LivePlatform, name: str) -> Row:
+    """The disk of a platform's state is full for five seconds: answers are refused rather than unlogged."""
+    with live_platform() as platform, _small_disk(platform.root / ".rung"):
+        try:
+            tiny_platform.begin(platform)
+            return through(platform, name, _fill, may_fail=True)
+        finally:
+            platform.rung("down", expect=None)
 
-    def fill(scene: Scene) -> None:
-        state = platform.place.workspace.state
-        hog = state / "hog"
-        with hog.open("wb") as file, contextlib.suppress(OSError):
-            while True:
-                file.write(bytes(1 << 20))
-                file.flush()
-        time.sleep(5)
-        hog.unlink()
-        scene.recovered_s = scene.next_answer(time.monotonic())
 
-    return through(platform, name, fill, may_fail=True)
+def _fill(scene: Scene) -> None:
+    hog = scene.platform.place.workspace.state / "hog"
+    with hog.open("wb") as file, contextlib.suppress(OSError):
+        for _ in range(_DISK_MIB):
+            file.write(bytes(1 << 20))
+            file.flush()
+    time.sleep(5)
+    hog.unlink()
+    scene.recovered_s = scene.next_answer(time.monotonic())
+
+
+@contextlib.contextmanager
+def _small_disk(folder: Path) -> Iterator[None]:
+    """Put a small disk where a folder is, for as long as the block lasts.
+
+    Raises:
+        SkippedError: The system does not let us mount one.
+    """
+    folder.mkdir()
+    options = f"size={_DISK_MIB}m"
+    command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
+    if shutil.which("mount") is None or subprocess.run(command, check=False, capture_output=True).returncode:
+        raise SkippedError("only a system that lets us mount a small disk shows this")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 def leaking(platform: LivePlatform, name: str) -> Row:
@@ -316,7 +346,7 @@ STORIES: dict[str, Callable[[LivePlatform, str], Row]] = {
     "kill -9 of a gate's job": partial(through, do=kill_job, at="load"),
     "kill -9 of a training": killed_trainer,
     "kill -9 of a worker": partial(through, do=kill_worker, may_fail=True),
-    "kill -9 of the incumbent's server": partial(through, do=kill_server, may_fail=True),
+    "kill -9 of the incumbent's server": partial(through, do=kill_server),
     "kill -9 of the challenger's server": partial(through, do=kill_challenger),
     "kill -9 of the gateway": partial(through, do=kill_gateway, may_fail=True),
     "kill -9 of the collector": partial(through, do=kill_collector),

@@ -1,7 +1,7 @@
 """The life of the housing service, from an empty folder to a rollback, on real sales: the story that the demo tells.
 
 One platform; the tests are its chapters, in order. Consumers value houses in production from the first promotion on,
-and count every request.
+and count every request. The story is told twice: with files, and with PostgreSQL and an S3-compatible store.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 import httpx2
 import pytest
 from live_platform import LivePlatform, live_platform
+from object_store import serving_objects
+from postgresql import postgres_server
 
 from rung.client import Client
 from rung.demo.consumers import Consumers, live_sales
@@ -67,9 +69,20 @@ class Story:
         return major
 
 
+@pytest.fixture(scope="module", params=["files", "servers"])
+def stores(request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
+    """Say where the platform keeps things: files are the default."""
+    if request.param == "files":
+        yield {}
+        return
+    with postgres_server() as postgres, serving_objects() as objects:
+        named = {"RUNG_REGISTRY": postgres.database(migrated=False), "RUNG_STORAGE": objects.bucket()}
+        yield {**objects.variables, **named}
+
+
 @pytest.fixture(scope="module")
-def story() -> Iterator[Story]:
-    with live_platform() as platform:
+def story(stores: dict[str, str]) -> Iterator[Story]:
+    with live_platform(variables=stores) as platform:
         platform.rung("new", "housing", "--template", "housing")
         story = Story(platform=platform)
         # the same load test, shorter: seconds are dear here, and the machine may be busy

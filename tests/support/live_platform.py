@@ -28,7 +28,7 @@ from rung.schema import RevisionName
 from rung.workspace import find
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
 _GIT = ("git", "-c", "user.name=tester", "-c", "user.email=tester@example.org", "-c", "commit.gpgsign=false")
 _ANY_PORTS = "gateway_port = 0\ncontrol_port = 0\n"
@@ -46,12 +46,14 @@ class LivePlatform:
     """Commands in the background."""
     python: str = sys.executable
     """Runs the commands: another one is another Rung."""
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """What is set beside what is there: other stores than files."""
 
     @classmethod
-    def begin(cls, python: str = sys.executable) -> LivePlatform:
+    def begin(cls, python: str = sys.executable, variables: Mapping[str, str] | None = None) -> LivePlatform:
         """Make an empty workspace in git; nothing is started."""
         folder = Path(tempfile.mkdtemp(prefix="rung-live-"))
-        platform = cls(folder=folder, root=folder / "w", python=python)
+        platform = cls(folder=folder, root=folder / "w", python=python, variables=variables or {})
         platform.sockets.mkdir(mode=0o700)
         platform.root.mkdir()
         platform.rung("init", ".")
@@ -66,7 +68,7 @@ class LivePlatform:
         kept = {
             name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "PYTHON", "RUNG_"))
         }
-        return {**kept, "XDG_RUNTIME_DIR": str(self.sockets)}
+        return {**kept, "XDG_RUNTIME_DIR": str(self.sockets), **self.variables}
 
     def rung(self, *words: str, expect: int | None = 0, timeout_s: float = 400) -> subprocess.CompletedProcess[str]:
         """Type a command and wait for its end."""
@@ -159,7 +161,8 @@ class LivePlatform:
 
     def recorded(self) -> dict[str, Process]:
         """Give the processes on record, by name."""
-        with open_registry(self.place.workspace.state, self.place.workspace.registry_url()) as registry:
+        url = self.variables.get("RUNG_REGISTRY") or self.place.workspace.registry_url()
+        with open_registry(self.place.workspace.state, url) as registry:
             return {name: Process.from_json(found) for name, found in registry.processes().items()}
 
     def server_log(self, name: str) -> str:
@@ -203,9 +206,9 @@ class LivePlatform:
 
 
 @contextlib.contextmanager
-def live_platform(python: str = sys.executable) -> Iterator[LivePlatform]:
+def live_platform(python: str = sys.executable, variables: Mapping[str, str] | None = None) -> Iterator[LivePlatform]:
     """Give a platform for as long as the block lasts."""
-    platform = LivePlatform.begin(python)
+    platform = LivePlatform.begin(python, variables)
     try:
         yield platform
     finally:

@@ -103,6 +103,14 @@ class LocalStore:
         _digests.verify(data, digest, name=f"artifact {path}")
         return data
 
+    def is_whole(self, digest: str) -> bool:
+        """Say whether the bytes are there, and those that were put; putting damaged ones again mends them."""
+        try:
+            _digests.verify(self.path(digest), digest)
+        except IntegrityError:
+            return False
+        return True
+
     def has(self, digest: str) -> bool:
         """Say whether there is a file for this digest; `get` says whether it is whole."""
         return self.path(digest).exists()

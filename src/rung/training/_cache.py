@@ -68,7 +68,7 @@ class Cache:
             elif entry.drew_seed not in (None, seed):
                 because = f"it draws from the global random generators, and the seed was {entry.drew_seed}"
             elif not all(is_stored(digest) for digest in (entry.digest, *entry.kept.values())):
-                because = "its stored output is gone"
+                because = "its stored output is gone or damaged"
             else:
                 return entry, f"unchanged since run {entry.run}"
         return None, because

@@ -126,7 +126,7 @@ def _unchanged(workspace: Workspace, service: str, files: Mapping[str, str], las
     store = artifacts.LocalStore(workspace.artifacts)
     return all(
         (root / name).is_file() and file_digest(root / name) == digest for name, digest in (*files.items(), *data)
-    ) and all(store.has(digest) for digest in last.artifacts.values())
+    ) and all(store.is_whole(digest) for digest in last.artifacts.values())
 
 
 def _package_files(package: Path) -> set[Path]:

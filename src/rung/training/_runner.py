@@ -112,7 +112,7 @@ class Runner:
             "environment": self.plan.environment,
         }
         key = graph.fingerprint(task, **facts)
-        entry, because = self.cache.find(key, self.store.has, seed=self.plan.seed)
+        entry, because = self.cache.find(key, self.store.is_whole, seed=self.plan.seed)
         if entry is not None and self.plan.use_cache:
             record = self._from_cache(task, key, entry, because)
         else:

@@ -123,7 +123,20 @@ def test_missing_artifact_is_made_again(toy: Place, artifact: str):
     (toy.root / ".rung" / "artifacts" / digest[:2] / digest[2:]).unlink()
     again = toy.train("toy")
     assert states(again)[artifact] == "ran"
-    assert reasons(again)[artifact] == "its stored output is gone"
+    assert reasons(again)[artifact] == "its stored output is gone or damaged"
+
+
+@pytest.mark.parametrize("artifact", ["load", "fit"])
+def test_damaged_artifact_is_made_again(toy: Place, artifact: str):
+    digest = toy.train("toy").artifacts[artifact].partition(":")[2]
+    path = toy.root / ".rung" / "artifacts" / digest[:2] / digest[2:]
+    whole = path.read_bytes()
+    path.chmod(0o600)
+    path.write_bytes(whole[::-1])
+    again = toy.train("toy")
+    assert states(again)[artifact] == "ran"
+    assert reasons(again)[artifact] == "its stored output is gone or damaged"
+    assert path.read_bytes() == whole
 
 
 def test_broken_cache_entry_counts_as_none(toy: Place):
