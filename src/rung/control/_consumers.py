@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from rung.control._door import Asker  # noqa: TC001  FastAPI resolves it at run time
+from rung.errors import UnavailableError
 
 if TYPE_CHECKING:
     from fastapi import APIRouter
@@ -49,7 +51,9 @@ def add_consumers(router: APIRouter, platform: Platform) -> None:
         """Make a key; it is in this answer and nowhere else, and the gateway knows it."""
         because = order.because or f"a key of {order.name} for {order.service or 'all services'}"
         kept, key = platform.registry.create_key(order.name, order.service, actor=str(actor), because=because)
-        platform.loop.route()
+        platform.loop.wake()
+        with suppress(UnavailableError):  # the key is in this answer alone; a gateway that is away learns of it later
+            platform.loop.route()
         return {**kept.to_json(), "key": key}
 
     @router.post("/consumers/{wanted}/revocation")

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+import statistics
+import sys
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -140,6 +143,27 @@ def test_log_names_consumers_and_no_keys(
     (line,) = [entry for entry in read_lines(log) if entry["request_id"] == mine]
     assert line["consumer"] == "shop"
     assert not [path for path in site.gateway.folder.glob("*.*") if path.is_file() and key in path.read_text()]
+
+
+def test_a_key_costs_little(site: Site):
+    key = new_key()
+    routing = guarded(site, consumer("shop", key))
+    open_to_all = replace(routing, guarded=())
+
+    def median_ms() -> float:
+        times = []
+        with site.client() as client:
+            for _ in range(300):
+                begun = time.perf_counter()
+                client.get("/housing/v1/m2/predict", headers={"x-api-key": key})
+                times.append(time.perf_counter() - begun)
+        return statistics.median(times) * 1e3
+
+    with_key = median_ms()
+    site.gateway.apply(open_to_all)
+    without = median_ms()
+    sys.stdout.write(f"\nmedian with a key {with_key:.3f} ms, without {without:.3f} ms\n")
+    assert with_key < without + 2.0
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], print_blob=True)
