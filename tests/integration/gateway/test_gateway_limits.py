@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -121,3 +123,23 @@ def test_gates_go_past_the_limit(site: Site):
         assert statuses(gate, "/housing/v1/m3/predict", 6) == [200] * 6
         assert statuses(gate, PREDICT, 1) == [403]
         assert gate.get("/healthz").status_code == 403
+
+
+def test_gates_use_the_front_of_an_earlier_gateway(standing_site: Site, until: Callable[..., None]):
+    """An Envoy that an earlier Rung started has no door; the control plane that adopts it says that it is outdated."""
+    if standing_site.envoy:
+        standing_site.stop_envoy()
+    gateway = standing_site.gateway
+    gateway.prepare()
+    assert not gateway.is_outdated()
+    path = gateway.folder / "bootstrap.json"
+    start = json.loads(path.read_bytes())
+    del start["static_resources"]["listeners"][1:]
+    path.write_text(json.dumps(start))
+    standing_site.envoy = subprocess.Popen(gateway.command())
+    try:
+        until(gateway.ready)
+        assert gateway.is_outdated()
+        assert gateway.door() == standing_site.url
+    finally:
+        standing_site.stop_envoy()
