@@ -128,7 +128,7 @@ class Site:
     ) -> Routing:
         split = Split.ab(experiment="e1", challenger=f"housing.v1.{challenger}", share=share) if challenger else None
         mirrored = tuple(Shadow(revision=f"housing.v1.{name}", share=share) for name, share in (shadows or {}).items())
-        return self._routing(names, incumbent, split, mirrored, standby)
+        return self._routing(names, incumbent, split, mirrored, standby=standby)
 
     def bandit(self, *names: str, incumbent: str, shares: Mapping[str, float], salt: str | None = None) -> Routing:
         challengers = tuple(Challenger(revision=f"housing.v1.{name}", share=share) for name, share in shares.items())
@@ -141,6 +141,7 @@ class Site:
         incumbent: str | None,
         split: Split | None,
         shadows: tuple[Shadow, ...],
+        *,
         standby: str | None = None,
     ) -> Routing:
         holder, reserve = (f"housing.v1.{name}" if name else None for name in (incumbent, standby))
