@@ -158,3 +158,38 @@ def test_time_that_passes_ends_a_pause_with_the_test() -> None:
         machine.world.clock.pass_time(simulated.TEST_DEADLINE + timedelta(minutes=1))
         machine.ticks(times=2)
         assert not machine.control.registry.promotions(active_only=True)
+
+
+def test_attempt_whose_papers_are_lost_ends() -> None:
+    machine = Lifecycle()
+    machine.begin(design="plain", stage=1)
+    with closed(machine):
+        machine.operate(("promote", 0))
+        machine.ticks(times=1)
+        machine.world.place.revision(machine.one(0)).joinpath("bundle.json").write_text("{")
+        for _ in range(2):
+            machine.time_passes(minutes=21)
+            machine.ticks(times=2)
+        assert not machine.control.registry.promotions(active_only=True)
+        assert "is not a bundle" in machine.control.registry.revision(machine.one(0)).reason
+
+
+def test_lost_papers_of_a_candidate_leave_the_routes_of_others() -> None:
+    machine = Lifecycle()
+    machine.begin(design="plain", stage=1)
+    with closed(machine):
+        machine.world.place.revision(machine.one(0)).joinpath("bundle.json").write_text("{")
+        machine.operate(("tear_down", 2))
+        machine.ticks(times=2)
+        assert [backend.revision for backend in machine.world.routing.backends] == ["tiny.v1.m1"]
+
+
+@contextmanager
+def closed(machine: Lifecycle) -> Iterator[None]:
+    """Let go of a machine whose world is not well at the end."""
+    try:
+        yield
+    finally:
+        simulated.ended_quietly(machine.control)
+        machine.clock.__exit__(None, None, None)
+        machine.folder.cleanup()

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from rung.registry import Event, Experiment, Promotion, Registry, Revision, Shadow
 
 _STATES = frozenset(State)
-_PROMOTED = {State.TESTING, *MOVES[State.TESTING]} - {State.INCUMBENT, State.TORN_DOWN}
+PROMOTED = {State.TESTING, *MOVES[State.TESTING]} - {State.INCUMBENT, State.TORN_DOWN}
+"""States of a revision whose attempt goes on."""
 _BEFORE_TRAFFIC = frozenset({Gate.REGRESSION, Gate.DATA, Gate.REPLAY, Gate.LOAD})
 _ROUNDING = 1e-9
 
@@ -83,7 +84,8 @@ def only_passed_gates_lead_to_production(held: Held) -> None:
 
 def _has_passed(attempt: Promotion) -> bool:
     kinds = {verdict.gate: verdict.kind for verdict in attempt.verdicts if verdict.gate is not Gate.EXPERIMENT}
-    return kinds.keys() >= _BEFORE_TRAFFIC and set(kinds.values()) == {VerdictKind.PASS}
+    asked = {Gate.APPROVAL} if (attempt.policy or {}).get("promotion") == "approve" else set()
+    return kinds.keys() >= _BEFORE_TRAFFIC | asked and set(kinds.values()) == {VerdictKind.PASS}
 
 
 def every_state_follows_from_the_log(held: Held) -> None:
@@ -100,7 +102,7 @@ def every_state_follows_from_the_log(held: Held) -> None:
 def every_attempt_is_of_a_revision_in_promotion(held: Held) -> None:
     """One attempt at most of a revision is under way, and exactly while the revision is being promoted."""
     running = Counter(str(one.revision) for one in _open(held))
-    promoted = [name for name, state in held.states.items() if state in _PROMOTED]
+    promoted = [name for name, state in held.states.items() if state in PROMOTED]
     assert running == dict.fromkeys(promoted, 1), f"attempts {dict(running)}, revisions {promoted}"
 
 

@@ -20,6 +20,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from lifecycle_invariants import Held
 from simulated_platform import ControlPlane, DiedError, World
 
+from rung.access import Actor, Grant, Kind, Role
 from rung.control.servers import COLLECTOR, GATEWAY
 from rung.errors import ConflictError, RungError
 from rung.gateway import assigned
@@ -36,7 +37,20 @@ MEMORY = Path("/dev/shm")  # a disk that forgets makes a registry's writes fast 
 UNITS = tuple(f"unit-{number}" for number in range(12))
 MOST_REVISIONS = 6
 STAGES = ("nothing_more", "an_incumbent", "a_test", "a_winner")
-VERBS = ("promote", "tear_down", "revive", "rollback", "pause", "resume", "abort", "shadow", "unshadow")
+APPROVER = Actor(name="otto", kind=Kind.TOKEN, grants=(Grant(role=Role.APPROVER),))
+VERBS = (
+    "promote",
+    "tear_down",
+    "revive",
+    "rollback",
+    "pause",
+    "resume",
+    "abort",
+    "shadow",
+    "unshadow",
+    "approve",
+    "reject",
+)
 
 indexes = st.integers(0, 5)
 kinds = st.sampled_from([VerdictKind.PASS] * 6 + list(VerdictKind))
@@ -74,9 +88,14 @@ class Lifecycle(RuleBasedStateMachine):
 
     # --- what the world does ---
 
-    @initialize(design=st.sampled_from(list(simulated.DESIGNS)), stage=st.integers(0, len(STAGES) - 1))
-    def begin(self, design: str, stage: int) -> None:
+    @initialize(
+        design=st.sampled_from(list(simulated.DESIGNS)),
+        stage=st.integers(0, len(STAGES) - 1),
+        policy=st.sampled_from(["manual", "manual", "manual", "approve", "auto"]),
+    )
+    def begin(self, design: str, stage: int, policy: str = "manual") -> None:
         """Begin with a benchmark and two candidates, the newest of this design, and go as far as the stage."""
+        simulated.settle(self.world, policy)
         with self.watched():
             for each in ("plain", "plain", design):
                 simulated.deploy(self.control, each)
@@ -107,6 +126,8 @@ class Lifecycle(RuleBasedStateMachine):
         for _ in range(4):
             self.ticks(2)
             self.gates_end([VerdictKind.PASS], 0)
+        self.ticks(1)
+        self.operate(("approve", which))
         self.time_passes(minutes=1)
         self.ticks(2)
 
@@ -292,6 +313,8 @@ class Lifecycle(RuleBasedStateMachine):
             "pause": lambda _: platform.pause(*major, because=because, actor=actor),
             "resume": lambda _: platform.resume(*major, actor=actor),
             "abort": lambda _: platform.abort(*major, because=because, actor=actor),
+            "approve": lambda name: platform.approve(name, approves=True, because=because, actor=APPROVER),
+            "reject": lambda name: platform.approve(name, approves=False, because=because, actor=APPROVER),
             "shadow": lambda name: platform.begin_shadow(name, 0.2, until=until, actor=actor),
             "unshadow": lambda name: platform.begin_shadow(name, 0.0, until=None, actor=actor),
         }
@@ -348,12 +371,13 @@ class Lifecycle(RuleBasedStateMachine):
 
     def everything_ends(self) -> None:
         self.control.faults.is_down = False
+        simulated.settle(self.world, "manual")
         registry, step = self.control.registry, timedelta(minutes=5)
         for _ in range((timedelta(hours=1, minutes=30) + self.back) // step):
             self.world.clock.pass_time(step)
             self.ticks(2)
         assert not registry.promotions(active_only=True), "an attempt goes on for ever"
-        waiting = {State.TRAINING, State.DEPLOYING, State.TESTING, State.SHADOWING, State.EXPERIMENTING}
+        waiting = {State.TRAINING, State.DEPLOYING, *invariants.PROMOTED}
         assert not [one for one in registry.revisions() if one.state in waiting]
         self.world.is_gateway_willing = True
         for name in self.world.processes:

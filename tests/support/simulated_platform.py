@@ -267,6 +267,8 @@ class ControlPlane:
 
     def end(self) -> None:
         """Let go of what a dead process would have let go of."""
+        self.platform.loop.end()
+        self.platform.loop.run()  # ends at once, with its threads
         self.platform.registry.close()
 
     def _route_unless_busy(self) -> None:
@@ -371,6 +373,10 @@ class SimulatedGateway:
     world: World
     faults: Faults
     """Of the control plane that asks it."""
+
+    def is_outdated(self) -> bool:
+        """Tell whether it was started for other settings: it never is."""
+        return False
 
     def renew(self) -> bool:
         """Look at its certificate: it has none."""
@@ -541,6 +547,12 @@ def begin_world(folder: Path, registry: Path) -> World:
     shutil.copy(registry, folder / ".rung" / "registry.db")
     (folder / "rung.toml").write_text("")
     return World(folder=folder)
+
+
+def settle(world: World, policy: str) -> None:
+    """Set how revisions come to be promoted: `manual`, `approve` (within 20 minutes) or `auto`."""
+    settings = f'[services.{SERVICE}]\npromotion = "{policy}"\napproval_deadline_s = 1200\n'
+    (world.folder / "rung.toml").write_text(settings)
 
 
 def deploy(control: ControlPlane, design: str) -> RevisionName:

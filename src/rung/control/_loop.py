@@ -14,7 +14,7 @@ import structlog
 
 from rung.control._routing import Endpoint, is_served, routing
 from rung.control.servers import COLLECTOR, GATEWAY
-from rung.errors import RungError, UnavailableError
+from rung.errors import IntegrityError, NotFoundError, RungError, UnavailableError
 from rung.gateway import Consumer, Limits
 from rung.infrastructure import Infrastructure
 from rung.lifecycle import State
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 _TICK_S = 0.5
 _SHIP_EVERY_S = 5.0
+_ANSWERING = frozenset({State.EXPERIMENTING, State.INCUMBENT, State.RETIRED})
+"""Without one of these, production would be answered by others than the registry says."""
 
 _log = structlog.get_logger("rung.control")
 
@@ -130,14 +132,12 @@ class Loop:
         registry, servers = self.deployments.registry, self.deployments.servers
         endpoints: dict[str, Endpoint] = {}
         for revision in self._served():
-            bundle = read_bundle(self.deployments.place.workspace.state, str(revision.name))
-            serving = Infrastructure.model_validate(bundle.infrastructure).serving
-            endpoints[str(revision.name)] = Endpoint(
-                address=servers.endpoint(revision.name),
-                timeout_s=serving.request_timeout_s,
-                unit_header=bundle.unit_header,
-                limits=Limits.of(serving),
-            )
+            try:
+                endpoints[str(revision.name)] = self._endpoint(revision.name)
+            except (IntegrityError, NotFoundError) as error:
+                if revision.state in _ANSWERING:
+                    raise
+                _log.error("left_out", revision=str(revision.name), error=str(error))  # the others are routed
         return routing(
             registry.revisions(),
             experiments,
@@ -149,6 +149,16 @@ class Loop:
                 Consumer(name=key.name, digest=key.digest, service=key.service)
                 for key in (registry.consumer_keys(valid_only=True) if self.keyed else ())
             ],
+        )
+
+    def _endpoint(self, name: RevisionName) -> Endpoint:
+        bundle = read_bundle(self.deployments.place.workspace.state, str(name))
+        serving = Infrastructure.model_validate(bundle.infrastructure).serving
+        return Endpoint(
+            address=self.deployments.servers.endpoint(name),
+            timeout_s=serving.request_timeout_s,
+            unit_header=bundle.unit_header,
+            limits=Limits.of(serving),
         )
 
     def _served(self) -> list[Revision]:

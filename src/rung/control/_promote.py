@@ -58,6 +58,8 @@ class Promotions:
     approvals: Approvals
     keep_warm: timedelta
     _down_since: dict[RevisionName, datetime] = field(default_factory=dict)
+    _unread_since: dict[int, datetime] = field(default_factory=dict)
+    """By attempt, while its facts cannot be read."""
 
     def begin(self, name: RevisionName, *, actor: str, ignore_plan: bool = False) -> int:
         """Begin an attempt, when all that it needs is there.
@@ -99,9 +101,20 @@ class Promotions:
         except RungError as error:
             _log.warning("gate_not_read", promotion=promotion.id, gate=promotion.gate, error=str(error))
         promotion = self._fresh(promotion)
-        decision = decide(self._facts(promotion, now), now)
+        decision = self._decide(promotion, now)
         self._apply(promotion, decision)
         return decision
+
+    def _decide(self, promotion: Promotion, now: datetime) -> Decision:
+        """Decide by the facts; an attempt whose facts cannot be read any more ends after as long as a gate may take."""
+        try:
+            facts = self._facts(promotion, now)
+        except (RungError, OSError) as error:
+            since = self._unread_since.setdefault(promotion.id, now)
+            because = f"what it is judged by cannot be read: {error}"
+            return Reject(because=because) if now - since > GATE_DEADLINE else Wait(because=because)
+        self._unread_since.pop(promotion.id, None)
+        return decide(facts, now)
 
     def reject(self, promotion: Promotion, *, because: str, actor: str = "rung") -> None:
         """End an attempt: its jobs are stopped, its candidate is torn down."""
