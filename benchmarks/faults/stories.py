@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import re
 import shutil
 import signal
@@ -195,10 +196,13 @@ def halve_log_line(scene: Scene) -> None:
 def resend_outcomes(scene: Scene) -> None:
     """Every outcome is sent three times, and all of them ten seconds late."""
     time.sleep(10)
-    gateway, consumers = scene.platform.gateway, scene.consumers
-    units = [unit for unit, revisions in list(consumers.arms.items()) if revisions]
-    rows = [{"service": "tiny", "metric": "right", "value": 1.0, "unit": unit, "id": f"late-{unit}"} for unit in units]
-    with httpx2.Client(base_url=gateway, timeout=10, verify=False) as http:
+    consumers, drawn = scene.consumers, random.Random(7)
+    rows = [
+        {"service": "tiny", "metric": "right", "value": value, "unit": unit, "id": unit}
+        for unit, revisions in list(consumers.arms.items())
+        for value in [float(drawn.random() < consumers.right[next(iter(revisions))])]
+    ]
+    with httpx2.Client(base_url=scene.platform.gateway, timeout=10, verify=False) as http:
         for _ in range(3):
             for first in range(0, len(rows), 100):
                 http.post("/outcomes", json=rows[first : first + 100]).raise_for_status()
@@ -327,7 +331,7 @@ def leaking(platform: LivePlatform, name: str) -> Row:
         platform,
         name,
         "offset = request.parameters.offset",
-        "offset = request.parameters.offset; math.__dict__.setdefault('kept', []).append(bytearray(1_500_000))",
+        "offset = request.parameters.offset; math.__dict__.setdefault('kept', []).append(bytearray(4_000_000))",
     )
 
 

@@ -31,7 +31,7 @@ _VERBS = {
     "approve": "approve the promotion of somebody else's revision",
     "reject": "reject the promotion of a revision: it is torn down",
     "shadow": "mirror production to a revision, and compare predictions",
-    "ab": "watch, draw, pause or abort the A/B test of a major",
+    "ab": "list, watch, draw, pause or abort A/B tests",
     "simulate-ab": "simulate a major's A/B test on its own recorded outcomes",
     "offpolicy": "estimate what another split of the traffic would have earned",
     "status": "show services, revisions and what comes next",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rung.cli._control import Control
-from rung.cli._terminal import json_option, print_json
+from rung.cli._terminal import cut, json_option, print_json, state, table, time_of_day
 from rung.cli.history import split_major
 from rung.errors import CallError
 
@@ -23,7 +23,40 @@ LOST = 1
 
 @click.group(epilog="Example: rung ab watch housing.v1")
 def command() -> None:
-    """Watch, draw and steer the A/B test or bandit of a major; the newest one, when none runs."""
+    """List, watch, draw and steer A/B tests and bandits; of a major the newest one, when none runs."""
+
+
+@command.command("list", epilog="Example: rung ab list housing")
+@click.argument("service")
+@json_option
+def list_tests(service: str, as_json: bool) -> None:
+    """List every A/B test and bandit of a service, and how it ended."""
+    found = Control().get(f"/services/{service}/experiments")
+    if as_json:
+        print_json(found)
+        return
+    if not found:
+        click.echo(f"{service} has had no A/B test; `rung promote {service}.vN.mN` begins one")
+        return
+    rows = [
+        [
+            one["id"],
+            "bandit" if one["bandit"] else one["challenger"],
+            one["incumbent"],
+            time_of_day(one["started"]),
+            time_of_day(one["ended"]) if one["ended"] else "",
+            state(_outcome(one)),
+            cut((one["look"] or {}).get("progress", "")),
+        ]
+        for one in found
+    ]
+    table(rows, ["ID", "CHALLENGER", "INCUMBENT", "BEGAN (UTC)", "ENDED", "OUTCOME", "EVIDENCE"])
+
+
+def _outcome(shown: dict[str, Any]) -> str:
+    if not shown["ended"]:
+        return "paused" if shown["paused"] else "running"
+    return str((shown["look"] or {}).get("outcome", "ended"))
 
 
 @command.command("watch", epilog="Example: rung ab watch housing.v1")

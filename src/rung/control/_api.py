@@ -20,7 +20,7 @@ from rung.control._door import Asker, Door, asker, check, check_table
 from rung.control._parameters import Major, Position, ServiceName
 from rung.control._patience import BodyLimit
 from rung.control._people import add_people
-from rung.control._view import event_json, promotion_json
+from rung.control._view import event_json, experiment_json, promotion_json
 from rung.errors import CallError, ConflictError, NotAllowedError, NotFoundError, RungError, UnavailableError
 from rung.schema import RevisionName
 from rung.serving._openapi import PROBLEM
@@ -232,6 +232,12 @@ def _add_deeds(router: APIRouter, platform: Platform) -> None:
 
 
 def _add_experiments(router: APIRouter, platform: Platform) -> None:
+    @router.get("/services/{service}/experiments")
+    def experiments(service: ServiceName) -> list[dict[str, Any]]:
+        """Tell of every A/B test and bandit of a service, in their order."""
+        found = platform.registry.experiments()
+        return [experiment_json(one) for one in found if one.incumbent.service == service]
+
     @router.get("/majors/{service}/{major}/experiment")
     def experiment(service: ServiceName, major: Major) -> dict[str, Any]:
         """Tell of the newest A/B test of a major."""

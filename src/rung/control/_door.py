@@ -55,6 +55,7 @@ ACTIONS: Mapping[tuple[str, str], Action] = MappingProxyType(
         ("GET", "/majors/{service}/{major}/units"): Action.READ,
         ("GET", "/majors/{service}/{major}/rewards"): Action.READ,
         ("GET", "/services/{service}/history"): Action.READ,
+        ("GET", "/services/{service}/experiments"): Action.READ,
         ("GET", "/predictions/{identity}"): Action.READ,
         ("POST", "/revisions"): Action.DEPLOY,
         ("POST", "/revisions/{name}/serving"): Action.DEPLOY,

@@ -175,3 +175,12 @@ def test_course_is_drawn_afterwards(platform: LivePlatform, tmp_path: Path):
     assert len(looks) > 2
     refused = platform.rung("ab", "plot", "tiny.v1", "-o", str(tmp_path / "lost" / "test.svg"), expect=2)
     assert "cannot be written" in refused.stderr
+
+
+def test_tests_are_listed(platform: LivePlatform, challenger: str):
+    (only,) = platform.ask("ab", "list", "tiny")
+    assert (only["challenger"], only["incumbent"]) == (challenger, "tiny.v1.m1")
+    header, line = platform.rung("ab", "list", "tiny").stdout.splitlines()
+    assert header.split() == ["ID", "CHALLENGER", "INCUMBENT", "BEGAN", "(UTC)", "ENDED", "OUTCOME", "EVIDENCE"]
+    assert line.startswith(only["id"])
+    assert "has had no A/B test" in platform.rung("ab", "list", "other").stdout
