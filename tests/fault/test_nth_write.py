@@ -11,6 +11,7 @@ import os
 import random
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from dataclasses import dataclass, field
@@ -145,6 +146,34 @@ def trained(folder: Path) -> None:
     control.end()
 
 
+def deploying(folder: Path) -> None:
+    trained(folder)
+    control = use_cases.adopt(folder)
+    control.platform.deploy_serving(RevisionName.parse("tiny.v1.m3"), actor=simulated.OPERATOR)
+    control.end()
+
+
+def a_run(folder: Path) -> None:
+    incumbent(folder)
+    rung(folder, "train", "tiny")
+
+
+def a_backup(folder: Path) -> None:
+    a_run(folder)
+    rung(folder, "backup", "kept")
+    shutil.rmtree(folder / ".rung")
+
+
+def older(folder: Path) -> None:
+    incumbent(folder)
+    with open_registry(folder / ".rung") as opened:
+        opened.downgrade("0002")
+
+
+def rung(folder: Path, *words: str) -> None:
+    subprocess.run([sys.executable, "-m", "rung.cli", *words], cwd=folder, check=True, capture_output=True)
+
+
 CASES = {
     "init": Case(begin=nothing, argv=("init",)),
     "new": Case(begin=workspace, argv=("new", "shop"), is_idempotent=False),
@@ -152,12 +181,15 @@ CASES = {
     "train with a registry": Case(begin=registry, argv=("train", "tiny")),
     "runs list": Case(begin=registry, argv=("runs", "list")),
     "gc": Case(begin=incumbent, argv=("gc",)),
+    "backup": Case(begin=a_run, argv=("backup", "kept")),
+    "restore": Case(begin=a_backup, argv=("restore", "kept"), is_idempotent=False),
+    "db upgrade": Case(begin=older, argv=("db", "upgrade")),
     "deploy training": Case(begin=registry, argv=use("deploy training")),
     "deploy serving": Case(begin=trained, argv=use("deploy serving", "tiny.v1.m3"), is_idempotent=False),
     "promote": Case(begin=candidates, argv=use("promote", "tiny.v1.m1"), is_idempotent=False),
     "promote to the end": Case(begin=candidates, argv=use("promote to the end", "tiny.v1.m1")),
     "promote to a test": Case(begin=incumbent, argv=use("promote to the end", "tiny.v1.m2")),
-    "look": Case(begin=trained, argv=use("look")),
+    "begin to serve": Case(begin=deploying, argv=use("look")),
     "rollback": Case(begin=superseded, argv=use("rollback")),
     "teardown": Case(begin=incumbent, argv=use("teardown", "tiny.v1.m2"), is_idempotent=False),
     "revive": Case(begin=torn_down, argv=use("revive", "tiny.v1.m2"), is_idempotent=False),
