@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,8 +27,10 @@ import tiny_service
 from hypothesis import settings
 from lifecycle_invariants import Held
 from nth_write import Commands, Ended, How, Order
+from simulated_clock import SimulatedClock
 
 from rung.artifacts import LocalStore
+from rung.control._deploy import Deployments
 from rung.lifecycle import State
 from rung.registry import open_registry
 from rung.schema import RevisionName
@@ -254,6 +257,23 @@ def test_every_write_can_fail(name: str, how: str, bench: Bench) -> None:
         except BaseException as error:
             error.add_note(f"{name}: step {n} of {whole.steps} {how}: {ended.hit}\n{ended.output}")
             raise
+
+
+def test_deployment_that_died_fails_with_its_reason(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(simulated.Trained, "_advance_training", Deployments._advance_training)  # noqa: SLF001  the real one
+    case, hit, n = CASES["deploy training"], "", 0
+    while "/revisions/" not in hit:
+        n += 1
+        folder = bench.copy(case.begin, "work")
+        hit = bench.run(case, folder, how="dies", n=n).hit
+    control, clock = use_cases.adopt(folder), SimulatedClock(datetime.now(UTC))
+    with clock.installed():
+        clock.pass_time(timedelta(minutes=2))
+        control.tick()
+        revision = control.registry.revision(RevisionName.parse("tiny.v1.m0"))
+        control.end()
+    assert revision.state is State.FAILED
+    assert "the deployment was interrupted" in revision.reason
 
 
 def numbers(steps: int) -> Iterable[int]:

@@ -24,8 +24,8 @@ _STEP = timedelta(microseconds=1)  # between two looks at the clock, so that wha
 class SimulatedClock:
     """Wall clock and monotonic clock of one simulated machine."""
 
-    def __init__(self) -> None:
-        self._now = _BEGIN
+    def __init__(self, begin: datetime = _BEGIN) -> None:
+        self._now = begin
         self._monotonic = 1_000.0
 
     def now(self) -> datetime:

@@ -278,7 +278,7 @@ class ControlPlane:
 
 def _in_world(platform: Platform, world: World, faults: Faults) -> Platform:
     lake: Any = SimulatedLake(world, platform.registry)
-    deployments = _SimulatedDeployments(
+    deployments = Trained(
         **{one.name: getattr(platform.deployments, one.name) for one in dataclasses.fields(platform.deployments)}
     )
     deployments.servers = SimulatedServers(world, platform.registry)  # type: ignore[assignment]  # the world's
@@ -296,8 +296,8 @@ def _in_world(platform: Platform, world: World, faults: Faults) -> Platform:
     return dataclasses.replace(platform, deployments=deployments, lake=lake)
 
 
-class _SimulatedDeployments(Deployments):
-    """Trainings succeed at once; a server that answers, answers as in its evaluation."""
+class Trained(Deployments):
+    """Deployments in the world: trainings succeed at once; a server that answers, answers as in its evaluation."""
 
     __slots__ = ()
 
