@@ -92,8 +92,9 @@ class Workspace:
         return Service(name=name, folder=self.experiments / name)
 
     def services(self) -> list[str]:
-        """Name all services, sorted."""
-        return sorted(folder.parent.name for folder in self.experiments.glob("*/schema") if folder.is_dir())
+        """Name all services, sorted; what begins with a dot is a service that is being laid down."""
+        found = (folder.parent.name for folder in self.experiments.glob("*/schema") if folder.is_dir())
+        return sorted(name for name in found if not name.startswith("."))
 
     def settings(self) -> Settings:
         """Read `rung.toml`, with defaults for what it does not set.

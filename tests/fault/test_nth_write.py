@@ -35,6 +35,7 @@ from rung.lifecycle import State
 from rung.registry import open_registry
 from rung.schema import RevisionName
 from rung.serving import read_bundle
+from rung.workspace import Workspace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -320,8 +321,10 @@ def hold_state(folder: Path) -> None:
     store = LocalStore(state / "artifacts")
     for digest in store.digests():
         store.get(digest)
+    assert not [name for name in Workspace(root=folder, state=state).services() if name.startswith(".")]
     for path in state.rglob("*.json"):
-        json.loads(path.read_bytes())
+        if ".source.partial" not in path.parts:
+            json.loads(path.read_bytes())
     for path in state.glob("runs/*/run.json"):
         hold_run(store, json.loads(path.read_bytes()))
     if (state / "registry.db").exists():

@@ -168,3 +168,9 @@ def test_threads_never_mix_their_files(tmp_path: Path):
     reader.join()
     assert seen <= set(contents)
     assert [file.name for file in tmp_path.iterdir()] == ["file"]
+
+
+def test_half_laid_down_service_is_none(tmp_path: Path):
+    (tmp_path / "experiments" / ".shop.partial" / "schema").mkdir(parents=True)
+    (tmp_path / "experiments" / "housing" / "schema").mkdir(parents=True)
+    assert Workspace(root=tmp_path, state=tmp_path / ".rung").services() == ["housing"]
