@@ -13,7 +13,6 @@ import polars as pl
 from rung.control._papers import read_ab_test
 from rung.control._parameters import Major, ServiceName  # noqa: TC001  FastAPI resolves them at run time
 from rung.errors import ConflictError, NotFoundError
-from rung.lifecycle import State
 from rung.schema import ABTest
 
 if TYPE_CHECKING:
@@ -108,13 +107,13 @@ def rewards_of(platform: Platform, service: str, major: int) -> dict[str, Any]:
 
 
 def _declared(platform: Platform, service: str, major: int) -> ABTest:
-    for revision in platform.registry.revisions(service, major):
-        if revision.state is State.INCUMBENT:
-            return read_ab_test(platform.place, revision.name)
-    raise ConflictError(
-        f"{service}.v{major} has no incumbent, so nothing of its production is on record",
-        hint="`rung promote` makes one",
-    )
+    incumbent = platform.registry.incumbent(service, major)
+    if incumbent is None:
+        raise ConflictError(
+            f"{service}.v{major} has no incumbent, so nothing of its production is on record",
+            hint="`rung promote` makes one",
+        )
+    return read_ab_test(platform.place, incumbent)
 
 
 def _metric(test: ABTest, name: str | None, owner: str) -> BusinessMetric:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from rung.control._plan import Plan
     from rung.control._shadows import Shadows
     from rung.lifecycle import Decision
-    from rung.registry import Promotion, Revision
+    from rung.registry import Promotion
     from rung.schema import ABTest, RevisionName
 
 _log = structlog.get_logger("rung.control")
@@ -225,8 +225,8 @@ class Promotions:
         return found
 
     def _incumbent(self, name: RevisionName) -> RevisionName | None:
-        revisions: list[Revision] = self.deployments.registry.revisions(name.service, name.major)
-        return next((r.name for r in revisions if r.state is State.INCUMBENT and r.name != name), None)
+        found = self.deployments.registry.incumbent(name.service, name.major)
+        return None if found == name else found
 
     def _test(self, name: RevisionName) -> ABTest:
         return read_ab_test(self.deployments.place, name)

@@ -174,12 +174,12 @@ class View:
         Raises:
             NotFoundError: There is none.
         """
-        for revision in self.registry.revisions(service, major):
-            if revision.state is State.INCUMBENT:
-                return self.why(revision.name)
-        raise NotFoundError(
-            f"{service}.v{major} has no incumbent", hint=f"name a revision: `rung why {service}.v{major}.m1`"
-        )
+        incumbent = self.registry.incumbent(service, major)
+        if incumbent is None:
+            raise NotFoundError(
+                f"{service}.v{major} has no incumbent", hint=f"name a revision: `rung why {service}.v{major}.m1`"
+            )
+        return self.why(incumbent)
 
 
 def event_json(event: Event) -> dict[str, Any]:

@@ -220,15 +220,12 @@ class Attempts(Store):
     def crown(self, promotion: Promotion, *, because: str, warm_until: datetime) -> None:
         """Make the candidate of an attempt the incumbent, retire the old one, and end the attempt: all or nothing."""
         name = promotion.revision
-        table = tables.revisions
         with self._write() as connection:
-            query = select(table).where(
-                table.c.service == name.service, table.c.major == name.major, table.c.state == State.INCUMBENT
-            )
-            for row in connection.execute(query).all():
+            old = steps.incumbent(connection, name.service, name.major)
+            if old is not None:
                 steps.move(
                     connection,
-                    rows.revision_of(row).name,
+                    old,
                     State.RETIRED,
                     because=f"superseded by {name}",
                     actor="rung",

@@ -178,6 +178,11 @@ class Registry(Attempts, Access, Consumers, Leading, Schema):
         with self._read() as connection:
             return steps.get(connection, name)
 
+    def incumbent(self, service: str, major: int) -> RevisionName | None:
+        """Name the revision of a major that answers production; None as long as there is none."""
+        with self._read() as connection:
+            return steps.incumbent(connection, service, major)
+
     def create_revision(self, service: str, major: int, *, actor: str, commit: str | None, dirty: bool) -> RevisionName:
         """Make the next minor of a major, in training; the first one is the benchmark, m0."""
         table = tables.revisions

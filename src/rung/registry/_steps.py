@@ -68,6 +68,14 @@ def append(
     )
 
 
+def incumbent(connection: Connection, service: str, major: int) -> RevisionName | None:
+    """Name the incumbent of a major."""
+    table = tables.revisions
+    query = select(table).where(table.c.service == service, table.c.major == major, table.c.state == State.INCUMBENT)
+    row = connection.execute(query).one_or_none()
+    return None if row is None else rows.revision_of(row).name
+
+
 def rollback_pair(connection: Connection, service: str, major: int) -> tuple[RevisionName, RevisionName]:
     """Give the incumbent, and the one that it superseded."""
     table, name = tables.revisions, f"{service}.v{major}"
