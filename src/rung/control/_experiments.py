@@ -70,7 +70,7 @@ class Experiments:
 
     def facts(self, promotion: Promotion, now: datetime) -> ExperimentFacts | None:
         """Look at the A/B test of an attempt; None while there is none."""
-        experiment = self._of(promotion)
+        experiment = self.registry.experiment_of(promotion)
         if experiment is None:
             return None
         test = ABTest.model_validate(experiment.design)
@@ -89,7 +89,7 @@ class Experiments:
 
     def grow(self, promotion: Promotion, share: float, *, because: str) -> None:
         """Give the challenger of an attempt a larger share, unless somebody has paused the test meanwhile."""
-        experiment = self._of(promotion)
+        experiment = self.registry.experiment_of(promotion)
         if experiment is not None and not experiment.splits[-1].is_pause:
             shares = _shares(share, str(experiment.challenger), str(experiment.incumbent))
             told = f"{experiment.challenger} gets {share:.0%} of the units: {because}"
@@ -178,9 +178,6 @@ class Experiments:
         raise NotFoundError(
             f"{service}.v{major} has had no A/B test", hint=f"`rung promote {service}.v{major}.mN` begins one"
         )
-
-    def _of(self, promotion: Promotion) -> Experiment | None:
-        return next((found for found in self.registry.experiments() if promotion.id in found.attempts), None)
 
     def _look(self, promotion: Promotion, experiment: Experiment, test: ABTest) -> tuple[Verdict | None, str]:
         known = next((verdict for verdict in promotion.verdicts if verdict.gate is Gate.EXPERIMENT), None)

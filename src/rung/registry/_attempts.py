@@ -166,6 +166,13 @@ class Attempts(Store):
         with self._read() as connection:
             return trials.read(connection, query)
 
+    def experiment_of(self, promotion: Promotion) -> Experiment | None:
+        """Give the experiment that an attempt takes part in; None while it has not come to that."""
+        joined = select(tables.arms.c.experiment).where(tables.arms.c.promotion == promotion.id)
+        with self._read() as connection:
+            found = trials.read(connection, select(tables.experiments).where(tables.experiments.c.id.in_(joined)))
+        return found[0] if found else None
+
     # --- shadows ---
 
     def begin_shadow(self, name: RevisionName, share: float, *, until: datetime | None, actor: str) -> None:

@@ -101,7 +101,11 @@ def test_arm_that_leaves_is_shared_out(registry: Registry, crowned: Callable, jo
     registry.begin_experiment(first, incumbent, design=BANDIT, shares=halves(first.revision, incumbent))
     (begun,) = registry.experiments()
     names = (first.revision, second.revision, incumbent)
+    assert registry.experiment_of(second) is None
     registry.join_experiment(second, begun, shares=halves(*names))
+    joined = registry.experiment_of(second)
+    assert joined is not None
+    assert (joined.id, joined.attempts) == (begun.id, (first.id, second.id))
     registry.reject(first, because="it fails")
     (left,) = registry.experiments(active_only=True)
     assert left.attempts == (first.id, second.id)
