@@ -30,7 +30,7 @@ from nth_write import Commands, Ended, How, Order
 from simulated_clock import SimulatedClock
 
 from rung.artifacts import LocalStore
-from rung.control._deploy import Deployments
+from rung.control.deployment.deployments import Deployments
 from rung.lifecycle import State
 from rung.registry import open_registry
 from rung.schema import RevisionName

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from rung.artifacts import LocalStore
-from rung.control._source import check_source, take_snapshot
+from rung.control.deployment.source import check_source, take_snapshot
 from rung.errors import CallError, NotFoundError, WorkspaceError
 from rung.workspace import Workspace
 

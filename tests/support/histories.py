@@ -15,8 +15,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rung.control._bandits import joined
 from rung.control._routing import Endpoint, is_served, routing
+from rung.control.promotion.bandits import joined
 from rung.gateway import Limits, Routing
 from rung.lifecycle import Gate, SplitKind, State, Verdict, VerdictKind
 from rung.registry import open_registry

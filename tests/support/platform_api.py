@@ -13,10 +13,10 @@ import httpx2
 from login_provider import serving
 
 from rung.access import Grant, Role, new_token
-from rung.control._api import create_api
-from rung.control._door import Guard
 from rung.control._lead import Lead
 from rung.control._platform import Platform
+from rung.control.api.app import create_api
+from rung.control.api.door import Guard
 from rung.control.place import Place
 from rung.registry import open_registry
 from rung.workspace import find

@@ -22,12 +22,12 @@ from typing import TYPE_CHECKING, Any
 
 from simulated_clock import SimulatedClock
 
-from rung.control._agreement import Agreement as Answers
-from rung.control._bandits import Bandits
-from rung.control._deploy import Deployments
 from rung.control._fence import Fence
 from rung.control._platform import Platform
+from rung.control.deployment.agreement import Agreement as Answers
+from rung.control.deployment.deployments import Deployments
 from rung.control.place import Place
+from rung.control.promotion.bandits import Bandits
 from rung.control.servers import COLLECTOR, GATEWAY
 from rung.errors import GatewayError, LeaseLostError, UnavailableError
 from rung.gateway import Routing

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from simulated_platform import MAJOR, OPERATOR, SERVICE, ControlPlane, World, passing
 
 from rung.compute.environments import Lock
-from rung.control import _deploy
+from rung.control.deployment import deployments
 from rung.errors import RungError, UnavailableError
 from rung.lifecycle import State
 from rung.schema import RevisionName
@@ -24,7 +24,7 @@ LOCK = Lock(text="# Python 3.11\n")
 
 def use(verb: str, name: str = "") -> int:
     """Do one thing that a command asks for; give the exit code that the command would end with."""
-    _deploy.resolve = lambda _: LOCK  # type: ignore[assignment]  # to ask an index is another program's work
+    deployments.resolve = lambda _: LOCK  # type: ignore[assignment]  # to ask an index is another program's work
     try:
         control = adopt(Path.cwd())
         try:

@@ -28,7 +28,7 @@ def command(service: str | None, as_json: bool) -> None:
 
 
 def _print_major(service: str, major: dict[str, Any], gateway: str) -> None:
-    from rung.control._memory import spell_bytes
+    from rung.control.deployment.memory import spell_bytes
 
     name = f"{service}.v{major['major']}"
     incumbent = major["incumbent"] or "nobody yet"

@@ -18,7 +18,7 @@ def command(revision: str, as_json: bool) -> None:
 
     Needs no control plane. It ends with an error when something is not as it was, or must be signed and is not.
     """
-    from rung.control._trust import Trust
+    from rung.control.deployment.trust import Trust
 
     trust = Trust.of(Place(workspace=find()))
     verified = trust.check(RevisionName.parse(revision), contents=True)

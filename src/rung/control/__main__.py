@@ -24,12 +24,12 @@ from typing import TYPE_CHECKING
 import structlog
 import uvicorn
 
-from rung.control._api import create_api
-from rung.control._door import Guard
 from rung.control._encryption import Encryption, address_of
 from rung.control._lead import Lead
-from rung.control._patience import MAX_CONNECTIONS, PatientProtocol
 from rung.control._platform import Platform
+from rung.control.api.app import create_api
+from rung.control.api.door import Guard
+from rung.control.api.patience import MAX_CONNECTIONS, PatientProtocol
 from rung.control.place import Address, Place, read_address
 from rung.control.servers import GATEWAY, Servers
 from rung.errors import ConflictError, ControlPlaneError, RungError

@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from rung.compute.local import Command
-    from rung.control._automatic import Automatic
-    from rung.control._deploy import Deployments
     from rung.control._overuse import Overuse
-    from rung.control._promote import Promotions
+    from rung.control.deployment.deployments import Deployments
+    from rung.control.promotion.automatic import Automatic
+    from rung.control.promotion.promotions import Promotions
     from rung.gateway import Gateway, Routing
     from rung.lake import Lake
     from rung.registry import Experiment, Revision

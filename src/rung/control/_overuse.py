@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from rung.control._memory import MEMORY, Memory, spell_bytes
 from rung.control._routing import is_served
+from rung.control.deployment.memory import MEMORY, Memory, spell_bytes
 
 if TYPE_CHECKING:
-    from rung.control._deploy import Deployments
-    from rung.control._promote import Promotions
+    from rung.control.deployment.deployments import Deployments
+    from rung.control.promotion.promotions import Promotions
     from rung.schema import RevisionName
 
 _LOOK_EVERY_S = 10.0

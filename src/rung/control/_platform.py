@@ -7,24 +7,24 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self
 
 from rung.compute.environments import Environments
-from rung.control._approvals import Approvals
-from rung.control._automatic import Automatic
-from rung.control._bandits import Bandits
-from rung.control._builds import Builds
-from rung.control._deploy import Deployments
 from rung.control._edge import gateway_of, guarded_services
 from rung.control._encryption import address_of
-from rung.control._experiments import Experiments
-from rung.control._gates import Gates
-from rung.control._health import Courses
 from rung.control._loop import Loop
 from rung.control._overuse import Overuse
-from rung.control._promote import Promotions
 from rung.control._routing import is_served
-from rung.control._shadows import Shadows
-from rung.control._storage import Storage
-from rung.control._trust import Trust
 from rung.control._view import View, experiment_json
+from rung.control.deployment.builds import Builds
+from rung.control.deployment.deployments import Deployments
+from rung.control.deployment.storage import Storage
+from rung.control.deployment.trust import Trust
+from rung.control.promotion.approvals import Approvals
+from rung.control.promotion.automatic import Automatic
+from rung.control.promotion.bandits import Bandits
+from rung.control.promotion.experiments import Experiments
+from rung.control.promotion.gates import Gates
+from rung.control.promotion.health import Courses
+from rung.control.promotion.promotions import Promotions
+from rung.control.promotion.shadows import Shadows
 from rung.control.servers import Servers
 from rung.errors import ConflictError, NotFoundError
 from rung.lake import Lake

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from rung.control._approvals import Approvals
-from rung.control._builds import ENVIRONMENT, failures_of
-from rung.control._memory import MEMORY
+from rung.control.deployment.builds import ENVIRONMENT, failures_of
+from rung.control.deployment.memory import MEMORY
+from rung.control.promotion.approvals import Approvals
 from rung.errors import NotFoundError
 from rung.lifecycle import SERVED, State
 from rung.schema import ABTest

@@ -24,8 +24,8 @@ from rung.artifacts import verify as verify_artifact
 from rung.compute.environments import Environments
 from rung.compute.jobs import Job
 from rung.control import leftovers
-from rung.control._builds import Builds
 from rung.control._routing import is_served
+from rung.control.deployment.builds import Builds
 from rung.control.place import Address, read_address
 from rung.control.servers import COLLECTOR, GATEWAY, Servers
 from rung.errors import ControlPlaneError, RungError

@@ -11,7 +11,7 @@ from login_provider import CLIENT, LoginProvider, login_provider
 from platform_api import OWNER, Api, grant, platform_api
 
 from rung.access import LEAST, Action, NewToken, Role, Throttle
-from rung.control._door import ACTIONS, NARROWED, PUBLIC
+from rung.control.api.door import ACTIONS, NARROWED, PUBLIC
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

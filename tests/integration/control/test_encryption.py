@@ -16,8 +16,8 @@ import pytest
 from live_platform import LivePlatform, live_platform
 from login_provider import CLIENT, LoginProvider, login_provider
 
-from rung.control._door import _is_near
 from rung.control._encryption import trust_exactly
+from rung.control.api.door import _is_near
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

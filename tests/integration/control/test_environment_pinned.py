@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from rung.compute.environments import Environments, Lock, own_wheel
-from rung.control._builds import Builds
-from rung.control._deploy import Deployments
-from rung.control._storage import Storage
-from rung.control._trust import Trust
 from rung.control._view import View
+from rung.control.deployment.builds import Builds
+from rung.control.deployment.deployments import Deployments
+from rung.control.deployment.storage import Storage
+from rung.control.deployment.trust import Trust
 from rung.control.place import Place
 from rung.control.servers import Servers
 from rung.errors import UnavailableError

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from rung.artifacts import LocalStore
-from rung.control._storage import Storage
+from rung.control.deployment.storage import Storage
 from rung.control.place import Place
 from rung.errors import ConflictError, IntegrityError, UnavailableError
 from rung.lifecycle import State

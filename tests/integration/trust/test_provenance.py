@@ -12,7 +12,7 @@ from live_platform import is_alive, kill
 
 from rung import artifacts
 from rung.artifacts import LocalStore
-from rung.control._trust import SIGNED, Trust
+from rung.control.deployment.trust import SIGNED, Trust
 from rung.errors import IntegrityError
 from rung.registry import open_registry
 from rung.schema import RevisionName

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rung.control._agreement import Agreement, Answer, compare
+from rung.control.deployment.agreement import Agreement, Answer, compare
 from rung.testing import MAX_DIFFERENCE, Exchange
 
 JSON = st.recursive(

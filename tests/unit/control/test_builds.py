@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from rung.control._builds import until_retry
+from rung.control.deployment.builds import until_retry
 
 NOW = timedelta(0)
 

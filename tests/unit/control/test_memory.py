@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from rung.control._memory import Footprint, Memory, sum_up
 from rung.control._overuse import has_grown
+from rung.control.deployment.memory import Footprint, Memory, sum_up
 
 MIB = 1 << 20
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from rung import stats
-from rung.control._plan import Plan
+from rung.control.promotion.plan import Plan
 
 DAY_S = 86_400
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rung.control._recorded import replay_plan, with_mapped
+from rung.control.promotion.recorded import replay_plan, with_mapped
 from rung.testing.replay import ReplayPlan
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 from recorded_tests import shadow
 
-from rung.control._shadows import _paired
+from rung.control.promotion.shadows import _paired
 from rung.lake import Truth
 from rung.schema import BusinessMetric, Score
 

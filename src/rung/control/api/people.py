@@ -9,8 +9,8 @@ from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from rung.access import EVERYWHERE, Grant, Role, new_token
-from rung.control._door import Asker  # noqa: TC001  read when the routes are made
 from rung.control._view import event_json
+from rung.control.api.door import Asker  # noqa: TC001  read when the routes are made
 from rung.schema import RevisionName
 
 if TYPE_CHECKING:

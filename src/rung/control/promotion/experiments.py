@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from rung import gateway
-from rung.control._bandits import joined, label_of, resumed
-from rung.control._papers import read_specification
+from rung.control.promotion.bandits import joined, label_of, resumed
+from rung.control.promotion.papers import read_specification
 from rung.errors import ConflictError, NotFoundError, RungError
 from rung.lake import Stretch as AuditStretch
 from rung.lifecycle import (
@@ -31,9 +31,9 @@ from rung.schema import ABTest
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from rung.control._bandits import Bandits
-    from rung.control._health import Courses
     from rung.control.place import Place
+    from rung.control.promotion.bandits import Bandits
+    from rung.control.promotion.health import Courses
     from rung.lake import Audit, Lake
     from rung.lifecycle import Split
     from rung.registry import Experiment, Promotion, Registry

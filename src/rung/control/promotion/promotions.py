@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from rung.control._papers import check_papers, read_ab_test
-from rung.control._plan import plan
+from rung.control.promotion.papers import check_papers, read_ab_test
+from rung.control.promotion.plan import plan
 from rung.errors import ConflictError, RungError
 from rung.lifecycle import (
     AwaitApproval,
@@ -30,12 +30,12 @@ from rung.lifecycle import (
 from rung.schema import Shadowing
 
 if TYPE_CHECKING:
-    from rung.control._approvals import Approvals
-    from rung.control._deploy import Deployments
-    from rung.control._experiments import Experiments
-    from rung.control._gates import Gates
-    from rung.control._plan import Plan
-    from rung.control._shadows import Shadows
+    from rung.control.deployment.deployments import Deployments
+    from rung.control.promotion.approvals import Approvals
+    from rung.control.promotion.experiments import Experiments
+    from rung.control.promotion.gates import Gates
+    from rung.control.promotion.plan import Plan
+    from rung.control.promotion.shadows import Shadows
     from rung.lifecycle import Decision
     from rung.registry import Promotion
     from rung.schema import ABTest, RevisionName

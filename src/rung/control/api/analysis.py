@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from rung.control._papers import read_ab_test
-from rung.control._parameters import Major, ServiceName  # noqa: TC001  FastAPI resolves them at run time
+from rung.control.api.parameters import Major, ServiceName  # noqa: TC001  FastAPI resolves them at run time
+from rung.control.promotion.papers import read_ab_test
 from rung.errors import ConflictError, NotFoundError
 from rung.schema import ABTest
 

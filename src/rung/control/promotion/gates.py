@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from rung.compute import local
 from rung.compute.jobs import Ended, Job
-from rung.control._deploy import write_plan
-from rung.control._papers import read_ab_test, read_specification
-from rung.control._recorded import read_plan, replay_plan, with_mapped
+from rung.control.deployment.deployments import write_plan
+from rung.control.promotion.papers import read_ab_test, read_specification
+from rung.control.promotion.recorded import read_plan, replay_plan, with_mapped
 from rung.control.servers import clean_environment, revision_environment, thread_limits
 from rung.lifecycle import (
     DataFacts,
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from rung.control._deploy import Deployments
+    from rung.control.deployment.deployments import Deployments
     from rung.gateway import Gateway
     from rung.lake import Lake
     from rung.registry import Promotion

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from rung.control._door import Asker  # noqa: TC001  FastAPI resolves it at run time
+from rung.control.api.door import Asker  # noqa: TC001  FastAPI resolves it at run time
 from rung.errors import UnavailableError
 
 if TYPE_CHECKING:

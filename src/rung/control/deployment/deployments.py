@@ -17,11 +17,11 @@ from rung.artifacts import LocalStore
 from rung.compute import local
 from rung.compute.environments import Environment, resolve
 from rung.compute.jobs import Ended, Job
-from rung.control._agreement import Agreement, compare_with_evaluation, read_evaluated
-from rung.control._builds import Builds, last_words
-from rung.control._memory import MEMORY, Memory, measure
-from rung.control._source import check_merged, check_source, read_major, take_snapshot
-from rung.control._trust import SIGNED
+from rung.control.deployment.agreement import Agreement, compare_with_evaluation, read_evaluated
+from rung.control.deployment.builds import Builds, last_words
+from rung.control.deployment.memory import MEMORY, Memory, measure
+from rung.control.deployment.source import check_merged, check_source, read_major, take_snapshot
+from rung.control.deployment.trust import SIGNED
 from rung.control.servers import Servers, revision_environment, thread_limits
 from rung.errors import ConflictError, IntegrityError, NotFoundError, RungError, UnavailableError, WorkspaceError
 from rung.infrastructure import Infrastructure
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from rung.compute.environments import Lock
-    from rung.control._storage import Storage
-    from rung.control._trust import Trust
+    from rung.control.deployment.storage import Storage
+    from rung.control.deployment.trust import Trust
     from rung.control.place import Place
     from rung.registry import Registry, Revision
     from rung.training._provenance import Source

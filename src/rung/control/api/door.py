@@ -216,7 +216,7 @@ def check_table(routes: Iterable[object]) -> None:
     found = {(method, one.path_format) for one in known for method in one.methods or ()}
     wrong = found ^ ACTIONS.keys()
     if wrong:
-        raise RungError(f"routes and the table of their actions differ: {sorted(wrong)}", hint="see control/_door.py")
+        raise RungError(f"routes and the table of their actions differ: {sorted(wrong)}", hint="see api/door.py")
 
 
 def _service(request: Request) -> str | None:

@@ -10,7 +10,7 @@ from rung.errors import ConflictError
 from rung.lifecycle import State
 
 if TYPE_CHECKING:
-    from rung.control._promote import Promotions
+    from rung.control.promotion.promotions import Promotions
     from rung.registry import Revision
     from rung.schema import RevisionName
 

@@ -10,7 +10,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from rung import stats
-from rung.control._papers import read_ab_test, read_specification
+from rung.control.promotion.papers import read_ab_test, read_specification
 from rung.errors import NotFoundError
 from rung.lifecycle import judge_shadow
 

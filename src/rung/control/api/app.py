@@ -14,13 +14,13 @@ from starlette.exceptions import HTTPException
 
 from rung import __version__
 from rung.access import EVERYWHERE, Action, allowed
-from rung.control._analysis import add_analysis
-from rung.control._consumers import add_consumers
-from rung.control._door import Asker, Door, asker, check, check_table
-from rung.control._parameters import Major, Position, ServiceName
-from rung.control._patience import BodyLimit
-from rung.control._people import add_people
 from rung.control._view import event_json, experiment_json, promotion_json
+from rung.control.api.analysis import add_analysis
+from rung.control.api.consumers import add_consumers
+from rung.control.api.door import Asker, Door, asker, check, check_table
+from rung.control.api.parameters import Major, Position, ServiceName
+from rung.control.api.patience import BodyLimit
+from rung.control.api.people import add_people
 from rung.errors import CallError, ConflictError, NotAllowedError, NotFoundError, RungError, UnavailableError
 from rung.schema import RevisionName
 from rung.serving._openapi import PROBLEM
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
     from starlette.responses import Response
 
-    from rung.control._door import Guard
     from rung.control._platform import Platform
+    from rung.control.api.door import Guard
 
 _STATUS: tuple[tuple[type[RungError], int], ...] = (
     (NotAllowedError, 403),

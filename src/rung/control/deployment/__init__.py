@@ -1,0 +1,1 @@
+"""From source to a server that answers: snapshot, environment, training, signature, server."""
