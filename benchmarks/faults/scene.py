@@ -147,7 +147,7 @@ def _decision(scene: Scene) -> str:
 
 def broken(platform: LivePlatform, consumers: CountingConsumers) -> list[str]:
     """Name the invariants that do not hold, as records and consumers tell."""
-    with open_registry(platform.place.workspace.state) as registry:
+    with open_registry(platform.place.workspace.state, platform.variables.get("RUNG_REGISTRY")) as registry:
         revisions = registry.revisions()
         events = _all_events(registry)
     told: list[str] = []

@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING
 
 import httpx2
 import psutil
+import pytest
 import tiny_platform
 import tiny_service
 from live_platform import kill, live_platform
+from postgresql import postgres_server
 from scene import PROMOTED, REJECTED, Row, Scene, begin, end
 from upgrade import upgraded
 
@@ -325,6 +327,25 @@ def _small_disk(folder: Path) -> Iterator[None]:
         subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
+def restarted_database(_: LivePlatform, name: str) -> Row:
+    """A registry on PostgreSQL is gone for five seconds and comes back; the control plane waits for it."""
+    try:
+        with postgres_server() as postgres:
+            variables = {"RUNG_REGISTRY": postgres.database(migrated=False)}
+            with live_platform(variables=variables) as platform:
+                tiny_platform.begin(platform)
+
+                def away(scene: Scene) -> None:
+                    postgres.server.stop()
+                    time.sleep(5)
+                    postgres.server.start()
+                    scene.platform.wait(lambda: scene.platform.rung("status", expect=None).returncode == 0)
+
+                return through(platform, name, away)
+    except pytest.skip.Exception as skipped:
+        raise SkippedError(str(skipped)) from None
+
+
 def leaking(platform: LivePlatform, name: str) -> Row:
     """Promote a candidate that keeps a little of every production request: it is torn down before it takes all."""
     return bad_candidate(
@@ -359,6 +380,7 @@ STORIES: dict[str, Callable[[LivePlatform, str], Row]] = {
     "SIGSTOP of the challenger's server, 8 s": partial(through, do=freeze_challenger, may_fail=True),
     "SIGSTOP of one worker, 3 s": partial(through, do=freeze_one_worker),
     "registry locked, 15 s": partial(through, do=lock_registry),
+    "PostgreSQL gone, 5 s": restarted_database,
     "disk full, 5 s": full_disk,
     "challenger's artifact corrupted": partial(through, do=corrupt_artifact, expected=REJECTED),
     "half-written line in the log": partial(through, do=halve_log_line, may_fail=True),
