@@ -305,8 +305,9 @@ def hold_after_cleaning(bench: Bench, folder: Path) -> None:
     for path in leftovers(folder):
         os.utime(path, (OLD_S, OLD_S))
     if (folder / "rung.toml").exists():
-        cleaned = bench.commands.run(Order(folder=str(folder), argv=("gc",)))
-        assert cleaned.exit_code == 0, cleaned.output
+        for argv in (("gc",), ("backup", "kept")) if (folder / "kept").exists() else (("gc",),):  # each sweeps its own
+            cleaned = bench.commands.run(Order(folder=str(folder), argv=argv))
+            assert cleaned.exit_code == 0, cleaned.output
     assert not leftovers(folder)
 
 

@@ -27,7 +27,7 @@ from rung.backup._manifest import (
 from rung.backup._report import Report
 from rung.errors import IntegrityError, RungError, UnavailableError
 from rung.lake import Lake
-from rung.objects import open_objects
+from rung.objects import FolderObjects, open_objects
 from rung.workspace import MARKER
 
 if TYPE_CHECKING:
@@ -55,6 +55,8 @@ def back_up(workspace: Workspace, registry: Registry, target: Objects, report: R
         UnavailableError: The target, the storage or the registry does not work; the backup before still counts.
     """
     began, report = time.monotonic(), report or Report()
+    if isinstance(target, FolderObjects):
+        target.sweep()
     with tempfile.TemporaryDirectory(prefix="rung-backup-") as scratch:
         backup = _Backup(workspace=workspace, target=target, scratch=Path(scratch), report=report)
         manifest = backup.make(registry)

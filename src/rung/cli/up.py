@@ -41,6 +41,7 @@ def command(detach: bool, as_json: bool) -> None:
         else:
             click.echo("standing by: another control plane leads, and this one goes on when it is gone")
         return
+    _await_gateway(control)
     address = control.address()
     if as_json:
         print_json({"control": address.url, "gateway": address.gateway, "pid": address.pid})
@@ -85,6 +86,19 @@ def _leads(place: Place, control: Control) -> bool:
             )
         time.sleep(0.05)
     return True
+
+
+def _await_gateway(control: Control) -> None:
+    """Wait until consumers are answered.
+
+    Raises:
+        UnavailableError: The gateway does not come up.
+    """
+    deadline = time.monotonic() + _WITHIN_S
+    while not control.get("/healthz")["gateway"]:
+        if time.monotonic() > deadline:
+            raise UnavailableError("the gateway does not come up", hint="`rung doctor` tells why")
+        time.sleep(0.05)
 
 
 def _answers(control: Control, *, pid: int | None = None) -> bool:

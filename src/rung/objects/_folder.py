@@ -7,6 +7,7 @@ import hashlib
 import os
 import secrets
 import shutil
+import time
 from typing import TYPE_CHECKING
 
 from rung.errors import CallError, UnavailableError
@@ -92,6 +93,13 @@ class FolderObjects:
     def delete(self, key: str) -> None:
         """Remove a file, if there is one."""
         self._path(key).unlink(missing_ok=True)
+
+    def sweep(self, *, older_than_s: float = 86_400) -> None:
+        """Remove what writers that were killed left half-written, longer ago than any write takes."""
+        for path in self.folder.rglob(f".*{_UNFINISHED}"):
+            with contextlib.suppress(FileNotFoundError):  # its writer ended meanwhile
+                if time.time() - path.stat().st_mtime > older_than_s:
+                    path.unlink()
 
     def _path(self, key: str) -> Path:
         if any(part in {"", ".", ".."} for part in key.split("/")) or "\0" in key:

@@ -23,7 +23,8 @@ from starlette.testclient import TestClient
 from rung.compute.environments import Environments, Lock
 from rung.gateway import Backend, Gateway, Production, Routing
 from rung.schema import Request, max_instances
-from rung.serving import Artifact, _endpoint, bind_artifacts, create_serving_app
+from rung.serving import Artifact, bind_artifacts, create_serving_app
+from rung.serving._endpoint import MAX_BODY_BYTES
 
 from .conftest import lay_line, serving
 
@@ -240,9 +241,9 @@ def test_too_many_instances_are_a_400(client: TestClient):
     assert "at most 3 items" in refused(ask(client, {**AREA, "shape": [4], "data": [1] * 4}), 400)
 
 
-def test_large_body_is_a_413(client: TestClient, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(_endpoint, "MAX_BODY_BYTES", 20)
-    assert "more than 20 bytes" in refused(ask(client), 413)
+def test_large_body_is_a_413(client: TestClient):
+    large = {**AREA, "data": [0.5] * (MAX_BODY_BYTES // 4)}
+    assert f"more than {MAX_BODY_BYTES:,} bytes" in refused(ask(client, large), 413)
 
 
 def test_hints_of_other_clients_are_taken(client: TestClient):

@@ -95,9 +95,9 @@ def create_api(platform: Platform, *, guard: Guard, shut_down: Callable[[], None
     )
 
     @app.get("/healthz")
-    def health() -> dict[str, str]:
-        """Tell that the control plane answers."""
-        return {"status": "ok", "version": __version__}
+    def health() -> dict[str, Any]:
+        """Tell that the control plane answers, and whether the gateway does."""
+        return {"status": "ok", "version": __version__, "gateway": platform.loop.gateway.ready()}
 
     @app.get("/login")
     def login() -> dict[str, str]:
