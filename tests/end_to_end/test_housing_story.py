@@ -1,11 +1,13 @@
 """The life of the housing service, from an empty folder to a rollback, on real sales: the story that the demo tells.
 
 One platform; the tests are its chapters, in order. Consumers value houses in production from the first promotion on,
-and count every request. The story is told twice: with files, and with PostgreSQL and an S3-compatible store.
+and count every request. The platform keeps things in PostgreSQL and in an S3-compatible store; the story of the
+sentiment service is told with files.
 """
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import time
 from dataclasses import dataclass
@@ -69,13 +71,16 @@ class Story:
         return major
 
 
-@pytest.fixture(scope="module", params=["files", "servers"])
-def stores(request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
-    """Say where the platform keeps things: files are the default."""
-    if request.param == "files":
-        yield {}
-        return
-    with postgres_server() as postgres, serving_objects() as objects:
+@pytest.fixture(scope="module")
+def stores() -> Iterator[dict[str, str]]:
+    """Say where the platform keeps things: in servers, or in files where the machine cannot have those."""
+    with contextlib.ExitStack() as servers:
+        try:
+            postgres = servers.enter_context(postgres_server())
+            objects = servers.enter_context(serving_objects())
+        except pytest.skip.Exception:
+            yield {}
+            return
         named = {"RUNG_REGISTRY": postgres.database(migrated=False), "RUNG_STORAGE": objects.bucket()}
         yield {**objects.variables, **named}
 
