@@ -17,7 +17,7 @@ from rung.control.servers import COLLECTOR, GATEWAY
 from rung.errors import IntegrityError, NotFoundError, RungError, UnavailableError
 from rung.gateway import Consumer, Limits
 from rung.infrastructure import Infrastructure
-from rung.lifecycle import State
+from rung.lifecycle import State, Wait
 from rung.serving import read_bundle
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from rung.control.promotion.promotions import Promotions
     from rung.gateway import Gateway, Routing
     from rung.lake import Lake
-    from rung.registry import Experiment, Revision
+    from rung.registry import Experiment, Promotion, Revision
     from rung.schema import RevisionName
 
 _TICK_S = 0.5
@@ -98,9 +98,13 @@ class Loop:
         self._stop_unserved()
         self._guarded("automatic_failed", self.automatic.look)
         for promotion in registry.promotions(active_only=True):
-            self._guarded("promotion_failed", partial(self.promotions.advance, promotion))
+            self._guarded("promotion_failed", partial(self._advance, promotion))
         self._guarded("overuse_failed", self.overuse.look)
         self._ship()
+
+    def _advance(self, promotion: Promotion) -> None:
+        if not isinstance(self.promotions.advance(promotion), Wait):
+            self.wake()  # what was decided has its effect at once
 
     def route(self) -> None:
         """Make the gateway route as the registry says.

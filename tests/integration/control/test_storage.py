@@ -51,6 +51,7 @@ def platform(storage: str) -> Iterator[LivePlatform]:
         with (platform.root / "rung.toml").open("a") as settings:
             settings.write(f'storage = "{storage}"\n')
         tiny_platform.begin(platform)
+        platform.wait(lambda: answers(platform))
         ask(platform, 20)
         yield platform
 

@@ -34,16 +34,12 @@ class Wire:
     is_whole: threading.Event = field(default_factory=threading.Event)
     is_over: bool = False
 
-    def carry(self) -> None:
-        with socket.socket(socket.AF_UNIX) as listener:
-            listener.bind(str(self.folder / SOCKET))
-            listener.listen()
-            listener.settimeout(0.1)
-            while not self.is_over:
-                with suppress(TimeoutError):
-                    client, _ = listener.accept()
-                    client.setblocking(True)
-                    threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+    def carry(self, listener: socket.socket) -> None:
+        while not self.is_over:
+            with suppress(TimeoutError):
+                client, _ = listener.accept()
+                client.setblocking(True)
+                threading.Thread(target=self._serve, args=(client,), daemon=True).start()
 
     def _serve(self, client: socket.socket) -> None:
         with client, socket.socket(socket.AF_UNIX) as server, selectors.DefaultSelector() as both:
@@ -61,10 +57,13 @@ class Wire:
 
 @contextmanager
 def wire(server: Path) -> Iterator[Wire]:
-    with tempfile.TemporaryDirectory(prefix="rung-wire-") as folder:
+    with tempfile.TemporaryDirectory(prefix="rung-wire-") as folder, socket.socket(socket.AF_UNIX) as listener:
         made = Wire(server, Path(folder))
         made.is_whole.set()
-        carrier = threading.Thread(target=made.carry)
+        listener.bind(str(made.folder / SOCKET))
+        listener.listen()
+        listener.settimeout(0.1)
+        carrier = threading.Thread(target=made.carry, args=(listener,))
         carrier.start()
         try:
             yield made
