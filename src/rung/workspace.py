@@ -16,7 +16,7 @@ from rung.errors import NotFoundError, WorkspaceError
 if TYPE_CHECKING:
     from rung.settings import Settings
 
-__all__ = ["Service", "Workspace", "find", "write_atomically"]
+__all__ = ["Service", "Workspace", "find", "settle", "write_atomically"]
 
 MARKER = "rung.toml"
 
@@ -157,11 +157,12 @@ def write_atomically(path: Path, data: bytes, *, durable: bool = False, private:
         temporary.unlink(missing_ok=True)
         raise
     if durable:
-        _flush_folder(path.parent)
+        settle(path.parent)
 
 
-def _flush_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
+def settle(path: Path) -> None:
+    """Wait until a file, or a folder's list of names, is on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

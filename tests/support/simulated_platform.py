@@ -20,6 +20,7 @@ from textwrap import dedent
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+import tiny_service
 from simulated_clock import SimulatedClock
 
 from rung.control._fence import Fence
@@ -79,23 +80,6 @@ DESIGNS: Mapping[str, ABTest] = {
 }
 """The ways to production that a revision may declare."""
 
-_SPECIFICATION = """
-    +++
-    title = "Doubles numbers"
-    latency_p99_ms = 5000
-    throughput_rps = 5
-    error_rate = 0.01
-    consumers = ["tests"]
-
-    [owners]
-    product = "product@example.org"
-    engineering = "engineering@example.org"
-    +++
-
-    # Problem
-
-    Numbers are to be doubled.
-    """
 _HARDWARE: dict[str, Any] = {"vcpus": 1, "memory_gib": 1, "gpus": 0, "disk_gib": 1}
 _INFRASTRUCTURE: dict[str, Any] = {
     "training": _HARDWARE,
@@ -216,7 +200,7 @@ class World:
         document = folder / "experiments" / f"v{name.major}.m{name.minor}.md"
         document.parent.mkdir(parents=True, exist_ok=True)
         document.write_text("# Better\n\nIt is.\n")
-        (folder / "specification.md").write_text(dedent(_SPECIFICATION).lstrip())
+        (folder / "specification.md").write_text(dedent(tiny_service.SPECIFICATION).lstrip())
 
 
 @dataclass(slots=True, kw_only=True)

@@ -12,7 +12,7 @@ NAME = "tiny"
 BROKEN_X = 666
 """The number for which the handler gives NaN."""
 
-_SPECIFICATION = """
+SPECIFICATION = """
     +++
     title = "Doubles numbers"
     latency_p99_ms = 5000
@@ -33,7 +33,7 @@ _SPECIFICATION = """
 _FILES = {
     "experiments/__init__.py": "",
     "data/doubles.json": "[[1, 2.0], [2, 4.0]]",
-    "{folder}/specification.md": _SPECIFICATION,
+    "{folder}/specification.md": SPECIFICATION,
     "{folder}/schema/request.py": """
         from typing import Annotated
 

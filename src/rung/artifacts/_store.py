@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from rung.artifacts import _digests
 from rung.errors import IntegrityError, UnavailableError
+from rung.workspace import settle
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -173,7 +174,7 @@ class LocalStore:
 
     def _settle(self, path: Path) -> None:
         if self.durable:
-            _sync(path)
+            settle(path)
 
     def _missing(self, digest: str) -> IntegrityError:
         return IntegrityError(f"artifact {digest} is missing in {self.folder}", hint="run the task that made it again")
@@ -205,15 +206,6 @@ def _is_whole(path: Path, digest: str, size: int) -> bool:
         return path.stat().st_size == size and _digests.digest_of(path.read_bytes()) == digest
     except FileNotFoundError:
         return False
-
-
-def _sync(path: Path) -> None:
-    """Wait until a file, or a folder's list of files, is on the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _cannot_write(path: Path, size: int, error: OSError) -> UnavailableError:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import unquote
@@ -11,6 +10,7 @@ from urllib.parse import unquote
 from deltalake import DeltaTable
 
 from rung.objects import open_objects, scan_options, table_options
+from rung.workspace import settle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
@@ -101,7 +101,7 @@ class Folder:
         commit = self._commit(version)
         folders = {commit.parent} | {self._root / one for path in added for one in path.relative_to(self._root).parents}
         for path in [*added, commit, *folders]:
-            _fsync(path)
+            settle(path)
 
     def _commit(self, version: int) -> Path:
         return self._root / _log_name(version)
@@ -143,11 +143,3 @@ def _log_name(version: int) -> str:
 
 def _actions(commit: bytes) -> list[dict[str, dict[str, Any]]]:
     return [json.loads(line) for line in commit.splitlines()]
-
-
-def _fsync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

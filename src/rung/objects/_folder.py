@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from rung.errors import CallError, UnavailableError
 from rung.objects._objects import Entry
+from rung.workspace import settle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -115,21 +116,12 @@ class FolderObjects:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 unfinished.touch(mode)
                 write(unfinished)
-                _sync(unfinished)
+                settle(unfinished)
                 yield unfinished
-                _sync(path.parent)
+                settle(path.parent)
             finally:
                 unfinished.unlink(missing_ok=True)
         except OSError as error:
             raise UnavailableError(
                 f"cannot write {path}: {error.strerror or error}", hint="free some space, or check who may write there"
             ) from error
-
-
-def _sync(path: Path) -> None:
-    """Wait until a file, or a folder's list of files, is on the disk."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -20,6 +20,7 @@ from sqlalchemy import JSON, MetaData, Text, cast, func, insert, inspect, select
 
 from rung import errors
 from rung.registry import _tables as tables
+from rung.workspace import settle
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -201,8 +202,4 @@ def _whole_file(path: Path) -> Iterator[BinaryIO]:
     except BaseException:
         draft.unlink(missing_ok=True)
         raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    settle(path.parent)

@@ -87,9 +87,7 @@ class Deployments:
         try:
             self._keep_source(name, lock, source)
         except (OSError, RungError) as error:
-            with suppress(
-                UnavailableError
-            ):  # where it is not on record either, the loop finds no source after a minute
+            with suppress(UnavailableError):  # not on record either: the loop finds no source after a minute
                 self._fail(name, f"its source could not be kept: {error}")
             raise UnavailableError(
                 f"the source of {name} could not be kept ({error})", hint="see to the disk; then deploy it again"
