@@ -1,0 +1,60 @@
+"""Datasets: ingested from anywhere, in versions that never change, with statistics and contracts, read by their names.
+
+A service's training reads `Dataset("houses")`; `rung data` is for everything else. Importing this package imports
+neither polars nor deltalake.
+"""
+
+from typing import TYPE_CHECKING
+
+from rung._lazy import exports
+
+if TYPE_CHECKING:
+    from rung.data._catalogue import Catalogue, open_catalogue
+    from rung.data._dataset import Dataset, noticing, reading_from, resolve
+    from rung.data._entry import Entry
+    from rung.data._names import check_dataset_name, parse_reference, reference
+    from rung.data._version import Facts, File, Version
+    from rung.data._write import Append, How, Replace, Upsert
+
+__all__ = [
+    "Append",
+    "Catalogue",
+    "Dataset",
+    "Entry",
+    "Facts",
+    "File",
+    "How",
+    "Replace",
+    "Upsert",
+    "Version",
+    "check_dataset_name",
+    "noticing",
+    "open_catalogue",
+    "parse_reference",
+    "reading_from",
+    "reference",
+    "resolve",
+]
+
+__getattr__ = exports(
+    __name__,
+    {
+        "Append": "_write",
+        "Catalogue": "_catalogue",
+        "Dataset": "_dataset",
+        "Entry": "_entry",
+        "Facts": "_version",
+        "File": "_version",
+        "How": "_write",
+        "Replace": "_write",
+        "Upsert": "_write",
+        "Version": "_version",
+        "check_dataset_name": "_names",
+        "noticing": "_dataset",
+        "open_catalogue": "_catalogue",
+        "parse_reference": "_names",
+        "reading_from": "_dataset",
+        "reference": "_names",
+        "resolve": "_dataset",
+    },
+)
