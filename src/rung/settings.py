@@ -20,12 +20,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-__all__ = ["Listen", "Login", "Policy", "Settings", "read"]
+__all__ = ["Listen", "Log", "Login", "Policy", "Settings", "read"]
 
 _VARIABLES = {"registry": "RUNG_REGISTRY", "storage": "RUNG_STORAGE"}
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _Port: TypeAlias = Annotated[int, Field(ge=0, le=65_535)]
 _Seconds: TypeAlias = Annotated[int, Field(ge=0)]
+_Field: TypeAlias = Annotated[str, Field(pattern=r"^(unit|(instance|parameters|prediction)(\.[^.\s]+)*)$")]
 _Role: TypeAlias = Literal["viewer", "engineer", "approver", "admin"]
 
 
@@ -82,6 +83,24 @@ class Login(_Declared):
     """From a group of the provider to a role, in all services. Who is in none is no one here."""
 
 
+class Log(_Declared):
+    """What is kept of a service's requests and answers, and how long: `[services.NAME.log]`."""
+
+    drop: list[_Field] = Field(default_factory=list)
+    """What is not kept: `unit`, or fields as `instance.owner`, `parameters.city`, `prediction.name`."""
+    hash: list[_Field] = Field(default_factory=list)
+    """What is kept as a keyed hash, so that equal values can still be told to be equal."""
+    retention_days: Annotated[int, Field(ge=1, le=36_500)] | None = None
+    """After how many days rows are removed; by default never."""
+
+    @model_validator(mode="after")
+    def _apart(self) -> Self:
+        both = sorted(set(self.drop) & set(self.hash))
+        if both:
+            raise ValueError(f"{both[0]} is dropped and hashed: name it once")
+        return self
+
+
 class Policy(_Declared):
     """How revisions of one service come to be promoted: `[services.NAME]`."""
 
@@ -97,6 +116,7 @@ class Policy(_Declared):
     """Only commits that are part of this branch may be deployed, as `main` or `origin/main`; by default any."""
     api_keys: bool = False
     """The gateway answers only who sends a key of a consumer, in the header x-api-key."""
+    log: Log = Log()
 
 
 class Settings(_Declared):
@@ -183,4 +203,6 @@ def _known(loc: tuple[int | str, ...]) -> list[str]:
     """Name the settings beside one that is not known."""
     models: dict[Any, type[BaseModel]] = {"listen": Listen, "login": Login, "services": Policy}
     model = models.get(loc[0], Settings) if len(loc) > 1 else Settings
+    if model is Policy and len(loc) > 3 and loc[2] == "log":  # noqa: PLR2004  services.NAME.log.SETTING
+        model = Log
     return list(model.model_fields)

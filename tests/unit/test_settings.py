@@ -54,6 +54,10 @@ BAD = {
     "half a certificate": (b'[listen]\nkey = "k"', "listen", "certificate and key are set together"),
     "open without one": (b'[listen]\ngateway = "0.0.0.0"', "listen", "beyond loopback, set certificate and key"),
     "no address": (b'[listen]\ngateway = "example.org"', "listen.gateway = 'example.org'", "it is an IP address"),
+    "unknown in a log": (b"[services.a.log]\nkeep = 1", "sets 'services.a.log.keep'", "drop, hash, retention_days"),
+    "no field": (b'[services.a.log]\ndrop = ["owner"]', "services.a.log.drop.0 = 'owner'", "should match pattern"),
+    "dropped and hashed": (b'[services.a.log]\ndrop = ["unit"]\nhash = ["unit"]', "services.a.log", "name it once"),
+    "kept for no time": (b"[services.a.log]\nretention_days = 0", "retention_days = 0", "greater than or equal to 1"),
     "no policy": (b'[services.a]\npromotion = "yes"', "services.a.promotion = 'yes'", "'manual', 'approve' or 'auto'"),
 }
 
