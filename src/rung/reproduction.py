@@ -11,11 +11,12 @@ import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rung.compute.environments import Environments, Lock
 from rung.compute.installed import installed_environment
 from rung.control.servers import author_environment, thread_limits
+from rung.data import open_catalogue
 from rung.errors import ConflictError, NotFoundError, TaskError
 from rung.registry import open_registry
 from rung.training import RunRecord, read_run
@@ -112,9 +113,12 @@ def _restore_patch(workspace: Workspace, record: RunRecord, target: Path) -> Non
 
 
 def _restore_data(workspace: Workspace, record: RunRecord, target: Path) -> None:
-    """See that every file that was read is there with the content of then."""
+    """See that everything that was read is there with the content of then."""
     for task in record.tasks:
         for read in task.data:
+            if "dataset" in read:
+                _check_version(workspace, record, read)
+                continue
             path, here = target / read["path"], workspace.root / read["path"]
             if not path.is_file() and here.is_file():
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -123,6 +127,21 @@ def _restore_data(workspace: Workspace, record: RunRecord, target: Path) -> None
                 raise ConflictError(
                     f"{read['path']} is not what {task.name} read in run {record.id}", hint="bring that version back"
                 )
+
+
+def _check_version(workspace: Workspace, record: RunRecord, read: dict[str, Any]) -> None:
+    version = open_catalogue(workspace).version(read["dataset"], read["version"])
+    if version.digest != read["digest"]:
+        raise ConflictError(
+            f"{version.ref} is not what run {record.id} read: it is {version.digest}, and was {read['digest']}",
+            hint="bring that version back from a backup",
+        )
+
+
+def _pins(record: RunRecord) -> str:
+    """Spell the versions that the run read, for those that were asked for as the newest."""
+    read = {one["path"].removeprefix("dataset:") for task in record.tasks for one in task.data if "dataset" in one}
+    return ",".join(sorted(read))
 
 
 def _python(workspace: Workspace, record: RunRecord, tell: Callable[[str], None]) -> Path:
@@ -152,6 +171,8 @@ def _run(workspace: Workspace, record: RunRecord, source: Path, python: Path) ->
         **(thread_limits(2) if record.revision else {}),
         "PYTHONPATH": str(source),
         "RUNG_STATE": str(state),
+        "RUNG_DATASETS": open_catalogue(workspace).root,
+        "RUNG_PINS": _pins(record),
         "RUNG_RUN": record.id,
         "RUNG_COMMIT": record.commit or "",
     }

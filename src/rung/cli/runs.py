@@ -84,7 +84,9 @@ def show(run: str, as_json: bool) -> None:
             click.echo(f"{name} for {verdict['runtime']}: {verdict['verdict']}, {verdict['because']}")
             click.echo(f"  {_measured(verdict)}")
         for read in task["data"]:
-            click.echo(f"{task['name']} read {read['path']}, {read['size']:,} bytes, {read['digest']}")
+            click.echo(
+                f"{task['name']} read {read['path'].removeprefix('dataset:')}, {read['size']:,} bytes, {read['digest']}"
+            )
 
 
 @command.command("compare", epilog="Example: rung runs compare RUN RUN")

@@ -55,6 +55,11 @@ class Place:
         return str(self.lake) if storage is None else f"{storage.rstrip('/')}/lake"
 
     @property
+    def datasets(self) -> str:
+        """Where the datasets are: beside these tables."""
+        return f"{self.tables}/datasets"
+
+    @property
     def environments(self) -> Path:
         """Locked environments, one for each lock."""
         return self.workspace.state / "environments"

@@ -219,6 +219,7 @@ def revision_environment(place: Place, name: RevisionName) -> dict[str, str]:
         "PYTHONPATH": str(place.source(name)),
         "PYTHONUNBUFFERED": "1",
         "RUNG_STATE": str(place.workspace.state),
+        "RUNG_DATASETS": place.datasets,
         "RUNG_REVISION": str(name),
     }
 

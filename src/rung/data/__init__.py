@@ -10,9 +10,10 @@ from rung._lazy import exports
 
 if TYPE_CHECKING:
     from rung.data._catalogue import Catalogue, open_catalogue
-    from rung.data._dataset import Dataset, noticing, reading_from, resolve
+    from rung.data._dataset import Dataset, reading_from, resolve
     from rung.data._entry import Entry
     from rung.data._names import check_dataset_name, parse_reference, reference
+    from rung.data._notice import noticing
     from rung.data._version import Facts, File, Version
     from rung.data._write import Append, How, Replace, Upsert
 
@@ -50,7 +51,7 @@ __getattr__ = exports(
         "Upsert": "_write",
         "Version": "_version",
         "check_dataset_name": "_names",
-        "noticing": "_dataset",
+        "noticing": "_notice",
         "open_catalogue": "_catalogue",
         "parse_reference": "_names",
         "reading_from": "_dataset",

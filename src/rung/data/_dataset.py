@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rung.data._catalogue import open_catalogue
 from rung.data._names import check_dataset_name, parse_reference
+from rung.data._notice import tell
 from rung.errors import CallError, NotFoundError
 from rung.workspace import find
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
 
     import polars as pl
@@ -23,13 +24,12 @@ if TYPE_CHECKING:
     from rung.data._catalogue import Catalogue
     from rung.data._version import Version
 
-__all__ = ["Dataset", "noticing"]
+__all__ = ["Dataset", "reading_from", "resolve"]
 
 PINS: Final = "RUNG_PINS"
 """Variable that pins versions for a run that is repeated: `houses@3,sales@1`."""
 
 _catalogue: ContextVar[Catalogue | None] = ContextVar("catalogue", default=None)
-_noticed: list[Callable[[Dataset], None]] = []
 
 
 class Dataset:
@@ -82,7 +82,7 @@ class Dataset:
         Raises:
             NotFoundError: There is no such dataset, or no such version.
         """
-        return resolve(self.name, version=self.asked_version, as_of=self.asked_as_of)
+        return resolve(_open(), self.name, version=self.asked_version, as_of=self.asked_as_of)
 
     @property
     def ref(self) -> str:
@@ -106,8 +106,7 @@ class Dataset:
             NotFoundError: There is no such dataset, or no such version.
             SchemaError: Rows break the contract.
         """
-        for notice in _noticed:
-            notice(self)
+        tell(self)
         rows = _open().scan(self.version)
         if self.contract is not None:
             from rung.data._contract import require  # noqa: PLC0415  polars comes with the first rows
@@ -140,7 +139,7 @@ class Dataset:
         return self.polars(columns).to_arrow()
 
 
-def resolve(name: str, *, version: int | None = None, as_of: datetime | None = None) -> Version:
+def resolve(catalogue: Catalogue, name: str, *, version: int | None = None, as_of: datetime | None = None) -> Version:
     """Find the version that is meant, as it was pinned where a run is repeated.
 
     Raises:
@@ -148,18 +147,8 @@ def resolve(name: str, *, version: int | None = None, as_of: datetime | None = N
     """
     pins = dict(parse_reference(pin) for pin in os.environ.get(PINS, "").split(",") if pin)
     if version is None and name in pins:
-        return _open().version(name, pins[name])
-    return _open().version(name, version, as_of=as_of)
-
-
-@contextlib.contextmanager
-def noticing(notice: Callable[[Dataset], None]) -> Iterator[None]:
-    """Tell of every dataset that is read inside the block, by any thread."""
-    _noticed.append(notice)
-    try:
-        yield
-    finally:
-        _noticed.remove(notice)
+        return catalogue.version(name, pins[name])
+    return catalogue.version(name, version, as_of=as_of)
 
 
 @contextlib.contextmanager

@@ -12,12 +12,14 @@ from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
-from rung.training._provenance import file_digest
+from rung.training._data import digest_now
 from rung.workspace import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from rung.workspace import Workspace
 
 _MOST_ENTRIES = 50
 """Of one key: that many versions of the data are told apart, the newest ones."""
@@ -31,7 +33,7 @@ class Entry:
     size: int
     kept: dict[str, str] = field(default_factory=dict)
     data: list[dict[str, Any]] = field(default_factory=list)
-    """Files that the task read: path from the workspace, digest, size."""
+    """What the task read: see `_data`."""
     run: str = ""
     """The run that computed it."""
     metrics: dict[str, float] = field(default_factory=dict)
@@ -46,14 +48,14 @@ class Cache:
 
     Args:
         folder: made when something is kept.
-        root: The workspace's, from which data is named.
+        workspace: From which data is named.
         service: Whose tasks these are.
     """
 
-    def __init__(self, folder: Path, root: Path, service: str) -> None:
+    def __init__(self, folder: Path, workspace: Workspace, service: str) -> None:
         self._folder = folder
-        self._root = root
-        self._digests: dict[Path, str | None] = {}
+        self._workspace = workspace
+        self._digests: dict[tuple[Any, ...], str | None] = {}
         self._last = folder / "last" / f"{service}.json"
         self._ran_with: dict[str, Any] = self._read_last()
         self._runs_with: dict[str, Any] = {}
@@ -62,7 +64,7 @@ class Cache:
         """Give the entry of a key, or None and why there is none."""
         because = "its cache entry is gone"
         for entry in reversed(self._entries(key)):
-            changed = next((read["path"] for read in entry.data if self._digest(read["path"]) != read["digest"]), None)
+            changed = next((read["path"] for read in entry.data if self._digest(read) != read["digest"]), None)
             if changed is not None:
                 because = f"the data in {changed} changed"
             elif entry.drew_seed not in (None, seed):
@@ -113,11 +115,11 @@ class Cache:
     def _path(self, key: str) -> Path:
         return self._folder / "tasks" / f"{key}.json"
 
-    def _digest(self, name: str) -> str | None:
-        path = self._root / name
-        if path not in self._digests:
-            self._digests[path] = file_digest(path) if path.is_file() else None
-        return self._digests[path]
+    def _digest(self, read: dict[str, Any]) -> str | None:
+        asked = (read["path"], read.get("asked_version"), read.get("asked_as_of"))
+        if asked not in self._digests:
+            self._digests[asked] = digest_now(self._workspace, read)
+        return self._digests[asked]
 
 
 def _as_json(entry: Entry) -> dict[str, Any]:

@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from rung.errors import ConflictError, NotFoundError
-from rung.training._provenance import file_digest
+from rung.training._data import read_dataset, read_file
 from rung.workspace import find
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from rung.data import Dataset
     from rung.workspace import Workspace
 
 
@@ -29,7 +30,7 @@ class TaskContext:
     kept: dict[str, Any] = field(default_factory=dict)
     """Further artifacts, by name."""
     data: list[dict[str, Any]] = field(default_factory=list)
-    """Files that the task read."""
+    """What the task read: see `_data`."""
     conversions: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Verdicts on converted models, by artifact."""
 
@@ -64,15 +65,27 @@ def data_file(name: str) -> Path:
     Raises:
         NotFoundError: There is no such file.
     """
-    own = running.get()
-    contexts = list(under_way) if own is None else [own]
+    contexts = _contexts()
     root = (contexts[0].workspace if contexts else find()).root
     path = root / name
     if not path.is_file():
         raise NotFoundError(f"there is no data file {name!r} in {root}", hint="name it from the workspace's root")
     if contexts:
-        read = {"path": name, "digest": file_digest(path), "size": path.stat().st_size}
-        for context in contexts:
-            if read not in context.data:
-                context.data.append(read)
+        _record(read_file(root, name), contexts)
     return path
+
+
+def notice_dataset(dataset: Dataset) -> None:
+    """Put on record that the task that runs now reads a dataset: its content counts as a file's does."""
+    _record(read_dataset(dataset), _contexts())
+
+
+def _contexts() -> list[TaskContext]:
+    own = running.get()
+    return list(under_way) if own is None else [own]
+
+
+def _record(read: dict[str, Any], contexts: list[TaskContext]) -> None:
+    for context in contexts:
+        if read not in context.data:
+            context.data.append(read)

@@ -255,7 +255,7 @@ class Experiment:
             folder=workspace.runs / record.id,
             use_cache=use_cache,
         )
-        cache = Cache(workspace.cache, workspace.root, record.service)
+        cache = Cache(workspace.cache, workspace, record.service)
         runner = Runner(plan, report.task, artifacts.LocalStore(workspace.artifacts), cache)
         try:
             runner.run(jobs=jobs)

@@ -19,6 +19,7 @@ from rung import __version__, artifacts
 from rung.compute.installed import installed_environment
 from rung.errors import RungError
 from rung.training import _record
+from rung.training._data import digest_now
 from rung.training._provenance import SourceQuery, file_digest, patch, peak_memory_bytes, process_started
 from rung.training._record import RunRecord, new_run_id, read_run, user_name, utc_now
 from rung.training._report import Report
@@ -122,11 +123,13 @@ def _unchanged(workspace: Workspace, service: str, files: Mapping[str, str], las
     root = workspace.root
     if any(str(path.relative_to(root)) not in files for path in _package_files(workspace.experiments / service)):
         return False
-    data = [(read["path"], read["digest"]) for task in last.tasks for read in task.data]
+    data = [read for task in last.tasks for read in task.data]
     store = artifacts.LocalStore(workspace.artifacts)
-    return all(
-        (root / name).is_file() and file_digest(root / name) == digest for name, digest in (*files.items(), *data)
-    ) and all(store.is_whole(digest) for digest in last.artifacts.values())
+    return (
+        all((root / name).is_file() and file_digest(root / name) == digest for name, digest in files.items())
+        and all(digest_now(workspace, read) == read["digest"] for read in data)
+        and all(store.is_whole(digest) for digest in last.artifacts.values())
+    )
 
 
 def _package_files(package: Path) -> set[Path]:

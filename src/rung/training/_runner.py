@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from rung import artifacts, graph
+from rung.data import noticing
 from rung.errors import NotFoundError, TaskError
 from rung.training._cache import Cache, Entry, data_key
-from rung.training._context import TaskContext, running, under_way
+from rung.training._context import TaskContext, notice_dataset, running, under_way
 from rung.training._draws import Draws
 from rung.training._record import TaskRecord
 
@@ -66,11 +67,12 @@ class Runner:
             TaskError: A task raised, or its output cannot be kept. Tasks that ended before stay in the cache.
         """
         try:
-            if jobs <= 1:
-                for name in self.plan.graph.tasks:
-                    self._one(name)
-            else:
-                self._side_by_side(jobs)
+            with noticing(notice_dataset):
+                if jobs <= 1:
+                    for name in self.plan.graph.tasks:
+                        self._one(name)
+                else:
+                    self._side_by_side(jobs)
         finally:
             self.cache.close()
 

@@ -8,12 +8,13 @@ import pytest
 from rung.training import _cache
 from rung.training._cache import Cache, Entry
 from rung.training._provenance import file_digest
+from rung.workspace import Workspace
 
 FACTS: dict[str, Any] = {"closure": "c", "upstream": {}, "hyperparameters": {"depth": 2}, "environment": "e"}
 
 
 def cache_in(folder: Path) -> Cache:
-    return Cache(folder / "cache", folder, "toy")
+    return Cache(folder / "cache", Workspace(root=folder, state=folder), "toy")
 
 
 def entry_of(folder: Path, text: str) -> Entry:
