@@ -86,7 +86,7 @@ class Place:
         return subprocess.run(
             [sys.executable, *arguments],
             cwd=self.root,
-            env={**os.environ, **(environment or {})},
+            env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", **(environment or {})},  # an edit within a second counts
             capture_output=True,
             text=True,
             check=False,
