@@ -91,7 +91,7 @@ def evaluate_models(
     return TestResults(rows=len(X_test), data=tuple(data), regression=tuple(regression), example=example)
 
 
-evaluate_models.__rung_evaluates__ = True  # type: ignore[attr-defined]  # see _closure
+evaluate_models.__rung_evaluates__ = True  # type: ignore[attr-defined]  # see rung.closure
 
 
 def _training_rows(held_out: tuple[Any, Any], trained: tuple[Any, Any], *, max_leaked: float) -> TrainingRows:

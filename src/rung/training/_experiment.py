@@ -17,11 +17,11 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any, TextIO
 
 from rung import __version__, artifacts, graph
+from rung.closure import Closure, Closures
 from rung.compute.installed import installed_environment
 from rung.errors import CallError, ConflictError, GraphError, NotFoundError, RungError, TaskError, WorkspaceError
 from rung.training import _kept, _memo, _record
 from rung.training._cache import Cache
-from rung.training._closure import Closure, Closures
 from rung.training._provenance import SourceQuery, file_digest, patch, peak_memory_bytes
 from rung.training._record import RunRecord, new_run_id, user_name, utc_now
 from rung.training._report import Report

@@ -9,7 +9,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,8 +18,6 @@ if TYPE_CHECKING:
 
 _LARGEST_IN_PATCH = 1 << 20
 """Bytes of a new file that is still kept in a patch; of larger ones only the name is."""
-
-_imported = time.time()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,20 +115,6 @@ def _git(folder: Path, *arguments: str, given: bytes = b"", **settings: str) -> 
 def _looking() -> dict[str, str]:
     """Git only looks: it must not stand in the way of a person who commits meanwhile."""
     return {**os.environ, "GIT_OPTIONAL_LOCKS": "0"}
-
-
-def process_started() -> float:
-    """Tell when this process began, seconds since the epoch; where the system does not tell, when this was imported.
-
-    The kernel counts in ticks (10 ms); this is the end of the one in which the process began.
-    """
-    try:
-        stat = Path("/proc/self/stat").read_bytes()
-        ticks = int(stat.rpartition(b")")[2].split()[19])  # proc(5): field 22, counted after the name
-        age = time.clock_gettime(time.CLOCK_BOOTTIME) - (ticks + 1) / os.sysconf("SC_CLK_TCK")
-    except (OSError, AttributeError, ValueError):
-        return _imported
-    return time.time() - age
 
 
 def file_digest(path: Path) -> str:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from rung.training._closure import Closure
+    from rung.closure import Closure
     from rung.workspace import Workspace
 
 SUFFIX = ".artifact"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from rung.training._closure import Closure, Closures
+from rung.closure import Closure, Closures
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -512,7 +512,7 @@ def test_closure_is_equal_across_hash_seeds(package: Package):
     package.digest()
     program = dedent("""
         import pathlib, pack.main, json
-        from rung.training._closure import Closures
+        from rung.closure import Closures
         print(Closures(pathlib.Path(".")).of(pack.main.task, {}).digest)
     """)
     found = {

@@ -1,4 +1,4 @@
-"""The code that a task reaches, as a digest: the function, the helpers, classes and constants of the workspace.
+"""The code that a function reaches, as a digest: the function, the helpers, classes and constants of the workspace.
 
 Libraries are covered by the digest of the environment. Code is compared as a syntax tree, so comments, docstrings and
 layout do not count. What cannot be followed by name (an object that some call made, a module taken as a whole) counts
@@ -19,8 +19,8 @@ from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
-from rung.training._provenance import process_started
-from rung.training._source import File, imported_names, names_in
+from rung.closure._process import process_started
+from rung.closure._source import File, imported_names, names_in
 
 if TYPE_CHECKING:
     import ast
