@@ -39,7 +39,8 @@ _NEXT_PRIORITY = {
         "update_frequency": 1,
     },
 }
-_NOTHING_WAS_PROCESSED = "connect-failure,refused-stream,reset-before-request"
+_NOTHING_WAS_PROCESSED = "connect-failure,refused-stream,reset-before-request,retriable-headers"
+_NOT_READY = {"name": "x-rung-not-ready", "present_match": True}  # a server that has no artifacts yet says so
 _MOST_SELECTIONS = 30  # of a host that was not tried yet: a dead one has the fewest requests, so it is preferred
 _SILENCE_S = 60.0  # of a consumer in the middle of a request
 _OUTCOMES_S = 10.0  # for the collector to answer
@@ -302,6 +303,7 @@ def _listed(paths: list[str]) -> str:
 def _retry(*, idempotent: bool) -> dict[str, Any]:
     return {
         "retry_on": f"{_NOTHING_WAS_PROCESSED},reset" if idempotent else _NOTHING_WAS_PROCESSED,
+        "retriable_headers": [_NOT_READY],
         "num_retries": 3,
         "retry_back_off": {"base_interval": "0.002s", "max_interval": "0.010s"},
         "retry_host_predicate": [_OTHER_HOSTS],

@@ -220,8 +220,8 @@ class Endpoint:
         handler = self.handler
         try:
             values = {name: self.artifacts.get(artifact.name) for name, artifact in handler.artifacts.items()}
-        except NotFoundError as error:
-            raise ProblemError(status=503, detail=str(error)) from None
+        except NotFoundError as error:  # the gateway asks another server when it sees this header
+            raise ProblemError(status=503, detail=str(error), headers={"x-rung-not-ready": "1"}) from None
         arguments = {handler.body_name: request, **values, **first.others}
         return self._awaited(arguments) if handler.is_async else self._called(arguments)
 

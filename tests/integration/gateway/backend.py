@@ -27,8 +27,11 @@ async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
     if "SEEN" in os.environ and scope["path"] != "/readyz":
         with open(os.environ["SEEN"], "a") as file:  # noqa: ASYNC230, PTH123  # a test's own diary
             file.write(json.dumps(seen) + "\n")
+    is_ready = headers.get("x-not-ready") != os.environ["REVISION"]
     answered = [(b"content-type", b"application/json"), (b"x-revision", os.environ["REVISION"].encode())]
-    await send({"type": "http.response.start", "status": 200, "headers": answered})
+    if not is_ready:
+        answered.append((b"x-rung-not-ready", b"1"))
+    await send({"type": "http.response.start", "status": 200 if is_ready else 503, "headers": answered})
     await send({"type": "http.response.body", "body": json.dumps(seen).encode()})
 
 

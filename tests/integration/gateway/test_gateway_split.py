@@ -110,6 +110,18 @@ def test_standby_answers_for_a_dead_incumbent(trio: Site, until: Callable[..., N
     assert load.failures == []
 
 
+def test_units_of_a_server_that_is_not_ready_are_answered_by_the_incumbent(trio: Site):
+    routing = trio.routing("m2", "m3", incumbent="m2", challenger="m3")
+    trio.gateway.apply(routing)
+    assigned = computed(routing.productions[0], UNITS[:100])
+    assert {arm for arm, _ in assigned.values()} == {"challenger", "incumbent"}
+    with trio.client() as client:
+        for unit in assigned:
+            sent = {"x-unit-id": unit, "x-not-ready": "housing.v1.m3"}
+            answer = client.post("/housing/v1/predict", headers=sent)
+            assert (answer.status_code, answer.json()["revision"]) == (200, "housing.v1.m2")
+
+
 def test_units_of_a_dead_incumbent_keep_their_arm(trio: Site, until: Callable[..., None]):
     routing = trio.routing("m2", "m3", "m4", incumbent="m2", challenger="m3", standby="m4")
     trio.gateway.apply(routing)
