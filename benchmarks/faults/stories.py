@@ -298,6 +298,36 @@ def full_disk(_: LivePlatform, name: str) -> Row:
             platform.rung("down", expect=None)
 
 
+def read_only_store(_: LivePlatform, name: str) -> Row:
+    """The store of artifacts is read-only for a while: a training fails and says so, and works again afterwards."""
+    with live_platform() as platform:
+        store = platform.root / ".rung" / "artifacts"
+        store.parent.mkdir()
+        with _small_disk(store):
+            try:
+                tiny_platform.begin(platform)
+                return through(platform, name, partial(_train_in_vain, store=store))
+            finally:
+                platform.rung("down", expect=None)
+
+
+def _train_in_vain(scene: Scene, *, store: Path) -> None:
+    platform = scene.platform
+    change = ("    return list(range(1, 201))", "    return list(range(1, 200))")
+    tiny_service.change(platform.root, *change)
+    platform.commit()
+    subprocess.run(["mount", "-o", "remount,ro", str(store)], check=True)
+    try:
+        told = platform.rung("deploy", "training", "tiny", expect=None)
+    finally:
+        subprocess.run(["mount", "-o", "remount,rw", str(store)], check=True)
+    lines = told.stderr.strip().splitlines() or [""]
+    scene.notes.append(f"read-only: exit code {told.returncode}, {lines[-1]}")
+    again = platform.rung("deploy", "training", "tiny", expect=None)
+    tiny_service.change(platform.root, *reversed(change))
+    scene.notes.append(f"afterwards: exit code {again.returncode}")
+
+
 def _fill(scene: Scene) -> None:
     hog = scene.platform.place.workspace.state / "hog"
     with hog.open("wb") as file, contextlib.suppress(OSError):
@@ -382,6 +412,7 @@ STORIES: dict[str, Callable[[LivePlatform, str], Row]] = {
     "registry locked, 15 s": partial(through, do=lock_registry),
     "PostgreSQL gone, 5 s": restarted_database,
     "disk full, 5 s": full_disk,
+    "store of artifacts read-only": read_only_store,
     "challenger's artifact corrupted": partial(through, do=corrupt_artifact, expected=REJECTED),
     "half-written line in the log": partial(through, do=halve_log_line, may_fail=True),
     "outcomes three times and late": partial(through, do=resend_outcomes),

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from typing import TYPE_CHECKING
 
@@ -61,6 +62,7 @@ def lay_source(lab: Lab, name: str, program: str) -> None:
     """Lay a revision's source snapshot down: the package of the service, with this program as its application."""
     place = platform(lab)
     place.make()
+    (place.workspace.root / "rung.toml").touch()
     source = place.source(revision(name))
     service = source / "experiments" / "bench"
     for package in (service.parent, service, service / "schema", service / "serve"):
@@ -85,7 +87,9 @@ def server(lab: Lab, name: str, *, python: Path, port: int | None = None, core: 
     """
     servers = Servers(place=platform(lab), registry=None)  # type: ignore[arg-type]  # it makes a command, starts nothing
     bundle = read_bundle(lab.state, str(revision(name)))
-    made = servers.server_command(revision(name), bundle, python)
+    written = (lab.state / "revisions" / bundle.revision / "bundle.json").read_bytes()
+    signed = {bundle.revision: f"sha256:{hashlib.sha256(written).hexdigest()}"}
+    made = servers.server_command(revision(name), bundle, python, bundles=signed)
     words = list(made.argv)
     if port is not None:
         words[words.index("--bind") + 1] = f"127.0.0.1:{port}"
