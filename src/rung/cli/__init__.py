@@ -38,6 +38,7 @@ _VERBS = {
     "history": "show what answered production when",
     "audit": "show who did what, when and why",
     "why": "show the evidence behind a revision or a prediction",
+    "lineage": "show what something was made of, and what was made of it",
     "metrics": "show the business metrics of every revision",
     "logs": "show the log of a revision's training or server",
     "verify": "hold a revision against what was signed when it was trained",

@@ -29,13 +29,14 @@ from rung.control.servers import Servers
 from rung.errors import ConflictError, NotFoundError
 from rung.lake import Lake
 from rung.lifecycle import MIRRORED, State, check_move
-from rung.schema import RevisionName
+from rung.lineage import trace
 
 if TYPE_CHECKING:
     from rung.access import Actor
     from rung.control._fence import Fence
     from rung.control.place import Place
     from rung.registry import Registry
+    from rung.schema import RevisionName
 
 _REPORTED = timedelta(days=28)  # outcomes that came in within this time are counted
 _LOG_PART = 1 << 16  # bytes of a log in one answer
@@ -261,19 +262,10 @@ class Platform:
         }
 
     def prediction(self, identity: str) -> dict[str, Any]:
-        """Trace a prediction to its revision, and to the code, data and artifacts that the revision was made of.
+        """Trace a prediction to its revision, to what that was made of, why it answered then, and what came of it.
 
         Raises:
             NotFoundError: No prediction of that id was logged.
         """
-        self.lake.ship()
-        row = self.lake.prediction(identity)
-        if row is None:
-            raise NotFoundError(f"there is no prediction {identity!r}", hint="it is the x-request-id of an answer")
-        revision = self.registry.revision(RevisionName.parse(row["revision"]))
-        run = self.registry.run(revision.run)
-        traced = ("commit", "dirty", "environment", "hyperparameters", "metrics")
-        data = [read for task in run["tasks"] for read in task["data"]]
-        artifacts = {task["name"]: task["digest"] for task in run["tasks"]}
-        made_of = {**{name: run[name] for name in traced}, "data": data, "artifacts": artifacts}
-        return {**row, "run": revision.run, "made_of": made_of}
+        state = self.place.workspace.state
+        return trace(identity, registry=self.registry, lake=self.lake, state=state)

@@ -18,6 +18,7 @@ from rung.control._view import event_json, experiment_json, promotion_json
 from rung.control.api.analysis import add_analysis
 from rung.control.api.consumers import add_consumers
 from rung.control.api.door import Asker, Door, asker, check, check_table
+from rung.control.api.lineage import add_lineage
 from rung.control.api.parameters import Major, Position, ServiceName
 from rung.control.api.patience import BodyLimit
 from rung.control.api.people import add_people
@@ -115,6 +116,7 @@ def create_api(platform: Platform, *, guard: Guard, shut_down: Callable[[], None
     add_analysis(router, platform)
     add_people(router, platform)
     add_consumers(router, platform)
+    add_lineage(router, platform)
 
     @router.post("/shutdown", status_code=202)
     def shutdown(actor: Asker) -> dict[str, str]:

@@ -57,6 +57,7 @@ ACTIONS: Mapping[tuple[str, str], Action] = MappingProxyType(
         ("GET", "/services/{service}/history"): Action.READ,
         ("GET", "/services/{service}/experiments"): Action.READ,
         ("GET", "/predictions/{identity}"): Action.READ,
+        ("GET", "/lineage"): Action.READ,
         ("POST", "/revisions"): Action.DEPLOY,
         ("POST", "/revisions/{name}/serving"): Action.DEPLOY,
         ("POST", "/revisions/{name}/teardown"): Action.DEPLOY,
@@ -80,7 +81,15 @@ ACTIONS: Mapping[tuple[str, str], Action] = MappingProxyType(
 )
 """What each route does, and so which role it needs."""
 
-NARROWED = frozenset({("GET", "/me"), ("GET", "/status"), ("GET", "/predictions/{identity}"), ("POST", "/revisions")})
+NARROWED = frozenset(
+    {
+        ("GET", "/me"),
+        ("GET", "/status"),
+        ("GET", "/predictions/{identity}"),
+        ("GET", "/lineage"),
+        ("POST", "/revisions"),
+    }
+)
 """Routes that look at the service themselves, since it is in a body or an answer; a role in any service opens them."""
 
 
