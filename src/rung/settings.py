@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Listen", "Log", "Login", "Policy", "Settings", "read"]
 
-_VARIABLES = {"registry": "RUNG_REGISTRY", "storage": "RUNG_STORAGE"}
+_VARIABLES = {"registry": "RUNG_REGISTRY", "storage": "RUNG_STORAGE", "online_store": "RUNG_ONLINE_STORE"}
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _Port: TypeAlias = Annotated[int, Field(ge=0, le=65_535)]
 _Seconds: TypeAlias = Annotated[int, Field(ge=0)]
@@ -134,6 +134,9 @@ class Settings(_Declared):
     """URL of a PostgreSQL database, without a password; by default a file in `.rung/`."""
     storage: str | None = None
     """URL of an S3-compatible store for artifacts and the lake, as `s3://bucket/prefix`; by default `.rung/`."""
+    online_store: str | None = None
+    """URL of a Redis server or a PostgreSQL database for features that are served, without a password; by default a
+    file in `.rung/`."""
     aws_variables_for: list[str] = Field(default_factory=list)
     """Services whose trainings and servers get the `AWS_*` variables although these are the storage's."""
     require_signatures: bool = False
@@ -149,6 +152,13 @@ class Settings(_Declared):
             raise ValueError("it begins with postgresql://")
         return url
 
+    @field_validator("online_store")
+    @classmethod
+    def _is_online_store(cls, url: str | None) -> str | None:
+        if url is not None and urlsplit(url).scheme not in {"redis", "rediss", "postgresql", "postgres"}:
+            raise ValueError("it begins with redis://, rediss:// or postgresql://")
+        return url
+
     @field_validator("storage")
     @classmethod
     def _is_s3(cls, url: str | None) -> str | None:
@@ -162,7 +172,7 @@ class Settings(_Declared):
 
 
 def read(path: Path, environment: Mapping[str, str] = os.environ) -> Settings:
-    """Read a `rung.toml`; `RUNG_REGISTRY` and `RUNG_STORAGE` go before what it says.
+    """Read a `rung.toml`; `RUNG_REGISTRY`, `RUNG_STORAGE` and `RUNG_ONLINE_STORE` go before it.
 
     Raises:
         WorkspaceError: It is not TOML, has a setting that Rung does not know, a value out of its range, or a password.
@@ -171,10 +181,12 @@ def read(path: Path, environment: Mapping[str, str] = os.environ) -> Settings:
         written = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise WorkspaceError(f"{path} is not TOML ({error})", hint="mend that line") from error
-    if isinstance(written.get("registry"), str) and _has_password(written["registry"]):
-        raise WorkspaceError(
-            f"{path} has a password in `registry`", hint="set RUNG_REGISTRY, or keep the password in ~/.pgpass"
-        )
+    for name in ("registry", "online_store"):
+        if isinstance(written.get(name), str) and _has_password(written[name]):
+            raise WorkspaceError(
+                f"{path} has a password in `{name}`",
+                hint=f"set {_VARIABLES[name]}, or keep one of PostgreSQL in ~/.pgpass",
+            )
     given = {name: environment[variable] for name, variable in _VARIABLES.items() if environment.get(variable)}
     try:
         return Settings.model_validate(written | given)

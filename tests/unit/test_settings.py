@@ -50,6 +50,7 @@ BAD = {
     "negative": (b"keep_warm_s = -1", "keep_warm_s = -1", "greater than or equal to 0"),
     "no such port": (b"control_port = 65536", "control_port = 65536", "less than or equal to 65535"),
     "another database": (b'registry = "mysql://db/rung"', "registry = 'mysql:", "it begins with postgresql://"),
+    "another online store": (b'online_store = "memcached://host"', "online_store = 'memcached:", "redis://"),
     "another store": (b'storage = "https://bucket"', "storage = 'https:", "it is s3://BUCKET"),
     "half a certificate": (b'[listen]\nkey = "k"', "listen", "certificate and key are set together"),
     "open without one": (b'[listen]\ngateway = "0.0.0.0"', "listen", "beyond loopback, set certificate and key"),
@@ -71,10 +72,11 @@ def test_bad_settings_are_refused(path: Path, content: bytes, told: str, hint: s
     assert hint in caught.value.hint
 
 
+@pytest.mark.parametrize("name", ["registry", "online_store"])
 @pytest.mark.parametrize("url", ["me:secret@db/rung", "me@db/rung?password=secret", "me@db/rung?sslpassword=secret"])
-def test_password_in_the_file_is_refused(path: Path, url: str):
-    path.write_text(f'registry = "postgresql://{url}"\n')
-    with pytest.raises(WorkspaceError, match="has a password in `registry`") as caught:
+def test_password_in_the_file_is_refused(path: Path, name: str, url: str):
+    path.write_text(f'{name} = "postgresql://{url}"\n')
+    with pytest.raises(WorkspaceError, match=f"has a password in `{name}`") as caught:
         read(path, {})
     assert "secret" not in str(caught.value)
 
