@@ -6,7 +6,7 @@
 | `NAME/` | its Delta table: Parquet files and `_delta_log/` |
 | `NAME/_rung/versions/00000001.json` | the manifest of a version; never changed |
 | `NAME/_rung/kept/00000001/WHAT.json` | documents of a version, as its statistics |
-| `NAME/_rung/quarantine/` | Delta table of rows that were refused |
+| `NAME/_rung/quarantine/` | Parquet files of rows that were refused |
 """
 
 from __future__ import annotations
@@ -101,6 +101,15 @@ class Catalogue:
         with self._writing(name):
             return self._say(self.entry(name), changes)
 
+    def declare(self, name: str, **said: Any) -> Entry:
+        """As `annotate`, of a dataset that may not be there yet.
+
+        Raises:
+            CallError: A field is not known, or has a value that it cannot have.
+        """
+        with self._writing(name):
+            return self._say(self.entry(name) if self.has(name) else Entry(name=name), said)
+
     def versions(self, name: str) -> list[Version]:
         """Give all versions that are kept, the oldest first.
 
@@ -138,7 +147,13 @@ class Catalogue:
         return scan(self.shelf(version.dataset), version)
 
     def write(
-        self, name: str, rows: pl.LazyFrame | pl.DataFrame, *, how: How, facts: Facts | None = None
+        self,
+        name: str,
+        rows: pl.LazyFrame | pl.DataFrame,
+        *,
+        how: How,
+        facts: Facts | None = None,
+        onto: int | None = None,
     ) -> Version | None:
         """Make a version of a dataset, and the dataset when there is none of that name.
 
@@ -147,6 +162,7 @@ class Catalogue:
             rows: Of any size: they are streamed, unless `how` has a key.
             how: `Append()`, `Replace()` or `Upsert(key=...)`.
             facts: What the version is to say of itself.
+            onto: Number of the version that the rows were chosen by, 0 where there was none; None: they go onto any.
 
         Returns:
             The version; None when there is nothing new.
@@ -154,13 +170,13 @@ class Catalogue:
         Raises:
             SchemaError: The rows do not go with the dataset's columns.
             CallError: A key is missing or null.
-            ConflictError: A writer on another machine changed the same rows meanwhile.
+            ConflictError: Another version came since `onto`, or a writer on another machine changed the same rows.
             UnavailableError: The disk or the store does not take it. What was there is unchanged.
         """
         from rung.data._write import write  # noqa: PLC0415  polars and deltalake come with the first rows
 
         with self._writing(name):
-            version = write(self.shelf(name), rows.lazy(), how, facts or Facts())
+            version = write(self.shelf(name), rows.lazy(), how, facts or Facts(), onto=onto)
             if version is not None and not self.has(name):
                 self._say(Entry(name=name), {})
             return version
@@ -174,6 +190,28 @@ class Catalogue:
         """Give a document of a version; None when there is none."""
         data = self.shelf(name).objects.read(_kept(number, what))
         return None if data is None else dict(json.loads(data))
+
+    def add_quarantine(self, name: str, rows: pl.DataFrame) -> None:
+        """Keep rows that were refused, with their source, row, reason and content; the same rows are kept once."""
+        from rung.data._quarantine import add  # noqa: PLC0415  polars comes with the first rows
+
+        add(self.shelf(name), rows)
+
+    def quarantine(self, name: str) -> pl.LazyFrame:
+        """Give all rows that were refused, with their source, row, reason, content and time.
+
+        Raises:
+            NotFoundError: There is no such dataset.
+        """
+        from rung.data._quarantine import scan  # noqa: PLC0415  polars comes with the first rows
+
+        self.entry(name)
+        return scan(self.shelf(name))
+
+    @property
+    def scratch(self) -> Path:
+        """Folder on this machine for what is under way."""
+        return self._locks / "under-way"
 
     def _as_of(self, name: str, number: int | None, as_of: datetime) -> Version:
         if number is not None:

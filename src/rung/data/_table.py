@@ -11,7 +11,7 @@ import polars as pl
 from arro3.core import Table as ArrowTable
 from deltalake import CommitProperties, DeltaTable, Schema
 from deltalake.exceptions import DeltaError
-from deltalake.transaction import AddAction, RemoveAction
+from deltalake.transaction import AddAction, RemoveAction, Transaction
 
 from rung.errors import ConflictError, UnavailableError
 from rung.lake._places import place_of
@@ -97,7 +97,10 @@ class DatasetTable:
                 [*map(_add, commit.files), *map(_remove, () if commit.is_whole else commit.gone)],
                 mode="overwrite" if commit.is_whole else "append",
                 schema=schema,
-                commit_properties=CommitProperties(custom_metadata={_MESSAGE: json.dumps(commit.message)}),
+                commit_properties=CommitProperties(
+                    custom_metadata={_MESSAGE: json.dumps(commit.message)},
+                    app_transactions=[Transaction(_MESSAGE, commit.number)],  # of two at once, one is refused
+                ),
             )
             self._place.settle(DeltaTable(self.uri, storage_options=self._place.options).version())
         except (DeltaError, OSError) as error:

@@ -17,7 +17,7 @@ import polars as pl
 from rung.data._table import Commit, DatasetTable
 from rung.data._types import conform, merge, read_type, spell, storable
 from rung.data._version import Facts, File, Version, content_digest
-from rung.errors import CallError, IntegrityError, UnavailableError
+from rung.errors import CallError, ConflictError, IntegrityError, UnavailableError
 from rung.objects import scan_options
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class Upsert:
 How: TypeAlias = Append | Replace | Upsert
 
 
-def write(shelf: Shelf, rows: pl.LazyFrame, how: How, facts: Facts) -> Version | None:
+def write(shelf: Shelf, rows: pl.LazyFrame, how: How, facts: Facts, *, onto: int | None = None) -> Version | None:
     """Make a version. The caller holds the dataset's lock.
 
     Returns:
@@ -60,9 +60,16 @@ def write(shelf: Shelf, rows: pl.LazyFrame, how: How, facts: Facts) -> Version |
     Raises:
         SchemaError: The rows do not go with the dataset's columns.
         CallError: A key is missing, null, or twice in the rows.
+        ConflictError: The newest version is not `onto`.
         UnavailableError: The disk or the store does not take it. What was there is unchanged.
     """
     before = complete(shelf)
+    newest = 0 if before is None else before.number
+    if onto not in {None, newest}:
+        raise ConflictError(
+            f"{shelf.name!r} has version {newest} now, and the rows were chosen for what followed {onto}",
+            hint="try the same again",
+        )
     schema = storable(rows.collect_schema())
     columns = schema if before is None or how == Replace() else merge(_columns(before), schema)
     commit = _plan(shelf, before, (conform(rows, columns), columns), how=how, facts=facts)
