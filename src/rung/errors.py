@@ -3,8 +3,10 @@
     RungError
     ├── CallError                 fix the call, then try again
     │   ├── NotFoundError         the thing named does not exist
+    │   │   └── FeaturesMissingError  features of an instance are missing, and nothing stands for them
     │   ├── ConflictError         the state of the thing does not allow it
     │   ├── SchemaError           a service's schema is not valid, or breaks its major
+    │   │   └── ContractError     rows break the contract of what they belong to
     │   ├── GraphError            the tasks of an experiment do not make a graph
     │   ├── NotAuthenticatedError nobody is known to ask: no token, or not a right one
     │   ├── NotAllowedError       whoever asks may not do that
@@ -23,14 +25,19 @@ A message gives the value and the rule; the hint says what to do. Codes are stab
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = [
     "BrokenError",
     "CallError",
     "ConflictError",
+    "ContractError",
     "ControlPlaneError",
     "EnvironmentBuildError",
+    "FeaturesMissingError",
     "GatewayError",
     "GraphError",
     "IntegrityError",
@@ -79,6 +86,22 @@ class NotFoundError(CallError):
     code = "not_found"
 
 
+class FeaturesMissingError(NotFoundError):
+    """Features of an instance are missing, and nothing stands for them.
+
+    A handler may catch it; else the consumer is told which instances those are.
+    """
+
+    code = "features_missing"
+
+    def __init__(self, message: str, *, hint: str = "", places: Sequence[tuple[int, str]] = (), asked: int = 0) -> None:
+        super().__init__(message, hint=hint)
+        self.places = places
+        """Position among the entities that were asked for, and what is missing there."""
+        self.asked = asked
+        """How many entities were asked for."""
+
+
 class ConflictError(CallError):
     """The state of the thing does not allow what was asked."""
 
@@ -89,6 +112,12 @@ class SchemaError(CallError):
     """A schema is not valid, or breaks what its major promised."""
 
     code = "schema"
+
+
+class ContractError(SchemaError):
+    """Rows break the contract of what they belong to."""
+
+    code = "contract"
 
 
 class GraphError(CallError):

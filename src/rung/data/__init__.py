@@ -10,6 +10,7 @@ from rung._lazy import exports
 
 if TYPE_CHECKING:
     from rung.data._catalogue import Catalogue, open_catalogue
+    from rung.data._contract import Checked, Refusal, check, check_rows, require
     from rung.data._dataset import Dataset, reading_from, resolve
     from rung.data._entry import Entry
     from rung.data._names import check_dataset_name, parse_reference, reference
@@ -20,20 +21,25 @@ if TYPE_CHECKING:
 __all__ = [
     "Append",
     "Catalogue",
+    "Checked",
     "Dataset",
     "Entry",
     "Facts",
     "File",
     "How",
+    "Refusal",
     "Replace",
     "Upsert",
     "Version",
+    "check",
     "check_dataset_name",
+    "check_rows",
     "noticing",
     "open_catalogue",
     "parse_reference",
     "reading_from",
     "reference",
+    "require",
     "resolve",
 ]
 
@@ -42,20 +48,25 @@ __getattr__ = exports(
     {
         "Append": "_write",
         "Catalogue": "_catalogue",
+        "Checked": "_contract",
         "Dataset": "_dataset",
         "Entry": "_entry",
         "Facts": "_version",
         "File": "_version",
         "How": "_write",
+        "Refusal": "_contract",
         "Replace": "_write",
         "Upsert": "_write",
         "Version": "_version",
+        "check": "_contract",
         "check_dataset_name": "_names",
+        "check_rows": "_contract",
         "noticing": "_notice",
         "open_catalogue": "_catalogue",
         "parse_reference": "_names",
         "reading_from": "_dataset",
         "reference": "_names",
+        "require": "_contract",
         "resolve": "_dataset",
     },
 )
