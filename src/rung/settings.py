@@ -141,6 +141,8 @@ class Settings(_Declared):
     """Services whose trainings and servers get the `AWS_*` variables although these are the storage's."""
     require_signatures: bool = False
     """Every revision that is served must be signed by a trusted key; else only those that hold pickles."""
+    openlineage_url: str | None = None
+    """Where OpenLineage events are posted to, as `https://lineage.example.org/api/v1/lineage`; by default nowhere."""
     listen: Listen = Listen()
     login: Login | None = None
     services: dict[str, Policy] = Field(default_factory=dict)
@@ -164,6 +166,18 @@ class Settings(_Declared):
     def _is_s3(cls, url: str | None) -> str | None:
         if url is not None and (urlsplit(url).scheme != "s3" or not urlsplit(url).netloc):
             raise ValueError("it is s3://BUCKET or s3://BUCKET/PREFIX")
+        return url
+
+    @field_validator("openlineage_url")
+    @classmethod
+    def _is_safe(cls, url: str | None) -> str | None:
+        parts = urlsplit(url or "")
+        if url is not None and not (
+            parts.hostname and (parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK))
+        ):
+            raise ValueError("it is https://..., or http:// on this machine: a key would travel in the clear")
+        if parts.username or parts.password:
+            raise ValueError("the key comes from OPENLINEAGE_API_KEY, not from the URL")
         return url
 
     def policy(self, service: str) -> Policy:

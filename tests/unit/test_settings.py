@@ -52,6 +52,8 @@ BAD = {
     "another database": (b'registry = "mysql://db/rung"', "registry = 'mysql:", "it begins with postgresql://"),
     "another online store": (b'online_store = "memcached://host"', "online_store = 'memcached:", "redis://"),
     "another store": (b'storage = "https://bucket"', "storage = 'https:", "it is s3://BUCKET"),
+    "lineage in the clear": (b'openlineage_url = "http://example.org/x"', "openlineage_url = 'http:", "it is https://"),
+    "lineage with a key": (b'openlineage_url = "https://k@x.org/"', "openlineage_url = 'https:", "OPENLINEAGE_API_KEY"),
     "half a certificate": (b'[listen]\nkey = "k"', "listen", "certificate and key are set together"),
     "open without one": (b'[listen]\ngateway = "0.0.0.0"', "listen", "beyond loopback, set certificate and key"),
     "no address": (b'[listen]\ngateway = "example.org"', "listen.gateway = 'example.org'", "it is an IP address"),

@@ -36,6 +36,7 @@ _AGAIN_S = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0)  # before the n-th restart in a row
 _STEADY_S = 30.0  # a process that ran so long has not crashed at its start
 _TEST = {"x-rung-route": "test"}  # logged as a test, so that no A/B test and no sum counts it
 _LOOK_S = 2.0  # for an answer of a health check
+_SECRETS = ("PGPASSWORD", "OPENLINEAGE_API_KEY")  # Rung's own, beside RUNG_*
 
 
 @dataclass(slots=True)
@@ -196,13 +197,13 @@ def clean_environment(environment: Mapping[str, str], *, with_aws: bool = False)
         environment: Of this process.
         with_aws: The `AWS_*` variables, too.
     """
-    unwanted = ("RUNG_", "PYTHON", "VIRTUAL_ENV", "PYTEST_", "PGPASSWORD", *(() if with_aws else ("AWS_",)))
+    unwanted = ("RUNG_", "PYTHON", "VIRTUAL_ENV", "PYTEST_", *_SECRETS, *(() if with_aws else ("AWS_",)))
     return {name: value for name, value in environment.items() if not name.startswith(unwanted)}
 
 
 def without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
     """Leave out Rung's own settings and the storage's credentials: packages that are built run their authors' code."""
-    return {name: value for name, value in environment.items() if not name.startswith(("RUNG_", "AWS_", "PGPASSWORD"))}
+    return {name: value for name, value in environment.items() if not name.startswith(("RUNG_", "AWS_", *_SECRETS))}
 
 
 def author_environment(workspace: Workspace, service: str) -> dict[str, str]:

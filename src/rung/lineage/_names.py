@@ -81,6 +81,8 @@ def find(lineage: Lineage, name: str) -> tuple[str, ...]:
         CallError: The beginning of a digest fits several.
     """
     nodes = lineage.nodes.values()
+    if node_id(Kind.REVISION, name) in lineage.nodes:
+        return (node_id(Kind.REVISION, name),)  # and not its training, which has the same name
     exact = [node.id for node in nodes if node.kind in _NAMED and node.name == name]
     exact += [node.id for node in nodes if node.id == node_id(Kind.PREDICTION, name)]
     if exact:

@@ -53,8 +53,7 @@ def _branches(lineage: Lineage, name: str, *, is_up: bool, drawn: set[str], befo
     others.sort(key=lambda node: (node.is_folded, node.kind, node.name))
     for place, node in enumerate(others, 1):
         other, is_last = node.id, place == len(others)
-        is_known = other in drawn and bool(lineage.parents(other) if is_up else lineage.children(other))
-        told = "see above" if is_known else _told(lineage, other)
+        told = "see above" if other in drawn else _told(lineage, other)
         yield Line(branch=f"{before}{'└─ ' if is_last else '├─ '}", name=node.name, rest=told)
         if other not in drawn:
             drawn.add(other)

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, TextIO
 
-from rung import __version__, artifacts, graph
+from rung import __version__, artifacts, graph, openlineage
 from rung.closure import Closure, Closures
 from rung.compute.installed import installed_environment
 from rung.errors import CallError, ConflictError, GraphError, NotFoundError, RungError, TaskError, WorkspaceError
@@ -228,6 +228,7 @@ class Experiment:
         folder.mkdir(parents=True, exist_ok=True)
         record.write(folder)
         (folder / "environment.txt").write_text("\n".join(installed.lines) + "\n")
+        openlineage.emit_training(workspace, record.to_json())
         return record, source
 
     def _execute(
@@ -277,6 +278,7 @@ class Experiment:
         record.seconds = seconds
         record.peak_memory_bytes = peak_memory_bytes()
         record.write(folder, durable=True)
+        openlineage.emit_training(workspace, record.to_json())
 
 
 def read_settings(model: Any, settings: Mapping[str, str]) -> Any:

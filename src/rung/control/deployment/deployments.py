@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from rung import openlineage
 from rung.artifacts import LocalStore
 from rung.compute import local
 from rung.compute.environments import Environment, resolve
@@ -216,6 +217,7 @@ class Deployments:
             if not self._is_kept(revision, job):
                 return
             self.registry.record_run({**record.to_json(), "exit_code": exit_code})
+            openlineage.send_soon(self.place.workspace)
         if exit_code != 0 or record is None or record.status != "succeeded":
             told = "was killed" if exit_code is None else f"ended with exit code {exit_code}"
             self._fail(name, f"its training {told}: {last_words(job)}")
