@@ -61,13 +61,13 @@ def _whole_lines(source: Path, target: Path) -> Path:
 
 
 def _state(name: str, table: Table, scratch: Path) -> TableState | None:
-    mark = table.mark()
+    mark, paths = table.state()  # of one moment: upkeep may join files meanwhile
     if not mark.table:
         return None
     files: dict[str, Path] = {}
     if "://" not in table.uri:
         root = Path(table.uri)
-        files = {f"{name}/{path}": root / path for path in table.files()}
+        files = {f"{name}/{path}": root / path for path in paths}
         for path in _history(root / _LOG, mark.version):
             copy = scratch / name / _LOG / path.name
             copy.parent.mkdir(parents=True, exist_ok=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -24,15 +25,21 @@ from rung.lake import (
     _move,
     _outcomes,
     _requests,
+    _retention,
     _rewards,
     _shadow,
     _ship,
+    _upkeep,
 )
+from rung.lake._redact import Redaction
 from rung.lake._tables import Table, first_line
 from rung.lake.log import OUTCOMES, PREDICTIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
+    from datetime import date
+
+    from rung.lake._privacy import Privacy
 
 __all__ = ["Lake"]
 
@@ -53,7 +60,8 @@ class Lake:
         *,
         logs: str | Path | None = None,
         kept: Path | None = None,
-        batch_bytes: int = 64 << 20,
+        batch_bytes: int = 32 << 20,
+        privacies: Mapping[str, Privacy] | None = None,
     ) -> None:
         """Name the places; nothing is made or read yet.
 
@@ -62,6 +70,7 @@ class Lake:
             logs: Folder of the log files, on this machine; None: `log` in the root.
             kept: Folder for what was read of experiments under way; None: `ledgers` in a root on this machine.
             batch_bytes: About how many bytes of log one commit takes.
+            privacies: By service, what of its requests and answers is left out when they are shipped.
 
         Raises:
             CallError: The root is a URI and there is no folder for the logs.
@@ -71,11 +80,13 @@ class Lake:
         self.root = str(root)
         self.logs = Path(logs) if logs is not None else Path(root) / "log"
         self._batch_bytes = batch_bytes
+        self._redaction = Redaction(privacies or {})
         self.tables = {  # by stream
             stream: Table(f"{self.root}/{stream}", kind.schema, partition_by=("service", "date"))
             for stream, kind in _lines.KINDS.items()
         }
         self._quarantine = Table(f"{self.root}/quarantine", _ship.QUARANTINE_SCHEMA)
+        self._upkeeps = [_upkeep.Upkeep(table) for table in (*self.tables.values(), self._quarantine)]
         self._kept = kept or (None if "://" in self.root else Path(self.root) / "ledgers")
         self._ledgers: dict[_facts.Question, _ledger.Ledger] = {}
         self._looking = threading.Lock()
@@ -98,14 +109,45 @@ class Lake:
         return total
 
     def _ship_stream(self, stream: str) -> _ship.Shipped:
-        table, most = self.tables[stream], self._batch_bytes
         try:
-            return _ship.ship_stream(self.logs, stream, table, self._quarantine, batch_bytes=most)
+            return _ship.ship_stream(
+                _ship.Route(
+                    logs=self.logs,
+                    stream=stream,
+                    table=self.tables[stream],
+                    quarantine=self._quarantine,
+                    redaction=self._redaction,
+                    batch_bytes=self._batch_bytes,
+                )
+            )
         except (DeltaError, OSError) as error:
             raise UnavailableError(
                 f"the lake {self.root} does not take {stream} ({first_line(error)})",
                 hint="nothing is lost: they are in the logs, and the next try takes them",
             ) from error
+
+    def upkeep(self, *, budget_s: float = 5.0, keep_from: Mapping[str, date] | None = None) -> _upkeep.Upkept:
+        """Look after the tables: join small files, shorten their logs, remove what is not needed any more.
+
+        Whoever ships or reads goes on meanwhile. One thread of one process at a time.
+
+        Args:
+            budget_s: Nothing is begun after so many seconds; the next call goes on.
+            keep_from: Services whose rows are not kept for ever, with the first day that is kept: by the time of a
+                prediction, and by when an outcome came in. The lines in quarantine may be of any of them, and are kept
+                from the latest of these days.
+
+        Raises:
+            UnavailableError: A table's disk or store does not work.
+        """
+        done, deadline = _upkeep.Upkept(), time.monotonic() + budget_s
+        if keep_from:
+            for table in self.tables.values():
+                done += _retention.remove_days(table, keep_from)
+            done += _retention.remove_lines(self._quarantine, max(keep_from.values()))
+        for upkeep in self._upkeeps:
+            done += upkeep.look(deadline=deadline)
+        return done
 
     def adopt(self, folder: Path) -> list[str]:
         """Move the tables of a folder here, when this lake is in an object store; name those that were moved.

@@ -5,18 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import accumulate
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
+import numpy as np
 import polars as pl
 
 from rung.lake.log import OUTCOMES, PREDICTIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-__all__ = ["KINDS", "BadLine", "Kind", "key", "parse", "to_rows"]
+__all__ = ["KINDS", "BadLine", "Edit", "Kind", "key", "parse", "to_rows"]
+
+Edit: TypeAlias = "Callable[[pl.DataFrame], pl.DataFrame]"
+"""Fields of good lines -> the fields that are kept of them, of the same columns and as many rows."""
 
 _INSTANT = pl.Datetime("us", "UTC")
+_KEY_BYTES = 8
 _LATEST = 4_102_444_800_000_000  # the year 2100, microseconds since 1970
 
 
@@ -45,27 +50,50 @@ class BadLine:
     reason: str
 
 
-def parse(data: bytes, kind: Kind) -> tuple[pl.DataFrame, list[BadLine]]:
+def parse(data: bytes, kind: Kind, edit: Edit | None = None) -> tuple[pl.DataFrame, list[BadLine]]:
     """Read whole lines, each ended by a line feed.
+
+    Args:
+        data: The lines.
+        kind: What they hold.
+        edit: Changes the fields of good lines before they become rows: what is not to be kept goes there.
 
     Returns:
         The rows, in the order of their lines and with the columns of the table, and the lines that are none.
     """
+    fields = _decoded(data, kind)
+    if isinstance(fields, pl.DataFrame):
+        return to_rows(fields if edit is None else edit(fields), kind), []
     lines = data.split(b"\n")[:-1]
     decoded = list(_decode(lines, 0, kind)) if lines else []
     bad = {first: found for first, found in decoded if isinstance(found, str)}
     frames = [found.with_row_index("line", first) for first, found in decoded if isinstance(found, pl.DataFrame)]
-    reason = pl.coalesce(*(pl.when(broken).then(pl.lit(sentence)) for broken, sentence in kind.rules))
     empty = pl.DataFrame(schema={"line": pl.UInt32, **kind.fields})
-    rows = pl.concat([empty, *frames]).with_columns(reason.alias("reason"))
+    rows = pl.concat([empty, *frames]).with_columns(_broken_rule(kind).alias("reason"))
     bad.update(rows.filter(pl.col("reason").is_not_null()).select("line", "reason").iter_rows())
-    return to_rows(rows.filter(pl.col("reason").is_null()), kind), list(_bad_lines(lines, bad))
+    good = rows.filter(pl.col("reason").is_null()).select(*kind.fields)
+    return to_rows(good if edit is None else edit(good), kind), list(_bad_lines(lines, bad))
 
 
 def to_rows(fields: pl.DataFrame, kind: Kind) -> pl.DataFrame:
     """Turn the fields of good lines into rows of the table."""
     rows = fields.select(**kind.columns, **kind.keys)
     return rows.with_columns(_hash(rows[name]) for name in kind.keys)
+
+
+def _decoded(data: bytes, kind: Kind) -> pl.DataFrame | None:
+    """Decode lines that are all good, as they nearly always are; None when one of them is not."""
+    try:
+        fields = pl.read_ndjson(data, schema=kind.fields) if data else pl.DataFrame(schema=kind.fields)
+    except pl.exceptions.PolarsError:
+        return None
+    is_whole = fields.height == data.count(b"\n")
+    return fields if is_whole and fields.select(_broken_rule(kind).is_null().all()).item() else None
+
+
+def _broken_rule(kind: Kind) -> pl.Expr:
+    """Give the sentence for the first rule that a line breaks, or null."""
+    return pl.coalesce(*(pl.when(broken).then(pl.lit(sentence)) for broken, sentence in kind.rules))
 
 
 def _decode(lines: list[bytes], first: int, kind: Kind) -> Iterator[tuple[int, pl.DataFrame | str]]:
@@ -95,11 +123,19 @@ def _bad_lines(lines: list[bytes], reasons: dict[int, str]) -> Iterator[BadLine]
 
 def key(text: str) -> int:
     """Turn a text into a 64-bit key that stays the same for ever (polars' own hash differs between its versions)."""
-    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "little", signed=True)
+    return int.from_bytes(blake2b(text.encode(), digest_size=_KEY_BYTES).digest(), "little", signed=True)
 
 
 def _hash(texts: pl.Series) -> pl.Series:
-    return pl.Series(texts.name, [None if text is None else key(text) for text in texts], dtype=pl.Int64)
+    """Turn each text into its `key`: all rows pass through here, so one state is copied rather than made for each."""
+    begun = blake2b(digest_size=_KEY_BYTES).copy
+    digests = []
+    for text in texts.cast(pl.Binary).to_list():
+        state = begun()
+        state.update(text or b"")
+        digests.append(state.digest())
+    keys = pl.Series(texts.name, np.frombuffer(b"".join(digests), dtype="<i8"), dtype=pl.Int64)
+    return keys.set(texts.is_null(), None)
 
 
 def _instant(field: str) -> pl.Expr:

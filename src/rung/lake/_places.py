@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import unquote
 
 from deltalake import DeltaTable
@@ -16,6 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
 
     from rung.objects import Objects
+
+_LOG: Final = "_delta_log"
+_LAST: Final = f"{_LOG}/_last_checkpoint"
+_NUMBERED: Final = re.compile(r"\d{20}\.")
 
 
 class Place(Protocol):
@@ -49,6 +55,17 @@ class Place(Protocol):
 
     def settle(self, version: int) -> None:
         """Return when a commit, and the files that it added, outlive a loss of power."""
+        ...
+
+    def checkpoint(self) -> int:
+        """Give the version of the newest checkpoint, which outlives a loss of power; -1 when there is none."""
+        ...
+
+    def forget(self, before: int) -> int:
+        """Remove commits and checkpoints of older versions, the oldest first; tell how many.
+
+        The first commit stays: it tells a table from one that was made anew in its place.
+        """
         ...
 
 
@@ -95,13 +112,36 @@ class Folder:
         return all((self._root / path).is_file() for path in paths)
 
     def settle(self, version: int) -> None:
-        """Sync the commit, the files that it added, and the folders that name them."""
+        """Sync the commit, the files that it added, and the folders that name them.
+
+        What upkeep removed meanwhile has no need of it: whatever took its place was synced before.
+        """
         actions = self.commit(version) or []
         added = [self._root / unquote(action["add"]["path"]) for action in actions if "add" in action]
         commit = self._commit(version)
         folders = {commit.parent} | {self._root / one for path in added for one in path.relative_to(self._root).parents}
         for path in [*added, commit, *folders]:
+            with suppress(FileNotFoundError):
+                settle(path)
+
+    def checkpoint(self) -> int:
+        """Sync the one that the library told of last."""
+        try:
+            version = _version((self._root / _LAST).read_bytes())
+        except FileNotFoundError:
+            return -1
+        files = (self._root / _LOG).glob(f"{version:020}.checkpoint*.parquet")
+        for path in [*files, self._root / _LAST, self._root / _LOG]:
             settle(path)
+        return version
+
+    def forget(self, before: int) -> int:
+        """Remove their files."""
+        names = (path.name for path in (self._root / _LOG).iterdir())
+        old = _older(names, before)
+        for name in old:
+            (self._root / _LOG / name).unlink(missing_ok=True)
+        return len(old)
 
     def _commit(self, version: int) -> Path:
         return self._root / _log_name(version)
@@ -117,7 +157,7 @@ class Bucket:
 
     def has_table(self) -> bool:
         """Look for its log; the library would hold up all threads until it has an answer."""
-        return any(True for _ in self._objects.entries("_delta_log"))
+        return any(True for _ in self._objects.entries(_LOG))
 
     def birth(self) -> object:
         """Tell what the first commit says: it names the table's own id."""
@@ -136,9 +176,30 @@ class Bucket:
     def settle(self, version: int) -> None:
         """Do nothing."""
 
+    def checkpoint(self) -> int:
+        """Read what the library told of last."""
+        data = self._objects.read(_LAST)
+        return -1 if data is None else _version(data)
+
+    def forget(self, before: int) -> int:
+        """Remove their objects."""
+        names = (entry.key.rpartition("/")[2] for entry in self._objects.entries(_LOG))
+        old = _older(names, before)
+        for name in old:
+            self._objects.delete(f"{_LOG}/{name}")
+        return len(old)
+
 
 def _log_name(version: int) -> str:
-    return f"_delta_log/{version:020}.json"
+    return f"{_LOG}/{version:020}.json"
+
+
+def _version(last_checkpoint: bytes) -> int:
+    return int(json.loads(last_checkpoint)["version"])
+
+
+def _older(names: Iterable[str], before: int) -> list[str]:
+    return sorted(name for name in names if _NUMBERED.match(name) and 0 < int(name[:20]) < before)
 
 
 def _actions(commit: bytes) -> list[dict[str, dict[str, Any]]]:

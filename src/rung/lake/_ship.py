@@ -9,8 +9,10 @@ from __future__ import annotations
 import fcntl
 import os
 from bisect import bisect_right
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
@@ -22,9 +24,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from rung.lake._redact import Redaction
     from rung.lake._tables import Table
 
-__all__ = ["QUARANTINE_SCHEMA", "Shipped", "locked", "ship_stream"]
+__all__ = ["QUARANTINE_SCHEMA", "Route", "Shipped", "locked", "ship_stream"]
 
 QUARANTINE_SCHEMA = pl.Schema(
     {"stream": pl.String, "file": pl.String, "position": pl.Int64, "reason": pl.String, "line": pl.Binary}
@@ -63,12 +66,23 @@ class _Piece:
         return self.start + len(self.data) + len(self.torn)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Batch:
+    """What one commit takes."""
+
+    rows: pl.DataFrame
+    bad: pl.DataFrame  # lines that are no rows, as rows of the quarantine
+    ends: dict[str, int]  # of each log file, bytes that are in the table after it
+    size: int  # bytes of log
+
+
 @dataclass(slots=True, kw_only=True)
 class _LogFile:
     """A log file as it was when the call began; lines that come later are for the next call."""
 
     path: Path
     offset: int  # bytes that are in the table
+    taken: int  # bytes that are in the table, or on their way there
     size: int  # bytes
     finished: bool  # its writer is gone
 
@@ -81,37 +95,55 @@ class _LogFile:
 
         A file that came back from a backup may be shorter than what the table has of it since: then there are none.
         """
-        if self.offset >= self.size:
+        if self.taken >= self.size:
             return None
         with self.path.open("rb") as file:
-            file.seek(self.offset)
-            data = file.read(min(budget, self.size - self.offset))
-            while b"\n" not in data and self.offset + len(data) < self.size:
-                data += file.read(min(budget, self.size - self.offset - len(data)))
+            file.seek(self.taken)
+            data = file.read(min(budget, self.size - self.taken))
+            while b"\n" not in data and self.taken + len(data) < self.size:
+                data += file.read(min(budget, self.size - self.taken - len(data)))
         whole = data.rfind(b"\n") + 1
-        is_torn = self.finished and self.offset + len(data) == self.size
+        is_torn = self.finished and self.taken + len(data) == self.size
         torn = data[whole:] if is_torn else b""
         if not whole and not torn:
             return None
-        return _Piece(file=self.name, start=self.offset, data=data[:whole], torn=torn)
+        piece = _Piece(file=self.name, start=self.taken, data=data[:whole], torn=torn)
+        self.taken = piece.end
+        return piece
 
 
-def ship_stream(logs: Path, stream: str, table: Table, quarantine: Table, *, batch_bytes: int) -> Shipped:
-    """Move what the stream's files hold, then remove the files that are done. One process at a time (`locked`)."""
-    kind = _lines.KINDS[stream]
-    files = _observe(logs, stream, table)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """Where the lines of a stream come from, and where they go."""
+
+    logs: Path
+    stream: str
+    table: Table
+    quarantine: Table
+    redaction: Redaction
+    batch_bytes: int  # about how many bytes of log one commit takes
+
+
+def ship_stream(route: Route) -> Shipped:
+    """Move what the stream's files hold, then remove the files that are done. One process at a time (`locked`).
+
+    While one batch is written, another thread reads the next.
+    """
+    files = _observe(route)
     shipped = Shipped()
     touched: set[str] = set()
-    while pieces := list(_take(files, batch_bytes)):
-        rows, bad = _parse(pieces, kind, stream)
-        ends = {piece.file: piece.end for piece in pieces}
-        kept = _quarantine(bad, quarantine, ends)
-        table.append(rows, ends)
-        for file in files:
-            file.offset = ends.get(file.name, file.offset)
-        touched |= ends.keys()
-        shipped += Shipped(rows=rows.height, quarantined=kept, bytes=sum(p.end - p.start for p in pieces))
-    _remove_finished(files, table, quarantine)
+    with ThreadPoolExecutor(1, "reading") as reader:
+        read = partial(reader.submit, _read, route, files)
+        following = read()
+        while (batch := following.result()) is not None:
+            following = read()
+            kept = _quarantine(batch, route.quarantine)
+            route.table.append(batch.rows, batch.ends)
+            for file in files:
+                file.offset = batch.ends.get(file.name, file.offset)
+            touched |= batch.ends.keys()
+            shipped += Shipped(rows=batch.rows.height, quarantined=kept, bytes=batch.size)
+    _remove_finished(files, route.table, route.quarantine)
     return shipped + Shipped(files=len(touched))
 
 
@@ -124,14 +156,14 @@ def locked(logs: Path) -> Iterator[None]:
         yield
 
 
-def _observe(logs: Path, stream: str, table: Table) -> list[_LogFile]:
-    paths = sorted(logs.glob(f"{stream}-*.jsonl"))
-    offsets = table.offsets(path.name for path in paths)
+def _observe(route: Route) -> list[_LogFile]:
+    paths = sorted(route.logs.glob(f"{route.stream}-*.jsonl"))
+    offsets = route.table.offsets(path.name for path in paths)
     files = []
     for path in paths:
         finished = _is_finished(path)  # asked first: the size of a finished file is final
-        size = path.stat().st_size
-        files.append(_LogFile(path=path, offset=offsets[path.name], size=size, finished=finished))
+        size, offset = path.stat().st_size, offsets[path.name]
+        files.append(_LogFile(path=path, offset=offset, taken=offset, size=size, finished=finished))
     return files
 
 
@@ -149,6 +181,21 @@ def _try_lock(file: int) -> bool:
     return True
 
 
+def _read(route: Route, files: list[_LogFile]) -> _Batch | None:
+    """Take the next lines of the files; None when there are no more."""
+    pieces = list(_take(files, route.batch_bytes))
+    if not pieces:
+        return None
+    kind, redact = _lines.KINDS[route.stream], partial(route.redaction.fields, route.stream)
+    rows, bad = _lines.parse(b"".join(piece.data for piece in pieces), kind, redact)
+    return _Batch(
+        rows=rows,
+        bad=_refused(pieces, bad, route),
+        ends={piece.file: piece.end for piece in pieces},
+        size=sum(piece.end - piece.start for piece in pieces),
+    )
+
+
 def _take(files: list[_LogFile], budget: int) -> Iterator[_Piece]:
     for file in files:
         if budget <= 0:
@@ -158,29 +205,29 @@ def _take(files: list[_LogFile], budget: int) -> Iterator[_Piece]:
             yield piece
 
 
-def _parse(pieces: list[_Piece], kind: _lines.Kind, stream: str) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Return the rows of all pieces, and their bad lines as rows of the quarantine."""
-    rows, bad = _lines.parse(b"".join(piece.data for piece in pieces), kind)
+def _refused(pieces: list[_Piece], bad: list[_lines.BadLine], route: Route) -> pl.DataFrame:
+    """Return the lines of some pieces that are no rows, as rows of the quarantine."""
     starts = [0, *accumulate(len(piece.data) for piece in pieces)]
     found = []
     for line in bad:
         at = bisect_right(starts, line.position) - 1
         position = pieces[at].start + line.position - starts[at]
-        found.append((stream, pieces[at].file, position, line.reason, line.line))
+        found.append((route.stream, pieces[at].file, position, line.reason, route.redaction.line(line.line)))
     for piece in pieces:
         if piece.torn:
-            reason = "the process ended in the middle of the line"
-            found.append((stream, piece.file, piece.end - len(piece.torn), reason, piece.torn))
-    return rows, pl.DataFrame(found, schema=QUARANTINE_SCHEMA, orient="row")
+            reason, kept = "the process ended in the middle of the line", route.redaction.line(piece.torn)
+            found.append((route.stream, piece.file, piece.end - len(piece.torn), reason, kept))
+    return pl.DataFrame(found, schema=QUARANTINE_SCHEMA, orient="row")
 
 
-def _quarantine(bad: pl.DataFrame, quarantine: Table, ends: dict[str, int]) -> int:
+def _quarantine(batch: _Batch, quarantine: Table) -> int:
     """Add the bad lines that are not there yet, and return how many these are."""
-    ends = {file: end for file, end in ends.items() if file in set(bad["file"])}
+    files = set(batch.bad["file"])
+    ends = {file: end for file, end in batch.ends.items() if file in files}
     if not ends:
         return 0
     known = quarantine.offsets(ends)
-    new = bad.filter(pl.col("position") >= pl.col("file").replace_strict(known, return_dtype=pl.Int64))
+    new = batch.bad.filter(pl.col("position") >= pl.col("file").replace_strict(known, return_dtype=pl.Int64))
     if new.height:
         quarantine.append(new, ends)
     return new.height

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Final
@@ -15,7 +16,14 @@ from urllib.parse import unquote
 
 import polars as pl
 from arro3.core import Table as ArrowTable
-from deltalake import CommitProperties, DeltaTable, Schema, WriterProperties, write_deltalake
+from deltalake import (
+    CommitProperties,
+    DeltaTable,
+    PostCommitHookProperties,
+    Schema,
+    WriterProperties,
+    write_deltalake,
+)
 from deltalake.exceptions import DeltaError
 from deltalake.transaction import Transaction
 
@@ -25,16 +33,19 @@ from rung.lake._places import Place, place_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["Changes", "Mark", "Table", "first_line"]
+__all__ = ["CONFIGURATION", "WITHOUT_UPKEEP", "WRITER", "Changes", "Mark", "Table", "first_line"]
 
-_COMMITS_PER_COMPACTION: Final = 64
-_FILE_BYTES: Final = 64 << 20
-"""Compaction makes files of about this size."""
 _PART_ROWS: Final = 1_000_000
 """A part ends with the file that passes this many rows."""
-_RETENTION_HOURS: Final = 1
-"""Replaced files stay this long: longer than a query that began before the compaction."""
-_WRITER: Final = WriterProperties(compression="ZSTD", compression_level=1, max_row_group_size=131_072)
+_UNSETTLED: Final = 16
+"""Commits at the end of a log that a killed process may have left unsynced: upkeep and appends make theirs apart."""
+WRITER: Final = WriterProperties(compression="ZSTD", compression_level=1, max_row_group_size=131_072)
+CONFIGURATION: Final = {
+    "delta.logRetentionDuration": "interval 1 days",
+    "delta.deletedFileRetentionDuration": "interval 3 hours",  # of what the log says of files that are replaced
+}
+WITHOUT_UPKEEP: Final = PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False)
+"""Checkpoints and the cleaning of the log are `_upkeep`'s: an append waits for neither."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,23 +76,24 @@ class Table:
         self._opened = threading.local()
 
     @cached_property
-    def _place(self) -> Place:
+    def place(self) -> Place:
+        """Where its files lie."""
         return place_of(self.uri)
 
     def scan(self) -> pl.LazyFrame:
         """Return the rows as they are now, to be filtered by the caller."""
-        files = self.files()
+        _, files = self.state()
         return self._rows_of(files) if files else pl.LazyFrame(schema=self._schema)
 
     def mark(self) -> Mark:
         """Return the state of the table now; equal states hold equal rows."""
-        table = self._now()
+        table = self.now()
         return Mark() if table is None else _mark(table)
 
-    def files(self) -> list[str]:
-        """Name the files that the table consists of now, by their paths in it."""
-        table = self._now()
-        return [] if table is None else list(_files(table))
+    def state(self) -> tuple[Mark, list[str]]:
+        """Return the state of the table now, and the files that it then consists of, by their paths in it."""
+        table = self.now()
+        return (Mark(), []) if table is None else (_mark(table), list(_files(table)))
 
     def changes(self, mark: Mark | None) -> Changes:
         """Return the rows that were added after a mark, in parts of some files each; without a mark all rows.
@@ -90,12 +102,12 @@ class Table:
         gone already (an hour after a compaction). A reader takes the parts one by one: the engine keeps several hundred
         megabytes for itself when it reads a large table at once.
         """
-        table = self._now()
+        table = self.now()
         if table is None:
             return Changes(mark=Mark(), parts=[], whole=mark != Mark())
         now = _mark(table)
         added = self._added(mark, now) if mark is not None else None
-        if added is not None and self._place.has_all(added, partial(_files, table)):
+        if added is not None and self.place.has_all(added, partial(_files, table)):
             return Changes(mark=now, parts=self._parts(added), whole=False)
         return Changes(mark=now, parts=self._parts(_files(table)), whole=True)
 
@@ -105,7 +117,7 @@ class Table:
             return None
         files: dict[str, int] = {}
         for version in range(mark.version + 1, now.version + 1):
-            actions = self._place.commit(version)
+            actions = self.place.commit(version)
             if actions is None or any(action.get("remove", {}).get("dataChange") for action in actions):
                 return None
             added = [action["add"] for action in actions if action.get("add", {}).get("dataChange")]
@@ -126,51 +138,55 @@ class Table:
             schema=self._schema,
             hive_partitioning=True,
             hive_schema={name: self._schema[name] for name in self._partition_by},
-            storage_options=self._place.scan_options,
+            missing_columns="insert",
+            storage_options=self.place.scan_options,
         )
 
     def offsets(self, files: Iterable[str]) -> dict[str, int]:
         """Return how many bytes of each log file are in the table."""
-        table = self._now()
+        table = self.now()
         if table is None:
             return dict.fromkeys(files, 0)
         return {file: table.transaction_version(file) or 0 for file in files}
 
     def append(self, rows: pl.DataFrame, offsets: Mapping[str, int]) -> None:
         """Add rows and advance the offsets in one commit, which is on the disk when this returns."""
-        table = self._now() or self._make()
+        table = self.now() or self._make()
         self._settle(table)
-        before = table.version()
         progress = CommitProperties(app_transactions=[Transaction(file, end) for file, end in offsets.items()])
-        write_deltalake(table, rows, mode="append", commit_properties=progress, writer_properties=_WRITER)
+        write_deltalake(
+            table,
+            rows,
+            mode="append",
+            schema_mode="merge" if self._lacks_columns(table) else None,
+            commit_properties=progress,
+            post_commithook_properties=WITHOUT_UPKEEP,
+            writer_properties=WRITER,
+        )
         self._settle(table)
-        if (before + 1) // _COMMITS_PER_COMPACTION > before // _COMMITS_PER_COMPACTION:
-            self.compact()
 
-    def compact(self) -> None:
-        """Join small files, and remove what was replaced a while ago."""
-        table = self._now() or self._make()
-        table.optimize.compact(target_size=_FILE_BYTES, writer_properties=_WRITER)
-        self._settle(table)
-        table.vacuum(retention_hours=_RETENTION_HOURS, dry_run=False, enforce_retention_duration=False, full=True)
+    def _lacks_columns(self, table: DeltaTable) -> bool:
+        """Tell whether an earlier Rung made the table, which logged less; its rows have nulls there."""
+        return not self._schema.keys() <= {field.name for field in table.schema().fields}
 
     def settle(self) -> None:
-        """Put the newest commit and the files that it added on the disk.
+        """Put the newest commits and the files that they added on the disk.
 
-        Every older commit is there already: `append` and `compact` settle theirs before they return, and a process
-        that was killed before that left its commit as the newest.
+        Older ones are there already: whoever commits settles before going on, and a process that was killed before that
+        left its commit among the newest.
         """
-        table = self._now()
+        table = self.now()
         if table is not None:
             self._settle(table)
 
     def _settle(self, table: DeltaTable) -> None:
         version = table.version()
-        if version != self._settled:
-            self._place.settle(version)
-            self._settled = version
+        known = self._settled if self._settled <= version else -1  # -1: the table was made anew
+        for unsettled in range(max(known + 1, version + 1 - _UNSETTLED, 0), version + 1):
+            self.place.settle(unsettled)
+        self._settled = version
 
-    def _now(self) -> DeltaTable | None:
+    def now(self) -> DeltaTable | None:
         """Return the table as it is now; None when there is none.
 
         Each thread opens it once: reading the whole log anew takes ten times as long as reading what is new in it.
@@ -184,14 +200,15 @@ class Table:
             ) from error
 
     def _opened_now(self) -> DeltaTable | None:
-        birth = self._place.birth()
+        birth = self.place.birth()
         table: DeltaTable | None = getattr(self._opened, "table", None)
         if table is not None and self._opened.birth == birth:
-            table.update_incremental()
-            return table
-        if not self._place.has_table():
+            with suppress(DeltaError):  # upkeep removed what it knew the table by: it is opened anew
+                table.update_incremental()
+                return table
+        if not self.place.has_table():
             return None
-        self._opened.table, self._opened.birth = DeltaTable(self.uri, storage_options=self._place.options), birth
+        self._opened.table, self._opened.birth = DeltaTable(self.uri, storage_options=self.place.options), birth
         found: DeltaTable = self._opened.table
         return found
 
@@ -201,8 +218,8 @@ class Table:
             schema=Schema.from_arrow(ArrowTable(pl.DataFrame(schema=self._schema)).schema),
             mode="ignore",
             partition_by=self._partition_by,
-            configuration={"delta.logRetentionDuration": "interval 1 days"},
-            storage_options=self._place.options,
+            configuration=CONFIGURATION,
+            storage_options=self.place.options,
         )
 
 

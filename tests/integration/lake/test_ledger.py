@@ -137,14 +137,15 @@ def test_other_splits_are_another_comparison(lake: Lake, writer: Writer):
 
 def test_a_compaction_adds_nothing(lake: Lake, writer: Writer):
     ledger = prepared(lake, writer)
-    writer.predict("b", "incumbent", minute=1)
-    lake.ship()
-    lake.tables[PREDICTIONS].compact()
-    writer.predict("c", "incumbent", minute=1)
+    for unit in "bcd":
+        writer.predict(unit, "incumbent", minute=1)
+        lake.ship()
+    assert lake.upkeep().joined == 4
+    writer.predict("e", "incumbent", minute=1)
     lake.ship()
     found = look(ledger, lake)
     same(found, fresh(lake))
-    assert found.arms["incumbent"].exposed == 2
+    assert found.arms["incumbent"].exposed == 4
 
 
 def test_tables_made_anew_are_read_anew(lake: Lake, writer: Writer):
@@ -158,10 +159,10 @@ def test_tables_made_anew_are_read_anew(lake: Lake, writer: Writer):
 
 def test_a_missing_commit_is_no_loss(lake: Lake, writer: Writer):
     ledger = prepared(lake, writer)
-    for minute in (3, 4):
+    for minute in (3, 4, 5):
         writer.measure(1.0, minute=minute, unit="a")
         lake.ship()
-    lake.tables[OUTCOMES].compact()
+    assert lake.upkeep().joined == 4
     table = Path(lake.root, "outcomes", "_delta_log")
     from deltalake import DeltaTable  # noqa: PLC0415  # here alone
 

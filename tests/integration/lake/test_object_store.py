@@ -44,20 +44,6 @@ def test_changes_are_what_is_new(remote: Lake, writer_class: Callable[[Lake], Wr
     assert changes.mark == table.mark()
 
 
-def test_compaction_keeps_rows_and_what_is_new(remote: Lake, writer_class: Callable[[Lake], Writer]):
-    writer, table = writer_class(remote), remote.tables[PREDICTIONS]
-    for number in range(3):
-        writer.predict(f"u{number}", "incumbent")
-        remote.ship()
-    mark = table.mark()
-    writer.predict("new", "incumbent")
-    remote.ship()
-    table.compact()
-    writer.close()
-    assert remote.count() == 4
-    assert pl.concat(table.changes(mark).parts).collect()["unit"].to_list() == ["new"]
-
-
 def test_looks_go_on_in_a_new_process(remote: Lake, writer_class: Callable[[Lake], Writer], tmp_path: Path):
     writer = writer_class(remote)
     writer.predict("a", "challenger", minute=1)

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -10,6 +9,8 @@ import pytest
 from rung.lake import OUTCOMES, AppendLog, Lake, Shipped
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from conftest import Writer
 
 
@@ -130,17 +131,6 @@ def test_two_shippers_take_turns(tmp_path: Path):
     log.close()
     assert sum(shipped) == 500
     assert lakes[0].outcomes().select(pl.col("value").n_unique(), pl.len().alias("n")).collect().row(0) == (500, 500)
-
-
-def test_compaction_keeps_rows_and_offsets(lake: Lake, writer: Writer):
-    for minute in range(70):
-        writer.predict("a", "incumbent", minute=minute)
-        lake.ship()
-    parts = list(Path(lake.root, "predictions").rglob("*.parquet"))
-    assert lake.count() == 70
-    assert lake.ship() == Shipped()
-    live = lake.predictions().explain()
-    assert live.count(".parquet") < 10 < len(parts)
 
 
 def test_recent_requests_come_newest_first(lake: Lake, writer: Writer):
