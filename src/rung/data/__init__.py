@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from rung.data._contract import Checked, Refusal, check, check_rows, require
     from rung.data._dataset import Dataset, reading_from, resolve
     from rung.data._entry import Entry
+    from rung.data._ingest import ingest
+    from rung.data._ingested import Ingested
     from rung.data._names import check_dataset_name, parse_reference, reference
     from rung.data._notice import noticing
     from rung.data._version import Facts, File, Version
@@ -54,12 +56,14 @@ __getattr__ = exports(
         "Facts": "_version",
         "File": "_version",
         "How": "_write",
+        "Ingested": "_ingested",
         "Refusal": "_contract",
         "Replace": "_write",
         "Upsert": "_write",
         "Version": "_version",
         "check": "_contract",
         "check_dataset_name": "_names",
+        "ingest": "_ingest",
         "check_rows": "_contract",
         "noticing": "_notice",
         "open_catalogue": "_catalogue",

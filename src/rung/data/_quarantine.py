@@ -22,10 +22,10 @@ __all__ = ["QUARANTINE", "add", "scan"]
 
 QUARANTINE: Final = pl.Schema(
     {
-        "source": pl.String,  # where the row came from, without secrets
-        "row": pl.Int64,  # its number there, from 1 on
-        "reason": pl.String,
-        "content": pl.String,  # the row itself, as JSON
+        "source": pl.String(),  # where the row came from, without secrets
+        "row": pl.Int64(),  # its number there, from 1 on
+        "reason": pl.String(),
+        "content": pl.String(),  # the row itself, as JSON
         "time": pl.Datetime("us", "UTC"),  # when it was refused
     }
 )

@@ -1,0 +1,28 @@
+"""Where rows come from: files, folders, globs, object stores, HTTP, databases; and how each is read.
+
+`rung.data.ingest` calls `find` for what a source consists of, and `read` for the rows of each piece. Whatever cannot be
+read as a row comes back with the reason.
+"""
+
+from rung.data.sources._find import Found, find
+from rung.data.sources._piece import Asked, Piece, Step, Tell, silent
+from rung.data.sources._public import public
+from rung.data.sources._read import bring, digest, read
+from rung.data.sources._staged import UNREAD, Staged, spelled
+
+__all__ = [
+    "UNREAD",
+    "Asked",
+    "Found",
+    "Piece",
+    "Staged",
+    "Step",
+    "Tell",
+    "bring",
+    "digest",
+    "find",
+    "public",
+    "read",
+    "silent",
+    "spelled",
+]
