@@ -25,7 +25,7 @@ from rung.control.place import Place
 from rung.control.servers import revision_environment, thread_limits
 from rung.errors import ConflictError, NotFoundError, TaskError, UnavailableError
 from rung.infrastructure import Infrastructure
-from rung.lake import Lake
+from rung.lake import open_lake
 from rung.lake._privacy import privacy_of
 from rung.registry import open_registry
 from rung.schema import RevisionName
@@ -143,7 +143,7 @@ class _Again:
 
 
 def _logged(place: Place, prediction: str) -> dict[str, Any]:
-    lake = Lake(place.tables, logs=place.predictions, kept=place.lake / "ledgers")
+    lake = open_lake(place.workspace)
     lake.ship()
     row = lake.prediction(prediction)
     if row is None:

@@ -50,16 +50,14 @@ def _ask(name: str, *, up: bool, down: bool) -> Asked:
 
     if _remote.chosen() is not None:
         return Asked.from_json(Control().get("/lineage", of=name, up=up, down=down))
-    from rung.control.place import Place
     from rung.data import open_catalogue
-    from rung.lake import Lake
+    from rung.lake import open_lake
     from rung.lineage import Records, lineage_of
     from rung.registry import open_registry
 
     workspace = find()
-    place = Place(workspace=workspace)
     with open_registry(workspace.state, workspace.registry_url()) as registry:
-        lake = Lake(place.tables, logs=place.predictions, kept=place.lake / "ledgers")
+        lake = open_lake(workspace)
         lake.ship()
         records = Records(registry=registry, catalogue=open_catalogue(workspace), lake=lake)
         return lineage_of(name, records, up=up, down=down)

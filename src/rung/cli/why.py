@@ -70,15 +70,13 @@ def _traced(prediction: str) -> dict[str, Any]:
 
         found: dict[str, Any] = Control().get(f"/predictions/{quote(prediction, safe='')}")
         return found
-    from rung.control.place import Place
-    from rung.lake import Lake
+    from rung.lake import open_lake
     from rung.lineage import trace
     from rung.registry import open_registry
 
     workspace = find()
-    place = Place(workspace=workspace)
     with open_registry(workspace.state, workspace.registry_url()) as registry:
-        lake = Lake(place.tables, logs=place.predictions, kept=place.lake / "ledgers")
+        lake = open_lake(workspace)
         return trace(prediction, registry=registry, lake=lake, state=workspace.state)
 
 

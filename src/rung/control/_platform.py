@@ -15,6 +15,7 @@ from rung.control._routing import is_served
 from rung.control._view import View, experiment_json
 from rung.control.deployment.builds import Builds
 from rung.control.deployment.deployments import Deployments
+from rung.control.deployment.features import Features
 from rung.control.deployment.storage import Storage
 from rung.control.deployment.trust import Trust
 from rung.control.promotion.approvals import Approvals
@@ -27,7 +28,7 @@ from rung.control.promotion.promotions import Promotions
 from rung.control.promotion.shadows import Shadows
 from rung.control.servers import Servers
 from rung.errors import ConflictError, NotFoundError
-from rung.lake import Lake
+from rung.lake import Lake, open_lake
 from rung.lifecycle import MIRRORED, State, check_move
 from rung.lineage import trace
 
@@ -70,10 +71,11 @@ class Platform:
             builds=Builds(place, registry, Environments(place.environments)),
             storage=Storage.open(place, registry),
             trust=Trust.of(place),
+            features=Features(place),
             keep_candidates=timedelta(seconds=settings.keep_candidates_s),
         )
         deployments.trust.begin(registry)
-        lake = Lake(place.tables, logs=place.predictions, kept=place.lake / "ledgers")
+        lake = open_lake(place.workspace)
         lake.adopt(place.lake)
         promotions = Promotions(
             deployments=deployments,

@@ -30,7 +30,7 @@ from rung.control.place import Address, read_address
 from rung.control.servers import COLLECTOR, GATEWAY, Servers
 from rung.errors import ControlPlaneError, RungError
 from rung.gateway import Gateway
-from rung.lake import Lake
+from rung.lake import open_lake
 from rung.objects import open_objects, probe
 from rung.serving import read_bundle
 
@@ -245,7 +245,7 @@ def _revision(place: Place, registry: Registry, revision: Revision, address: Add
 
 
 def _lake(place: Place) -> Iterator[Finding]:
-    lake = Lake(place.tables, logs=place.predictions)
+    lake = open_lake(place.workspace)
     rows = int(lake.quarantine().select(pl.len()).collect().item())
     if rows:
         told = f"{rows:,} lines of the log could not be read and lie in quarantine"

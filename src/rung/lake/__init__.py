@@ -19,11 +19,13 @@ if TYPE_CHECKING:
     from rung.lake._capture import Capture
     from rung.lake._health import Health
     from rung.lake._lake import Lake
+    from rung.lake._open import open_lake
     from rung.lake._outcomes import OutcomeReport
     from rung.lake._rewards import BanditArm
     from rung.lake._shadow import Latency, Pairs, Truth
     from rung.lake._shift import Shift
     from rung.lake._ship import Shipped
+    from rung.lake._upkeep import Upkept
 
 __all__ = [
     "OUTCOMES",
@@ -50,7 +52,9 @@ __all__ = [
     "Stretch",
     "Traffic",
     "Truth",
+    "Upkept",
     "compare_predictions",
+    "open_lake",
     "outcome_line",
     "prediction_line",
 ]
@@ -77,7 +81,9 @@ _HEAVY = {
     "Stretch": "rung.lake._audit",
     "Traffic": "rung.lake._business",
     "Truth": "rung.lake._shadow",
+    "Upkept": "rung.lake._upkeep",
     "compare_predictions": "rung.lake._agreement",
+    "open_lake": "rung.lake._open",
 }
 
 

@@ -6,6 +6,7 @@ known by the key of its hash, and a unit that is dropped by none.
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -27,6 +28,9 @@ _PARTS: Final[Mapping[str, Part]] = {
     "predictions": "prediction",
 }
 """Fields of a prediction's line to what they are."""
+_ASKED: Final[tuple[Part, ...]] = ("instance", "parameters")
+_TOLD: Final = ("type", "title", "status")
+"""What of a problem is always the same."""
 _OWNER: Final = re.compile(rb'"(?:revision|service)":"([a-z][a-z0-9_]{0,62})[."]')
 
 
@@ -46,6 +50,8 @@ class Redaction:
             return fields
         parts = _PARTS if stream == PREDICTIONS else {}
         changed = [self._texts(fields[name], services, part) for name, part in parts.items()]
+        if stream == PREDICTIONS:
+            changed.append(self._problems(fields["error"], services))
         return fields.with_columns(*changed, self._units(fields["unit"], services))
 
     def line(self, line: bytes) -> bytes:
@@ -62,6 +68,13 @@ class Redaction:
         ]
         return pl.Series(texts.name, kept, dtype=pl.String)
 
+    def _problems(self, problems: pl.Series, services: Iterable[str]) -> pl.Series:
+        kept = [
+            _problem(text) if privacy is not None and text is not None and any(map(privacy.touches, _ASKED)) else text
+            for text, privacy in zip(problems.to_list(), map(self.privacies.get, services), strict=True)
+        ]
+        return pl.Series(problems.name, kept, dtype=pl.String)
+
     def _units(self, units: pl.Series, services: Iterable[str]) -> pl.Series:
         kept = [
             unit if privacy is None else privacy.unit(unit)
@@ -75,4 +88,13 @@ def _text(privacy: Privacy, part: Part, text: str | None) -> str | None:
     try:
         return privacy.text(part, text)
     except (ValueError, RecursionError):
+        return None
+
+
+def _problem(text: str) -> str | None:
+    """Leave out the sentences of a problem: an author's validator may repeat what it was given."""
+    try:
+        problem = json.loads(text)
+        return json.dumps({name: problem[name] for name in _TOLD if name in problem})
+    except (ValueError, TypeError, RecursionError):
         return None

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import accumulate
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
@@ -32,6 +32,8 @@ __all__ = ["QUARANTINE_SCHEMA", "Route", "Shipped", "locked", "ship_stream"]
 QUARANTINE_SCHEMA = pl.Schema(
     {"stream": pl.String, "file": pl.String, "position": pl.Int64, "reason": pl.String, "line": pl.Binary}
 )
+
+_TORN: Final = "the process ended in the middle of the line"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,12 +214,21 @@ def _refused(pieces: list[_Piece], bad: list[_lines.BadLine], route: Route) -> p
     for line in bad:
         at = bisect_right(starts, line.position) - 1
         position = pieces[at].start + line.position - starts[at]
-        found.append((route.stream, pieces[at].file, position, line.reason, route.redaction.line(line.line)))
+        found.append((route.stream, pieces[at].file, position, *_kept(line.line, line.reason, route)))
     for piece in pieces:
         if piece.torn:
-            reason, kept = "the process ended in the middle of the line", route.redaction.line(piece.torn)
-            found.append((route.stream, piece.file, piece.end - len(piece.torn), reason, kept))
+            kept = _kept(piece.torn, _TORN, route)
+            found.append((route.stream, piece.file, piece.end - len(piece.torn), *kept))
     return pl.DataFrame(found, schema=QUARANTINE_SCHEMA, orient="row")
+
+
+def _kept(line: bytes, reason: str, route: Route) -> tuple[str, bytes]:
+    """Give reason and line as they may be kept; what the library says of a line may repeat a part of it."""
+    kept = route.redaction.line(line)
+    if kept == line:
+        return reason, line
+    own = {_TORN, *(sentence for _, sentence in _lines.KINDS[route.stream].rules)}
+    return f"{reason if reason in own else 'it cannot be read'}; the line is not kept, for privacy", kept
 
 
 def _quarantine(batch: _Batch, quarantine: Table) -> int:

@@ -7,8 +7,10 @@ import polars as pl
 import pytest
 
 from rung.lake import OUTCOMES, AppendLog, Lake, Shipped
+from rung.lake._privacy import Privacy
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from conftest import Writer
@@ -104,6 +106,29 @@ def test_a_log_from_before_adds_nothing(lake: Lake, writer: Writer):
     assert lake.ship() == Shipped()
     assert not path.exists()
     assert lake.count() == 2
+
+
+def test_what_services_leave_out_reaches_no_table(tmp_path: Path, writer_class: Callable[[Lake], Writer]):
+    privacy = Privacy(drop=("instance.owner",), hash=("unit",), key=b"k" * 32)
+    lake = Lake(tmp_path, privacies={"housing": privacy})
+    writer = writer_class(lake)
+    writer.predict("Ann", "incumbent", instances=b'[{"owner":"Ann"}]')
+    writer.predict("Ann", "incumbent", status=422, error=b'{"status":422,"detail":"Ann is no owner"}')
+    writer.predict("Ann", "Ann", instances=b'[{"owner":"Ann"}]')
+    writer.predictions.append(b'{"revision":"housing.v1.m2","status":"Ann"}\n')
+    writer.predictions.append(b'"Ann\n')
+    writer.measure(1.0, unit="Ann")
+    writer.measure(float("1"), unit="Bea", service="other")
+    writer.close()
+    shipped = lake.ship()
+    assert (shipped.rows, shipped.quarantined) == (4, 3)
+    tables = [lake.predictions(), lake.outcomes(), lake.quarantine()]
+    assert not any("Ann" in repr(row) for table in tables for row in table.collect().rows())
+    assert set(lake.quarantine().collect()["reason"].str.split(";").list.last()) == {
+        " the line is not kept, for privacy"
+    }
+    assert "Bea" in lake.outcomes().collect()["unit"]
+    assert not any(b"Ann" in path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
 
 
 def test_small_batches_ship_everything(tmp_path: Path):
