@@ -178,9 +178,16 @@ class Loop:
         for revision in self._served():
             if str(revision.name) not in self._stopping:
                 self._guarded("server_failed", partial(self._ensure_server, revision))
+                self._guarded("features_failed", partial(self._follow_data, revision))
 
     def _ensure_server(self, revision: Revision) -> None:
         self.deployments.servers.ensure(str(revision.name), partial(self._server_command, revision.name))
+
+    def _follow_data(self, revision: Revision) -> None:
+        deployments = self.deployments
+        bundle = read_bundle(deployments.place.workspace.state, str(revision.name))
+        if bundle.datasets:
+            deployments.features.follow(revision.name, bundle, deployments.environment(revision.name).python)
 
     def _server_command(self, name: RevisionName) -> Command:
         deployments = self.deployments

@@ -32,6 +32,9 @@ class Bundle(BaseModel):
         dict[str, str], Field(description="name to digest of what it computes; no digest: not known, told by its name")
     ] = {}
     removed_tests: Annotated[dict[str, str], Field(description="name to why it is gone, as the author says")] = {}
+    datasets: Annotated[
+        dict[str, int], Field(description="datasets that features are made from, and the version that training read")
+    ] = {}
     unit_header: str = "x-unit-id"
     example: Annotated[dict[str, Any], Field(description="a request that a healthy server answers, by route")]
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rung.errors import ConflictError, RungError
+from rung.features import load_views
 from rung.serving import Bundle, write_bundle
 from rung.testing import TestResults, load_service_tests
 from rung.training._test_digests import digest_tests
@@ -57,6 +58,7 @@ def train(workspace: Workspace, service: str, *, revision: str) -> Bundle:
     if results is None:
         raise ConflictError(f"run {record.id} has no test results", hint="let a task return evaluate_models(...)")
     tests = load_service_tests(workspace, service)
+    views = load_views(workspace, service)
     bundle = Bundle(
         revision=revision,
         run=record.id,
@@ -66,6 +68,7 @@ def train(workspace: Workspace, service: str, *, revision: str) -> Bundle:
         ab_test=tests.ab_test.model_dump(mode="json"),
         data_tests=digest_tests(tests.data),
         removed_tests=dict(tests.removed),
+        datasets={source.name: source.number for view in views.values() for source in view.sources},
         unit_header=tests.ab_test.unit_header,
         example=results.example,
     )

@@ -14,6 +14,7 @@ from rung.compute.environments import Environments, Lock, own_wheel
 from rung.control._view import View
 from rung.control.deployment.builds import Builds
 from rung.control.deployment.deployments import Deployments
+from rung.control.deployment.features import Features
 from rung.control.deployment.storage import Storage
 from rung.control.deployment.trust import Trust
 from rung.control.place import Place
@@ -43,6 +44,7 @@ def deployments_of(place: Place, wheel: Path) -> Deployments:
         builds=Builds(place, registry, Environments(place.environments, wheel=wheel)),
         storage=Storage(place, registry, None),
         trust=Trust.of(place),
+        features=Features(place),
         keep_candidates=timedelta(days=30),
     )
 

@@ -101,6 +101,11 @@ def read_evaluated(store: artifacts.Store, bundle: Bundle) -> Evaluated | None:
     return Evaluated.model_validate(artifacts.decode(data))  # not trusted: it is data, and nothing in it is run
 
 
+def not_compared(because: str) -> Agreement:
+    """Say that a server was not compared with its evaluation, and why."""
+    return compare([], [], max_difference=0, skipped=because)
+
+
 def compare_with_evaluation(evaluated: Evaluated | None, connect: Callable[[], httpx2.Client]) -> Agreement:
     """Ask a server what evaluation asked, for two seconds at the most, and compare.
 
@@ -112,7 +117,7 @@ def compare_with_evaluation(evaluated: Evaluated | None, connect: Callable[[], h
         UnavailableError: The server cannot answer now.
     """
     if evaluated is None:
-        return compare([], [], max_difference=0, skipped="its training kept no answers")
+        return not_compared("its training kept no answers")
     answers: list[Answer] = []
     begun = time.monotonic()
     with connect() as client:

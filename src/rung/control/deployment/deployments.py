@@ -18,7 +18,7 @@ from rung.artifacts import LocalStore
 from rung.compute import local
 from rung.compute.environments import Environment, resolve
 from rung.compute.jobs import Ended, Job
-from rung.control.deployment.agreement import Agreement, compare_with_evaluation, read_evaluated
+from rung.control.deployment.agreement import Agreement, compare_with_evaluation, not_compared, read_evaluated
 from rung.control.deployment.builds import Builds, last_words
 from rung.control.deployment.memory import MEMORY, Memory, measure
 from rung.control.deployment.source import check_merged, check_source, read_major, take_snapshot
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from rung.compute.environments import Lock
+    from rung.control.deployment.features import Features
     from rung.control.deployment.storage import Storage
     from rung.control.deployment.trust import Trust
     from rung.control.place import Place
@@ -61,6 +62,7 @@ class Deployments:
     builds: Builds
     storage: Storage
     trust: Trust
+    features: Features
     keep_candidates: timedelta
     """A candidate that nobody promotes is torn down after that long; zero: never."""
     _checks: dict[RevisionName, Future[Agreement]] = field(default_factory=dict)
@@ -276,6 +278,8 @@ class Deployments:
         check = self._checks.get(name)
         if check is None:
             bundle = read_bundle(self.place.workspace.state, str(name))
+            if bundle.datasets and (because := self.features.look(name, bundle, self.environment(name).python)):
+                return because
             ready, because = self.servers.is_ready(str(name))
             if ready:
                 ready, because = self.servers.has_answered(str(name), bundle.example)
@@ -292,6 +296,8 @@ class Deployments:
             return str(error)
 
     def _compare(self, name: RevisionName, bundle: Bundle) -> Agreement:
+        if bundle.datasets and self.features.newest(bundle) != bundle.datasets:
+            return not_compared("its features are of newer data than its training")
         evaluated = read_evaluated(LocalStore(self.place.workspace.artifacts), bundle)
         timeout_s = Infrastructure.model_validate(bundle.infrastructure).serving.request_timeout_s
         return compare_with_evaluation(evaluated, lambda: self.servers.connect(str(name), timeout_s=timeout_s))
