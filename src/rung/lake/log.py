@@ -10,7 +10,7 @@ microseconds since 1970 in UTC, and JSON that belongs to the service is kept as 
 | stream        | fields |
 |---------------|--------|
 | `predictions` | id, time, revision, route, unit, experiment, arm, propensity, kind, status, duration_ms, |
-|               | instances, parameters, predictions, error |
+|               | instances, parameters, predictions, error, features (where there are some) |
 | `outcomes`    | id, service, metric, value, unit, prediction_id, time, received |
 """
 
@@ -262,6 +262,7 @@ def prediction_line(  # noqa: PLR0913  # once per request: a dataclass first wou
     parameters: bytes | None = None,
     predictions: bytes | None = None,
     error: bytes | None = None,
+    features: bytes | None = None,
 ) -> bytes:
     """Build the line of one answered request, in about three microseconds.
 
@@ -281,14 +282,16 @@ def prediction_line(  # noqa: PLR0913  # once per request: a dataclass first wou
         parameters: The request's parameters, JSON bytes.
         predictions: The answer's predictions, the bytes of a JSON array.
         error: The problem that was answered, JSON bytes.
+        features: What the handler fetched, JSON bytes; without it the line has no such field.
     """
+    fetched = "" if features is None else f',"features":{_raw(features)}'
     return (
         f'{{"id":{encode_basestring(id)},"time":{time},"revision":{encode_basestring(revision)},'
         f'"route":{encode_basestring(route)},"unit":{_text(unit)},"experiment":{_text(experiment)},'
         f'"arm":{_text(arm)},"propensity":{"null" if propensity is None else propensity},'
         f'"kind":"{kind}","status":{status},"duration_ms":{duration_ms:.3f},'
         f'"instances":{_raw(instances)},"parameters":{_raw(parameters)},"predictions":{_raw(predictions)},'
-        f'"error":{_raw(error)}}}\n'
+        f'"error":{_raw(error)}{fetched}}}\n'
     ).encode(errors="replace")
 
 

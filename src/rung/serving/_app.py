@@ -6,6 +6,7 @@ handler's own models, once, so that errors name the instance.
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import importlib
 import importlib.util
@@ -14,7 +15,7 @@ import json
 import logging
 import os
 import signal
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,12 +30,14 @@ from rung.serving._artifact import Artifacts, artifacts_of, asked_artifacts
 from rung.serving._asgi import ServingApp
 from rung.serving._bundle import read_bundle
 from rung.serving._endpoint import Endpoint, Intake
+from rung.serving._features import ServedViews, read_views, refuse_nested, views_of_app
 from rung.serving._handler import Handler, read_handler
 from rung.serving._identity import named_before
 from rung.serving._observe import Observer
 from rung.serving._openapi import describe_routes
 from rung.serving._problems import ProblemError, places
 from rung.serving._v2 import add_v2
+from rung.workspace import find
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
@@ -42,6 +45,8 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
 _logger = logging.getLogger("rung.serving")
+_AGAIN_S = 2.0
+"""Until features that were not there are looked for again."""
 
 
 def create_serving_app(**handlers: Callable[..., Any]) -> FastAPI:
@@ -52,8 +57,8 @@ def create_serving_app(**handlers: Callable[..., Any]) -> FastAPI:
     503. Errors are problem details (RFC 9457).
 
     Raises:
-        SchemaError: There is no handler, a handler's signature is not that of a handler, or the keywords are not the
-            values of the service's `Route`.
+        SchemaError: There is no handler, a handler's signature is not that of a handler, it takes features that
+            `features.py` has not, or the keywords are not the values of the service's `Route`.
     """
     if not handlers:
         raise SchemaError("create_serving_app() was given no handler", hint="write create_serving_app(predict=predict)")
@@ -61,15 +66,17 @@ def create_serving_app(**handlers: Callable[..., Any]) -> FastAPI:
     read = {route: read_handler(route, function) for route, function in handlers.items()}
     app = ServingApp(title=_title(handlers), lifespan=_lifespan)
     app.state.rung_artifacts = Artifacts()
+    app.state.rung_features = ServedViews(read_views(read.values(), _package(next(iter(handlers.values())))))
     app.state.rung_observer = Observer.from_environment(os.environ)
     intake = Intake()
     app.state.rung_endpoints = {
-        route: Endpoint(handler, app.state.rung_artifacts, app.state.rung_observer, intake)
+        route: Endpoint(handler, app.state.rung_artifacts, app.state.rung_observer, intake, app.state.rung_features)
         for route, handler in read.items()
     }
     app.state.rung_ready = "the application has not started"
     for endpoint in endpoints_of(app).values():
         _add_route(app, endpoint)
+    refuse_nested(app)
     _add_health(app)
     add_v2(app, endpoints_of(app))
     _add_problems(app)
@@ -209,9 +216,12 @@ def _add_problems(app: FastAPI) -> None:
 async def _lifespan(app: ServingApp) -> AsyncIterator[None]:
     app.state.rung_ready = await _make_ready(app)
     app.begin()
+    waiting = asyncio.create_task(_wait_for_features(app))
     yield
+    waiting.cancel()
     for endpoint in endpoints_of(app).values():
         endpoint.close()
+    views_of_app(app).close()
     app.state.rung_observer.close()
 
 
@@ -222,6 +232,7 @@ async def _make_ready(app: FastAPI) -> str:
     needed = needed_artifacts(app)
     if state and revision:
         try:
+            _open_features(app, Path(state))  # first: it may have to be tried again
             signed = _signed_bundles(os.environ)
             bundle = read_bundle(Path(state), revision, digest=(signed or {}).get(revision))
             artifacts.load(needed, state=Path(state), revision=revision, signed=signed)
@@ -238,7 +249,29 @@ async def _make_ready(app: FastAPI) -> str:
             _logger.exception("not_ready")
             return f"{type(error).__name__}: {error}"
     missing = artifacts.missing(needed)
-    return f"the artifacts {', '.join(missing)} are not there" if missing else ""
+    if missing:
+        return f"the artifacts {', '.join(missing)} are not there"
+    without = views_of_app(app).missing()
+    return f"the features {', '.join(without)} are not there" if without else ""
+
+
+async def _wait_for_features(app: FastAPI) -> None:
+    """Look again while the online store does not have what handlers take: it may be there later."""
+    served = views_of_app(app)
+    if not served.is_awaited:
+        return
+    while served.is_awaited:
+        await asyncio.sleep(_AGAIN_S)
+        with suppress(RungError):  # which was told the first time
+            _open_features(app, Path(os.environ["RUNG_STATE"]))
+    app.state.rung_ready = await _make_ready(app)
+
+
+def _open_features(app: FastAPI, state: Path) -> None:
+    """Open the online store, where handlers take features."""
+    served = views_of_app(app)
+    if served.views:
+        served.open(find(Path.cwd()).settings().online_store, state)
 
 
 def _signed_bundles(environment: Mapping[str, str]) -> dict[str, str] | None:

@@ -102,6 +102,7 @@ class Batcher(Generic[ItemT]):
         limits: What may wait, and how long.
         settle: Told what became of calls, on the event loop, in groups; it must set the futures that are not done.
         replace: Asks for this process to be replaced: threads hang.
+        may_block: The function waits for others, so it always runs in a thread.
     """
 
     def __init__(
@@ -112,12 +113,14 @@ class Batcher(Generic[ItemT]):
         is_async: bool = False,
         settle: Callable[[Sequence[tuple[Call[ItemT], Outcome]]], None] | None = None,
         replace: Callable[[], None] | None = None,
+        may_block: bool = False,
     ) -> None:
         self._function = function
         self._limits = limits
         self._is_async = is_async
         self._settle = settle or _set_futures
         self._replace = replace
+        self._may_block = may_block
         self._context = copy_context()
         self._groups: dict[object, deque[Call[ItemT]]] = {}
         self._waiting = 0
@@ -168,7 +171,7 @@ class Batcher(Generic[ItemT]):
             batch = _Batch(calls, time.monotonic())
             if self._is_async:
                 self._begin_task(batch)
-            elif self._typical_s < _INLINE_S:
+            elif self._typical_s < _INLINE_S and not self._may_block:
                 self._finish(batch, self._timed(calls))
             else:
                 self._begin_thread(batch)

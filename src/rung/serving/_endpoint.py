@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from rung.errors import NotFoundError, UnavailableError
 from rung.infrastructure import ServingHardware
 from rung.serving._batching import Batcher, Call, CountError, LateError, Limits, OverloadError
+from rung.serving._features import feature_problem, note
 from rung.serving._predict import read_request, write_answer
 from rung.serving._problems import ProblemError
 
@@ -23,8 +24,10 @@ if TYPE_CHECKING:
 
     from starlette.types import Receive
 
+    from rung.features import Fetch
     from rung.serving._artifact import Artifacts
     from rung.serving._batching import Outcome
+    from rung.serving._features import ServedViews
     from rung.serving._handler import Handler
     from rung.serving._observe import Observation, Observer
 
@@ -114,6 +117,7 @@ class Endpoint:
     artifacts: Artifacts
     observer: Observer
     intake: Intake
+    features: ServedViews
     max_body_bytes: int = MAX_BODY_BYTES
     _batcher: Batcher[Any] = field(init=False)
     _shares: bool = field(init=False)
@@ -123,7 +127,7 @@ class Endpoint:
 
     @property
     def is_plain(self) -> bool:
-        """The handler takes its request and artifacts, and nothing that FastAPI resolves."""
+        """The handler takes its request, artifacts and features, and nothing that FastAPI resolves."""
         return not self.handler.others
 
     def deploy(self, serving: ServingHardware, *, replace: Callable[[], None]) -> None:
@@ -135,7 +139,12 @@ class Endpoint:
         """Begin anew with these limits."""
         self._shares = limits.max_items > 1
         self._batcher = Batcher(
-            self._function, limits=limits, is_async=self.handler.is_async, settle=self._settle, replace=replace
+            self._function,
+            limits=limits,
+            is_async=self.handler.is_async,
+            settle=self._settle,
+            replace=replace,
+            may_block=bool(self.handler.features) and self.features.is_remote,
         )
 
     def close(self) -> None:
@@ -220,6 +229,10 @@ class Endpoint:
         handler = self.handler
         try:
             values = {name: self.artifacts.get(artifact.name) for name, artifact in handler.artifacts.items()}
+            if handler.features:
+                notes: list[Fetch] = []
+                values |= self.features.readers(handler.features, notes)
+                note(calls, notes)
         except NotFoundError as error:  # the gateway asks another server when it sees this header
             raise ProblemError(status=503, detail=str(error), headers={"x-rung-not-ready": "1"}) from None
         arguments = {handler.body_name: request, **values, **first.others}
@@ -244,7 +257,7 @@ class Endpoint:
             try:
                 answers.append((call, self._written(call, outcome)))
             except Exception as error:  # noqa: BLE001  whatever it is, its caller is told and nobody else
-                call.done.set_exception(_problem(error))
+                call.done.set_exception(_problem(error, len(call.items)))
         try:
             self.observer.answered([(call.observation, answer) for call, answer in answers if call.observation])
         except UnavailableError as refused:
@@ -272,14 +285,14 @@ def limits_of(serving: ServingHardware, handler: Handler) -> Limits:
     )
 
 
-def _problem(error: Exception) -> Exception:
+def _problem(error: Exception, count: int) -> Exception:
     if isinstance(error, ProblemError | HTTPException):
         return error
     if isinstance(error, LateError):
         return ProblemError(status=504, detail="the prediction took longer than request_timeout_s allows")
     if isinstance(error, CountError):
         return ProblemError(status=500, detail=f"the handler {error}")
-    return _raised(error)
+    return feature_problem(error, count) or _raised(error)
 
 
 def _raised(error: BaseException) -> ProblemError:

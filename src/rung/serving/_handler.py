@@ -12,6 +12,7 @@ from fastapi.params import Depends
 from pydantic import BaseModel, TypeAdapter
 
 from rung.errors import SchemaError
+from rung.features import Features
 from rung.schema import RouteContract, request_arguments, route_contract
 from rung.serving._artifact import Artifact
 
@@ -41,6 +42,8 @@ class Handler:
     """list[Prediction]"""
     artifacts: Mapping[str, Artifact]
     """Parameter to artifact."""
+    features: Mapping[str, Features]
+    """Parameter to features."""
     others: tuple[inspect.Parameter, ...]
     """Parameters that FastAPI resolves: ordinary dependencies, headers."""
 
@@ -59,6 +62,7 @@ def read_handler(route: str, function: Callable[..., Any]) -> Handler:
     hints = _hints(route, function)
     bodies: dict[str, Any] = {}
     artifacts: dict[str, Artifact] = {}
+    features: dict[str, Features] = {}
     others: list[inspect.Parameter] = []
     for name, parameter in inspect.signature(function).parameters.items():
         hint = hints.get(name, parameter.annotation)
@@ -67,6 +71,8 @@ def read_handler(route: str, function: Callable[..., Any]) -> Handler:
             bodies[name] = hint
         elif isinstance(dependency, Artifact):
             artifacts[name] = dependency
+        elif isinstance(dependency, Features):
+            features[name] = dependency
         else:
             others.append(parameter.replace(annotation=hint, kind=inspect.Parameter.KEYWORD_ONLY))
     if len(bodies) != 1:
@@ -85,6 +91,7 @@ def read_handler(route: str, function: Callable[..., Any]) -> Handler:
         prediction=prediction,
         answer=TypeAdapter(list[prediction]),  # type: ignore[valid-type]
         artifacts=artifacts,
+        features=features,
         others=tuple(others),
     )
 

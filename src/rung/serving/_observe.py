@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from starlette.exceptions import HTTPException
 
+    from rung.features import Served
     from rung.lake.log import Arm, Kind
 
 _FLUSH_S = 0.25
@@ -59,6 +60,8 @@ class Observation:
     instances: bytes = b"[]"
     parameters: bytes | None = None
     count: int = 0
+    features: Served | None = None
+    """What the handler fetched for it."""
 
     def received(self, request: Any) -> None:
         """Keep what was asked, once it is valid."""
@@ -191,6 +194,7 @@ class Observer:
             arm=seen.arm,
             propensity=seen.propensity,
             parameters=seen.parameters,
+            features=None if seen.features is None else seen.features.to_json(),
             predictions=predictions,
             error=error,
         )

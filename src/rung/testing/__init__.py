@@ -1,8 +1,8 @@
 """Tests of a service: data, regression, acceptance and serving tests, run in process or against any URL.
 
-Authors import `goal`, `AcceptanceTest`, `Stage` and `fake_artifacts` in `tests/`. Training runs data and regression
-tests on the models it just made; promotion runs the same functions against live endpoints. Each name is imported when
-it is first used: a training that has nothing to evaluate does not wait for a web framework.
+Authors import `goal`, `AcceptanceTest`, `Stage`, `fake_artifacts` and `fake_features` in `tests/`. Training runs data and
+regression tests on the models it just made; promotion runs the same functions against live endpoints. Each name is
+imported when it is first used: a training that has nothing to evaluate does not wait for a web framework.
 """
 
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from rung.testing._acceptance import AcceptanceTest, Limits, Stage
     from rung.testing._client import Client, PredictionError, RecordingClient
     from rung.testing._evaluated import EVALUATED, MAX_DIFFERENCE, Evaluated, Exchange, keep_answers
+    from rung.testing._fake_features import fake_features
     from rung.testing._goal import declared_of, goal, goal_of
     from rung.testing._import import import_part
     from rung.testing._in_process import fake_artifacts, serve_in_process
@@ -39,6 +40,7 @@ __all__ = [
     "TestResults",
     "declared_of",
     "fake_artifacts",
+    "fake_features",
     "goal",
     "goal_of",
     "import_part",
@@ -72,6 +74,7 @@ __getattr__ = exports(
         "TestResults": "_results",
         "declared_of": "_goal",
         "fake_artifacts": "_in_process",
+        "fake_features": "_fake_features",
         "goal": "_goal",
         "goal_of": "_goal",
         "import_part": "_import",
