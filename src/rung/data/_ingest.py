@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Required, TypedDict, Unpack
 
 from rung.data._catalogue import Catalogue, open_catalogue
+from rung.data._entry import Entry
+from rung.data._handover import described
 from rung.data._ingest_gather import brought
 from rung.data._ingest_plan import Mode, Wanted, settle
 from rung.data._ingest_run import MovedError, Task, once
@@ -114,9 +116,10 @@ def ingest(source: str | Sequence[str], **options: Unpack[Options]) -> Ingested:
     catalogue = options.get("catalogue") or open_catalogue(find_workspace())
     wanted, asked = _wanted(options), _asked(options)
     entry = catalogue.entry(name) if catalogue.has(name) else None
-    settled = settle(name, entry, wanted)
-    model = None if settled.contract is None else _model(settled.contract)
     sources = [source] if isinstance(source, str) else list(source)
+    said = described(sources[0]) if entry is None and len(sources) == 1 else {}
+    settled = settle(name, entry or Entry(name=name, **said), wanted)
+    model = None if settled.contract is None else _model(settled.contract)
     found = _found(sources, asked)
     tell = options.get("tell", silent)
     with scratch(catalogue.scratch) as folder:
@@ -130,6 +133,7 @@ def ingest(source: str | Sequence[str], **options: Unpack[Options]) -> Ingested:
             pieces=[brought(piece, folder / f"{number:06}", tell) for number, piece in enumerate(found.pieces)],
             model=model,
             folder=folder,
+            described=said,
             by=options.get("by") or _user(),
             is_dry=options.get("dry_run", False),
             tell=tell,

@@ -59,14 +59,14 @@ class Taken:
     digest: str  # of its content
 
 
-def settle(name: str, entry: Entry | None, wanted: Wanted) -> Settled:
+def settle(name: str, entry: Entry, wanted: Wanted) -> Settled:
     """Decide how rows are told apart, and what becomes of them.
 
     Raises:
         ConflictError: What was asked contradicts what is remembered.
         CallError: The mode needs a key or a time that there is not.
     """
-    remembered = {} if entry is None else {"key": tuple(entry.key), "time": entry.time, "contract": entry.contract}
+    remembered: dict[str, Any] = {"key": tuple(entry.key), "time": entry.time, "contract": entry.contract}
     for what, before in remembered.items():
         asked = getattr(wanted, what)
         if before and asked and before != asked:
@@ -76,24 +76,32 @@ def settle(name: str, entry: Entry | None, wanted: Wanted) -> Settled:
                 f"the {what} of {name!r} is {told}, and not {now}",
                 hint=f"leave --{what} away, or change it: rung data annotate {name} --{what} {now}",
             )
-    found: dict[str, Any] = {what: getattr(wanted, what) or before for what, before in remembered.items()}
-    key, time = found.get("key", wanted.key), found.get("time", wanted.time)
+    found = {what: getattr(wanted, what) or before for what, before in remembered.items()}
+    key, time = found["key"], found["time"]
     mode = wanted.mode or (Mode.UPSERT if key else Mode.NEWER if time else Mode.APPEND)
     _check_mode(name, mode, key, time)
     return Settled(
         key=key,
         time=time,
-        contract=found.get("contract", wanted.contract),
+        contract=found["contract"],
         mode=mode,
         is_asked=wanted.mode is not None,
     )
 
 
-def changes(entry: Entry | None, settled: Settled, owner: str | None) -> dict[str, Any]:
-    """Give what is to be remembered from now on; nothing when it is remembered already."""
-    new: dict[str, Any] = {"key": list(settled.key), "time": settled.time, "contract": settled.contract}
-    if owner:
-        new["owner"] = owner
+def changes(
+    entry: Entry | None, settled: Settled, *, owner: str | None, described: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Give what is to be remembered from now on; nothing when it is remembered already.
+
+    Args:
+        entry: What is remembered.
+        settled: Key, time and contract.
+        owner: Whom to ask, where that was said.
+        described: What is said of the dataset where it comes from: it counts for one that is new.
+    """
+    new = {**(described if entry is None else {}), "key": list(settled.key), "time": settled.time}
+    new |= {"contract": settled.contract} | ({"owner": owner} if owner else {})
     return {what: value for what, value in new.items() if value and (entry is None or getattr(entry, what) != value)}
 
 

@@ -49,6 +49,7 @@ class Task:
     pieces: list[Local]
     model: type[BaseModel] | None
     folder: Path  # for what is set down on the way
+    described: dict[str, Any]  # what is said of the dataset where it comes from
     by: str
     is_dry: bool
     tell: Tell
@@ -162,7 +163,7 @@ def _write(task: Task, choice: Choice, facts: Facts, *, onto: int) -> Version | 
 def _remember(task: Task) -> None:
     """Remember key, time and contract before there are rows that rely on them."""
     entry = task.catalogue.entry(task.name) if task.catalogue.has(task.name) else None
-    new = changes(entry, task.settled, task.wanted.owner)
+    new = changes(entry, task.settled, owner=task.wanted.owner, described=task.described)
     if new or entry is None:
         task.catalogue.declare(task.name, **new)
 

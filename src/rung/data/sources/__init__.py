@@ -6,7 +6,7 @@ read as a row comes back with the reason.
 
 from rung.data.sources._find import Found, find
 from rung.data.sources._piece import Asked, Piece, Step, Tell, silent
-from rung.data.sources._public import public
+from rung.data.sources._public import public, scheme
 from rung.data.sources._read import bring, digest, read
 from rung.data.sources._staged import UNREAD, Staged, spelled
 
@@ -23,6 +23,7 @@ __all__ = [
     "find",
     "public",
     "read",
+    "scheme",
     "silent",
     "spelled",
 ]
