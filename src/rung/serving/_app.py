@@ -258,13 +258,13 @@ async def _make_ready(app: FastAPI) -> str:
 async def _wait_for_features(app: FastAPI) -> None:
     """Look again while the online store does not have what handlers take: it may be there later."""
     served = views_of_app(app)
-    if not served.is_awaited:
-        return
+    is_late = served.is_awaited
     while served.is_awaited:
         await asyncio.sleep(_AGAIN_S)
         with suppress(RungError):  # which was told the first time
             _open_features(app, Path(os.environ["RUNG_STATE"]))
-    app.state.rung_ready = await _make_ready(app)
+    if is_late:
+        app.state.rung_ready = await _make_ready(app)
 
 
 def _open_features(app: FastAPI, state: Path) -> None:

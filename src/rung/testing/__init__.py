@@ -1,7 +1,7 @@
 """Tests of a service: data, regression, acceptance and serving tests, run in process or against any URL.
 
-Authors import `goal`, `AcceptanceTest`, `Stage`, `fake_artifacts` and `fake_features` in `tests/`. Training runs data and
-regression tests on the models it just made; promotion runs the same functions against live endpoints. Each name is
+Authors import `goal`, `AcceptanceTest`, `Stage`, `fake_artifacts` and `fake_features` in `tests/`. Training runs data
+and regression tests on the models it just made; promotion runs the same functions against live endpoints. Each name is
 imported when it is first used: a training that has nothing to evaluate does not wait for a web framework.
 """
 
