@@ -215,6 +215,7 @@ def author_environment(workspace: Workspace, service: str) -> dict[str, str]:
 
 def revision_environment(place: Place, name: RevisionName) -> dict[str, str]:
     """Give what every process of a revision is told."""
+    online_store = place.workspace.settings().online_store
     return {
         **author_environment(place.workspace, name.service),
         "PYTHONPATH": str(place.source(name)),
@@ -222,6 +223,7 @@ def revision_environment(place: Place, name: RevisionName) -> dict[str, str]:
         "RUNG_STATE": str(place.workspace.state),
         "RUNG_DATASETS": place.datasets,
         "RUNG_REVISION": str(name),
+        **({} if online_store is None else {"RUNG_ONLINE_STORE": online_store}),
     }
 
 
