@@ -186,6 +186,7 @@ KINDS = {
             "parameters": pl.String,
             "predictions": pl.String,
             "error": pl.String,
+            "features": pl.String,
         },
         rules=(
             (_blank("id"), "the id is missing"),
@@ -208,6 +209,7 @@ KINDS = {
             "minor": pl.col("revision").str.extract(_REVISION, 3).cast(pl.Int32),
             **{name: pl.col(name) for name in ("route", "unit", "experiment", "arm", "propensity", "kind", "status")},
             **{name: pl.col(name) for name in ("duration_ms", "instances", "parameters", "predictions", "error")},
+            "features": pl.col("features"),
         },
         keys={"id_key": pl.col("id"), "unit_key": _given("unit")},
     ),

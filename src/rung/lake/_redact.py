@@ -52,6 +52,7 @@ class Redaction:
         changed = [self._texts(fields[name], services, part) for name, part in parts.items()]
         if stream == PREDICTIONS:
             changed.append(self._problems(fields["error"], services))
+            changed.append(self._fetched(fields["features"], services))
         return fields.with_columns(*changed, self._units(fields["unit"], services))
 
     def line(self, line: bytes) -> bytes:
@@ -74,6 +75,14 @@ class Redaction:
             for text, privacy in zip(problems.to_list(), map(self.privacies.get, services), strict=True)
         ]
         return pl.Series(problems.name, kept, dtype=pl.String)
+
+    def _fetched(self, features: pl.Series, services: Iterable[str]) -> pl.Series:
+        """Leave out what was fetched for an instance of which something is left out: it names whom that is about."""
+        kept = [
+            None if privacy is not None and privacy.touches("instance") else text
+            for text, privacy in zip(features.to_list(), map(self.privacies.get, services), strict=True)
+        ]
+        return pl.Series(features.name, kept, dtype=pl.String)
 
     def _units(self, units: pl.Series, services: Iterable[str]) -> pl.Series:
         kept = [

@@ -34,6 +34,7 @@ def predictions(revision: str, instances: bytes = b'[{"owner":"Ann","area":1.0}]
         parameters=b'{"note":"x"}',
         predictions=b"[1.0]",
         unit="customer-7",
+        features=b'[{"rows":[[["Ann"],1,1,null,[2.0]]]}]',
     )
     return parse(line, KINDS[PREDICTIONS], lambda fields: REDACTION.fields(PREDICTIONS, fields))[0]
 
@@ -43,6 +44,11 @@ def test_what_is_dropped_is_in_no_row():
     assert json.loads(row["instances"]) == [{"area": 1.0}]
     assert row["parameters"] is None or json.loads(row["parameters"]) is None
     assert row["predictions"] == "[1.0]"
+
+
+def test_features_go_with_the_instance_that_they_are_of():
+    assert predictions("housing.v1.m2")["features"].to_list() == [None]
+    assert "Ann" in predictions("sales.v1.m2")["features"].item()
 
 
 def test_hashed_unit_is_known_by_its_hash_alone():
