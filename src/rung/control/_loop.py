@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from rung.compute.local import Command
     from rung.control._overuse import Overuse
+    from rung.control._upkeep import Upkeep
     from rung.control.deployment.deployments import Deployments
     from rung.control.promotion.automatic import Automatic
     from rung.control.promotion.promotions import Promotions
@@ -50,6 +51,7 @@ class Loop:
     automatic: Automatic
     overuse: Overuse
     lake: Lake
+    upkeep: Upkeep
     gateway: Gateway
     keyed: tuple[str, ...] = ()
     """Services whose consumers need a key."""
@@ -61,6 +63,8 @@ class Loop:
     _shipped: float = 0.0
     _shipping: Future[None] | None = None
     _shipper: ThreadPoolExecutor = field(default_factory=partial(ThreadPoolExecutor, 1, "shipping"))
+    _tending: Future[None] | None = None
+    _tender: ThreadPoolExecutor = field(default_factory=partial(ThreadPoolExecutor, 1, "upkeep"))
 
     def run(self) -> None:
         """Look again until `end` is called."""
@@ -71,6 +75,7 @@ class Loop:
             self._wake.wait(_TICK_S)
             self._wake.clear()
         self._shipper.shutdown()
+        self._tender.shutdown()
         for thread in list(self._stopping.values()):
             thread.join()
 
@@ -101,6 +106,8 @@ class Loop:
             self._guarded("promotion_failed", partial(self._advance, promotion))
         self._guarded("overuse_failed", self.overuse.look)
         self._ship()
+        if self.upkeep.is_due() and (self._tending is None or self._tending.done()):
+            self._tending = self._tender.submit(self._guarded, "upkeep_failed", self.upkeep.look)
 
     def _advance(self, promotion: Promotion) -> None:
         if not isinstance(self.promotions.advance(promotion), Wait):

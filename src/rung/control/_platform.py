@@ -7,11 +7,13 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self
 
 from rung.compute.environments import Environments
+from rung.control._access_log import AccessLog
 from rung.control._edge import gateway_of, guarded_services
 from rung.control._encryption import address_of
 from rung.control._loop import Loop
 from rung.control._overuse import Overuse
 from rung.control._routing import is_served
+from rung.control._upkeep import Upkeep, retention_of
 from rung.control._view import View, experiment_json
 from rung.control.deployment.builds import Builds
 from rung.control.deployment.deployments import Deployments
@@ -97,6 +99,12 @@ class Platform:
                 automatic=Automatic(promotions),
                 overuse=Overuse(deployments, promotions),
                 lake=lake,
+                upkeep=Upkeep(
+                    registry=registry,
+                    lake=lake,
+                    access_log=AccessLog(gateway=gateway, packed=place.log.parent / "access"),
+                    retention=retention_of(settings),
+                ),
                 gateway=gateway,
                 keyed=guarded_services(settings),
             ),

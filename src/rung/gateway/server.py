@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -75,8 +75,18 @@ class Gateway:
 
     @property
     def log(self) -> Path:
-        """Envoy's own log; the requests are in `access.log` beside it."""
+        """Envoy's own log."""
         return self.folder / "envoy.log"
+
+    @property
+    def access_log(self) -> Path:
+        """Where Envoy writes a line for each request."""
+        return self.folder / "access.log"
+
+    @property
+    def old_access_log(self) -> Path:
+        """The access log before, after `rotate_log`."""
+        return self.folder / "access.log.1"
 
     def prepare(self) -> None:
         """Write what Envoy needs to start; a whole configuration that is there is kept: a restart changes nothing."""
@@ -147,12 +157,15 @@ class Gateway:
         """Return the endpoints of a revision that pass their health check: a socket's path or "address:port"."""
         return self._admin().healthy_endpoints().get(_clusters.cluster_name(revision), frozenset())
 
-    def rotate_log(self) -> Path:
-        """Begin a new access log and return the path of the old one, which replaces the one before it."""
-        old = self.folder / "access.log.1"
-        (self.folder / "access.log").replace(old)
+    def rotate_log(self) -> None:
+        """Begin the access log anew; the old one replaces the one before it, and may get some lines for a second.
+
+        Raises:
+            GatewayError: Envoy does not answer, and goes on writing into the old one; calling it again mends that.
+        """
+        with self.guard(), suppress(FileNotFoundError):
+            self.access_log.replace(self.old_access_log)
         self._admin().reopen_logs()
-        return old
 
     def apply(self, routing: Routing) -> str:
         """Make Envoy route like this and return the version, once it does; no request fails on the way.

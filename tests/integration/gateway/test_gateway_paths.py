@@ -153,17 +153,17 @@ def test_requests_are_logged(
 ):
     site.serve("m2")
     site.gateway.apply(site.routing("m2", incumbent="m2"))
-    log = site.gateway.folder / "access.log"
+    log = site.gateway.access_log
     with site.client() as client:
         answer = client.get("/housing/v1/predict?a=1")
         mine = answer.headers["x-request-id"]
         until(lambda: mine in log.read_text())
         (line,) = [entry for entry in read_lines(log) if entry["request_id"] == mine]
         assert (line["status"], line["path"], line["revision"]) == (200, "/housing/v1/predict?a=1", "housing.v1.m2")
-        old = site.gateway.rotate_log()
+        site.gateway.rotate_log()
         client.get("/healthz")
         until(lambda: log.exists() and bool(read_lines(log)))
-    assert mine in old.read_text()
+    assert mine in site.gateway.old_access_log.read_text()
     assert [entry["path"] for entry in read_lines(log)] == ["/healthz"]
 
 
