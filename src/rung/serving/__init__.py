@@ -6,7 +6,7 @@ Authors import `Artifact` and `create_serving_app` in `serve/app.py`. The contro
 from rung.serving._app import create_serving_app, handlers_of, needed_artifacts
 from rung.serving._artifact import Artifact, Artifacts, bind_artifacts, converted_artifacts
 from rung.serving._bundle import Bundle, read_bundle, write_bundle
-from rung.serving._features import bind_features, needed_features
+from rung.serving._features import bind_features, missing_features, needed_features
 from rung.serving._handler import Handler
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "converted_artifacts",
     "create_serving_app",
     "handlers_of",
+    "missing_features",
     "needed_artifacts",
     "needed_features",
     "read_bundle",

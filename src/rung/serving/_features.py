@@ -146,6 +146,11 @@ def needed_features(app: FastAPI) -> dict[str, FeatureView]:
     return dict(views_of_app(app).views)
 
 
+def missing_features(app: FastAPI) -> list[str]:
+    """Name the views that come from nowhere yet, sorted."""
+    return views_of_app(app).missing()
+
+
 def bind_features(app: FastAPI, sources: Mapping[str, Source]) -> Any:
     """Take the entries of views from these sources inside a `with` block."""
     return views_of_app(app).bound(sources)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rung.testing._acceptance import AcceptanceTest, Limits, Stage
     from rung.testing._client import Client, PredictionError, RecordingClient
     from rung.testing._evaluated import EVALUATED, MAX_DIFFERENCE, Evaluated, Exchange, keep_answers
-    from rung.testing._fake_features import fake_features
+    from rung.testing._features import fake_features
     from rung.testing._goal import declared_of, goal, goal_of
     from rung.testing._import import import_part
     from rung.testing._in_process import fake_artifacts, serve_in_process
@@ -74,7 +74,7 @@ __getattr__ = exports(
         "TestResults": "_results",
         "declared_of": "_goal",
         "fake_artifacts": "_in_process",
-        "fake_features": "_fake_features",
+        "fake_features": "_features",
         "goal": "_goal",
         "goal_of": "_goal",
         "import_part": "_import",

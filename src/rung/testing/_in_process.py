@@ -9,6 +9,7 @@ from starlette.testclient import TestClient
 
 from rung.serving import bind_artifacts, handlers_of
 from rung.testing._client import Client, RecordingClient
+from rung.testing._features import features_of_datasets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -29,8 +30,11 @@ def fake_artifacts(app: FastAPI, **fakes: Any) -> Iterator[Client]:
 
 @contextmanager
 def serve_in_process(app: FastAPI, artifacts: Mapping[str, Any]) -> Iterator[RecordingClient]:
-    """Serve with these artifacts for the length of the block, to a client that records."""
-    with _started(app, artifacts) as http:
+    """Serve with these artifacts for the length of the block, to a client that records.
+
+    Features come from the datasets, as of the instant of each instance.
+    """
+    with features_of_datasets(app), _started(app, artifacts) as http:
         yield RecordingClient(http, handlers_of(app))
 
 

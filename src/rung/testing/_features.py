@@ -1,4 +1,4 @@
-"""Features from a mapping in place of an online store, for serving tests."""
+"""Features without an online store: from a mapping in serving tests, from the datasets where models are judged."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from rung.errors import NotFoundError
-from rung.features import FakeSource
-from rung.serving import bind_features, needed_features
+from rung.features import FakeSource, HistoricalSource
+from rung.serving import bind_features, missing_features, needed_features
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -38,4 +38,20 @@ def fake_features(app: FastAPI, **views: Mapping[Any, Mapping[str, Any]]) -> Ite
             hint=f"they take {', '.join(sorted(needed))}" if needed else "they take none",
         )
     with bind_features(app, {name: FakeSource(needed[name], values) for name, values in views.items()}):
+        yield
+
+
+@contextmanager
+def features_of_datasets(app: FastAPI) -> Iterator[None]:
+    """Give the application's handlers what an online store would have of the datasets that are read now.
+
+    Views that come from somewhere already are left as they are.
+
+    Raises:
+        NotFoundError: A dataset is not there.
+        SchemaError: A dataset does not hold what a view declares.
+    """
+    needed = needed_features(app)
+    missing = missing_features(app)
+    with bind_features(app, {name: HistoricalSource(needed[name]) for name in missing}):
         yield
