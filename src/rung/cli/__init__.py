@@ -20,6 +20,7 @@ _VERBS = {
     "init": "make a workspace in a folder",
     "new": "lay down a service from a template",
     "check": "hold a service against its contract, without running it",
+    "data": "ingest, find, describe, compare and share datasets",
     "train": "run a service's training here",
     "test": "run a service's tests, in process or against a URL",
     "runs": "list, show and compare training runs",

@@ -75,7 +75,8 @@ def export(rows: pl.LazyFrame, target: Path) -> None:
 def hand_over(catalogue: Catalogue, version: Version, place: str) -> Shared:
     """Copy a version to a folder or to `s3://BUCKET/PREFIX`: its files as they are, and what is said of it.
 
-    Files that are there already stay; the description comes last, so whoever finds it finds all files.
+    Files that are there already stay, those of a version that was handed over before go. The description comes before
+    anything goes, so whoever finds it finds all files.
 
     Raises:
         UnavailableError: A place does not answer, or does not take it.
@@ -89,13 +90,16 @@ def hand_over(catalogue: Catalogue, version: Version, place: str) -> Shared:
             if not source.download(path, folder / "file"):
                 raise IntegrityError(f"{path} of {version.ref} is gone", hint=f"rung data verify {version.ref}")
             target.upload(path, folder / "file")
+    before = target.read(_DOCUMENT)
     told = {"entry": catalogue.entry(version.dataset).model_dump(), "version": version.to_json()}
     target.replace(_DOCUMENT, json.dumps(told, indent=1, ensure_ascii=False).encode())
+    for path in _files(before) - {file.path for file in version.files}:
+        target.delete(path)
     return Shared(place=target.url, files=len(version.files), copied=len(missing), size=version.size)
 
 
-def described(place: str) -> dict[str, Any]:
-    """Give what is said of a dataset that was handed over; nothing where the place is no such folder.
+def described(place: str) -> dict[str, Any] | None:
+    """Give what is said of a dataset that was handed over; None where the place is no such folder.
 
     Raises:
         IntegrityError: It cannot be read.
@@ -103,12 +107,17 @@ def described(place: str) -> dict[str, Any]:
     is_folder = scheme(place) == "s3" or (scheme(place) is None and Path(place).is_dir())
     data = open_objects(place).read(_DOCUMENT) if is_folder and not has_magic(place) else None
     if data is None:
-        return {}
+        return None
     try:
         entry = Entry.model_validate(json.loads(data)["entry"])
     except (ValueError, KeyError, TypeError) as error:
         raise IntegrityError(f"{place}/{_DOCUMENT} cannot be read ({error})", hint="have it shared again") from None
     return entry.model_dump(exclude={"name", "shared_with", "contract"}, exclude_defaults=True)
+
+
+def _files(document: bytes | None) -> set[str]:
+    """Name the files of the version that was handed over before."""
+    return set() if document is None else {file["path"] for file in json.loads(document)["version"]["files"]}
 
 
 def verify(catalogue: Catalogue, version: Version, tell: Callable[[int], None]) -> list[dict[str, Any]]:

@@ -117,8 +117,10 @@ def ingest(source: str | Sequence[str], **options: Unpack[Options]) -> Ingested:
     wanted, asked = _wanted(options), _asked(options)
     entry = catalogue.entry(name) if catalogue.has(name) else None
     sources = [source] if isinstance(source, str) else list(source)
-    said = described(sources[0]) if entry is None and len(sources) == 1 else {}
-    settled = settle(name, entry or Entry(name=name, **said), wanted)
+    said = described(sources[0]) if len(sources) == 1 else None
+    if said is not None and wanted.mode is None:  # a whole version, not what is new in it
+        wanted = replace(wanted, mode=Mode.REPLACE)
+    settled = settle(name, entry or Entry(name=name, **(said or {})), wanted)
     model = None if settled.contract is None else _model(settled.contract)
     found = _found(sources, asked)
     tell = options.get("tell", silent)
@@ -133,7 +135,7 @@ def ingest(source: str | Sequence[str], **options: Unpack[Options]) -> Ingested:
             pieces=[brought(piece, folder / f"{number:06}", tell) for number, piece in enumerate(found.pieces)],
             model=model,
             folder=folder,
-            described=said,
+            described=said or {},
             by=options.get("by") or _user(),
             is_dry=options.get("dry_run", False),
             tell=tell,

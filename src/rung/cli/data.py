@@ -1,0 +1,19 @@
+"""`rung data`."""
+
+from __future__ import annotations
+
+import click
+
+from rung.cli._data_catalogue import list_datasets, search, show, versions
+from rung.cli._data_ingest import ingest
+from rung.cli._data_rows import diff, export, head, quarantine, verify
+from rung.cli._data_say import annotate, share
+
+
+@click.group(epilog="Example: rung data ingest sales.csv --name houses")
+def command() -> None:
+    """Ingest, find, describe, compare, share and export datasets."""
+
+
+for one in (ingest, list_datasets, show, versions, search, head, diff, quarantine, annotate, share, export, verify):
+    command.add_command(one)
