@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from rung.cli._data_catalogue import list_datasets, search, show, versions
+from rung.cli._data_feedback import feedback
 from rung.cli._data_ingest import ingest
 from rung.cli._data_rows import diff, export, head, quarantine, verify
 from rung.cli._data_say import annotate, share
@@ -15,5 +16,19 @@ def command() -> None:
     """Ingest, find, describe, compare, share and export datasets."""
 
 
-for one in (ingest, list_datasets, show, versions, search, head, diff, quarantine, annotate, share, export, verify):
+for one in (
+    ingest,
+    list_datasets,
+    show,
+    versions,
+    search,
+    head,
+    diff,
+    quarantine,
+    annotate,
+    share,
+    export,
+    verify,
+    feedback,
+):
     command.add_command(one)

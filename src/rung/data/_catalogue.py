@@ -6,6 +6,7 @@
 | `NAME/` | its Delta table: Parquet files and `_delta_log/` |
 | `NAME/_rung/versions/00000001.json` | the manifest of a version; never changed |
 | `NAME/_rung/kept/00000001/WHAT.json` | documents of a version, as its statistics |
+| `NAME/_rung/forgotten/00000001.json` | when and why a version was removed |
 | `NAME/_rung/quarantine/` | Parquet files of rows that were refused |
 """
 
@@ -136,9 +137,7 @@ class Catalogue:
         if found is not None:
             return found
         self.entry(name)
-        kept = shelf.numbers()
-        told = f"it has {kept[0]} to {kept[-1]}" if kept else "nothing was written to it yet"
-        raise NotFoundError(f"there is no version {reference(name, number or 1)}", hint=told)
+        raise _no_version(shelf, number or 1)
 
     def scan(self, version: Version) -> pl.LazyFrame:
         """Give the rows of a version, lazily."""
@@ -180,6 +179,24 @@ class Catalogue:
             if version is not None and not self.has(name):
                 self._say(Entry(name=name), {})
             return version
+
+    def forget(self, name: str, number: int, *, because: str) -> None:
+        """Remove a version that must not be kept, with all that only it needs; its number is never used again.
+
+        Raises:
+            NotFoundError: There is no such version.
+            ConflictError: It is the newest one.
+        """
+        from rung.data._forget import forget  # noqa: PLC0415  it is rarely asked for
+
+        with self._writing(name):
+            forget(self.shelf(name), number, because=because)
+
+    def forgotten(self, name: str, number: int) -> dict[str, Any] | None:
+        """Give when and why a version was forgotten; None when it was not."""
+        from rung.data._forget import stone  # noqa: PLC0415  it is rarely asked for
+
+        return stone(self.shelf(name), number)
 
     def keep(self, name: str, number: int, what: str, document: dict[str, Any]) -> None:
         """Keep a document with a version, as its statistics; one that is there is replaced."""
@@ -256,6 +273,17 @@ def open_catalogue(workspace: Workspace) -> Catalogue:
         storage = workspace.settings().storage
         root = str(workspace.state / "lake" / "datasets") if storage is None else f"{storage.rstrip('/')}/lake/datasets"
     return Catalogue(root, locks=workspace.state / "lake" / "locks")
+
+
+def _no_version(shelf: Shelf, number: int) -> NotFoundError:
+    from rung.data._forget import stone  # noqa: PLC0415  it is rarely asked for
+
+    if (forgotten := stone(shelf, number)) is not None:
+        told = f"it was forgotten on {forgotten['time'][:10]}: {forgotten['because']}"
+    else:
+        kept = shelf.numbers()
+        told = f"it has {kept[0]} to {kept[-1]}" if kept else "nothing was written to it yet"
+    return NotFoundError(f"there is no version {reference(shelf.name, number)}", hint=told)
 
 
 def _kept(number: int, what: str) -> str:
