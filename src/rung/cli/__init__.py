@@ -21,6 +21,7 @@ _VERBS = {
     "new": "lay down a service from a template",
     "check": "hold a service against its contract, without running it",
     "data": "ingest, find, describe, compare and share datasets",
+    "features": "list and materialise features, read and verify what is served",
     "train": "run a service's training here",
     "test": "run a service's tests, in process or against a URL",
     "runs": "list, show and compare training runs",

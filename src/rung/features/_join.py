@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from rung.features._view import FeatureView
 
-__all__ = ["join", "joined"]
+__all__ = ["AT", "join", "joined"]
 
 FrameT = TypeVar("FrameT", pl.DataFrame, pl.LazyFrame)
 

@@ -122,10 +122,11 @@ class Reader:
         rows, missing = [], []
         for index, (key, moment) in enumerate(zip(keys, moments, strict=True)):
             entry = entries.get(key) if key is not None else None
+            if entry is None and key is not None:
+                self._check_kind(key, snapshot)
             found = pick(entry, moment, ttl_us=view.ttl_us)
             values, lacking = self._values(found)
             if lacking:
-                self._check_kind(key, snapshot, entry)
                 missing.append((index, f"{_told(view, key)} {found.because or f'has no {lacking}'}"))
             rows.append((key, moment, entry, found, values))
         if missing:
@@ -161,12 +162,9 @@ class Reader:
         ]
         return values, ", ".join(lacking)
 
-    def _check_kind(self, key: str | None, snapshot: Snapshot, entry: Entry | None) -> None:
+    def _check_kind(self, key: str, snapshot: Snapshot) -> None:
         """Refuse entities of another type than those of the datasets: none of them would ever be found."""
-        if entry is not None or key is None or not snapshot.kinds:
-            return
-        values = json.loads(key)
-        if [type(value).__name__ for value in values] != snapshot.kinds:
+        if snapshot.kinds and [type(value).__name__ for value in json.loads(key)] != snapshot.kinds:
             view = self._of.view
             raise CallError(
                 f"{view.name} is asked for {key}, and its {', '.join(view.entities)} is {', '.join(snapshot.kinds)}",

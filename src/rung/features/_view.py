@@ -160,6 +160,8 @@ class FeatureView:
             )
 
     def _check_transform(self) -> None:
+        if len({source.name for source in self.sources}) < len(self.sources):
+            raise SchemaError(f"the view {self.name} names a source twice", hint="a transform may use it twice")
         if self.transform is None:
             if len(self.sources) > 1:
                 raise SchemaError(

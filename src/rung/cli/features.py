@@ -1,0 +1,17 @@
+"""`rung features`."""
+
+from __future__ import annotations
+
+import click
+
+from rung.cli._features_served import get, verify
+from rung.cli._features_views import list_views, materialize, show
+
+
+@click.group(epilog="Example: rung features materialize house_stats && rung features get house_stats 4711")
+def command() -> None:
+    """List and materialise features, read what is served, and verify what was."""
+
+
+for one in (list_views, show, materialize, get, verify):
+    command.add_command(one)
