@@ -24,4 +24,10 @@ def command(service: str, template: str) -> None:
     workspace = find()
     folder = templates.lay_down(template, service, workspace)
     click.echo(f"{service} is in {folder.relative_to(workspace.root)}; next:")
-    click.echo(f"  rung check {service}\n  rung train {service}\n  git add -A && git commit -m 'Begin {service}'")
+    for line in (
+        f"rung check {service}",
+        *templates.template(template).before_training(service),
+        f"rung train {service}",
+        f"git add -A && git commit -m 'Begin {service}'",
+    ):
+        click.echo(f"  {line}")

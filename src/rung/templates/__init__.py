@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["Template", "lay_down", "names", "template"]
 
 _PLACEHOLDER = "{{service}}"
+_SALES_KEY = "--key parcel,sold_on --time sold_on"
+_CONTRACT = f"--contract experiments.{_PLACEHOLDER}.schema.data"
 _TEXT = frozenset({".py", ".md", ".ipynb", ".txt", ".toml"})
 
 
@@ -29,10 +31,25 @@ class Template:
     """What it does, for the help."""
     data: tuple[str, ...]
     """Files that it trains on, each with a page that tells source and licence."""
+    first: tuple[str, ...] = ()
+    """Commands before the first training, with `{{service}}` for its name."""
+
+    def before_training(self, service: str) -> list[str]:
+        """Give the commands that bring a service its data."""
+        return [command.replace(_PLACEHOLDER, service) for command in self.first]
 
 
 _TEMPLATES = {
     "housing": Template(summary="prices of houses from a table", data=("houses.parquet", "houses.md")),
+    "parcels": Template(
+        summary="prices of houses by their number: datasets, and features fetched inside",
+        data=("houses.parquet", "houses.md"),
+        first=(
+            "python -m experiments.{{service}}.deliveries",
+            f"rung data ingest data/deliveries/parcels.parquet --name parcels --key parcel {_CONTRACT}:Parcel",
+            f"rung data ingest 'data/deliveries/sales-199[345].csv' --name sales {_SALES_KEY} {_CONTRACT}:Sale",
+        ),
+    ),
     "sentiment": Template(summary="classes of sentences, two routes", data=("sentences.parquet", "sentences.md")),
 }
 

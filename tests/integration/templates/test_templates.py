@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+import shlex
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -35,6 +36,11 @@ def laid(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     assert rung(root, "init", ".").returncode == 0
     laid = rung(root, "new", f"my_{request.param}", "--template", request.param)
     assert laid.returncode == 0, laid.stderr
+    for command in templates.template(request.param).before_training(f"my_{request.param}"):
+        assert command in laid.stdout
+        program, *words = shlex.split(command)
+        brought = rung(root, *words) if program == "rung" else python(root, *words)
+        assert brought.returncode == 0, brought.stderr
     return Workspace(root=root, state=root / ".rung")
 
 
@@ -69,7 +75,7 @@ def test_service_keeps_its_contract(laid: Workspace):
 
 def test_real_model_passes_its_tests(laid: Workspace):
     name = service_of(laid).name
-    model = {"my_housing": "linear", "my_sentiment": "words"}[name]
+    model = {"my_housing": "linear", "my_parcels": "boosting", "my_sentiment": "words"}[name]
     trained = rung(laid.root, "train", name, "--set", f"model={model}")
     assert trained.returncode == 0, trained.stderr
     assert "did not pass" not in trained.stdout
@@ -167,7 +173,9 @@ def test_data_of_the_workspace_are_left_alone(tmp_path: Path):
 
 def test_unknown_template_names_the_others(tmp_path: Path):
     workspace = Workspace(root=tmp_path, state=tmp_path / ".rung")
-    with pytest.raises(NotFoundError, match="there is no template 'castle': the templates are housing, sentiment"):
+    with pytest.raises(
+        NotFoundError, match="there is no template 'castle': the templates are housing, parcels, sentiment"
+    ):
         templates.lay_down("castle", "reviews", workspace)
     assert list(tmp_path.iterdir()) == []
 
