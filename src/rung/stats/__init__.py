@@ -7,6 +7,17 @@ programs that use nothing else of Rung.
 
 from rung.stats.arms import Arm, Stratum, winsor_limits
 from rung.stats.bandits import BanditLook, discounted, expected_regret, judge_bandit, thompson_shares
+from rung.stats.disparity import (
+    SMALLEST_GROUP,
+    Disparity,
+    GroupLimit,
+    MeasuredGroup,
+    Score,
+    Share,
+    compare_scores,
+    compare_shares,
+    hold_to,
+)
 from rung.stats.effects import Effect, Goal, Kind, effect, stratified_effect
 from rung.stats.experiment import Experiment, Outcome
 from rung.stats.gate import DrawnScore, Gate, GroupedScore, bootstrap_draws, bootstrap_gate, groups, paired_gate
@@ -33,36 +44,44 @@ from rung.stats.shadow import (
 from rung.stats.simulate import Simulated, simulate
 
 __all__ = [
+    "SMALLEST_GROUP",
     "Agreement",
     "Arm",
     "BanditLook",
     "CategoricalShift",
     "Decision",
     "Differences",
+    "Disparity",
     "DrawnScore",
     "Duration",
     "Effect",
     "Experiment",
     "Gate",
     "Goal",
+    "GroupLimit",
     "GroupedScore",
     "Guardrail",
     "Health",
     "Kind",
     "Look",
+    "MeasuredGroup",
     "NumericShift",
     "Outcome",
     "Outlook",
     "PairedEffect",
     "PolicyValue",
     "SampleRatio",
+    "Score",
     "SequentialTest",
+    "Share",
     "Simulated",
     "Stratum",
     "agreement",
     "bootstrap_draws",
     "bootstrap_gate",
     "categorical_shift",
+    "compare_scores",
+    "compare_shares",
     "differences",
     "discounted",
     "doubly_robust",
@@ -71,6 +90,7 @@ __all__ = [
     "expected_regret",
     "groups",
     "guardrail",
+    "hold_to",
     "inverse_propensity",
     "judge_bandit",
     "numeric_shift",
