@@ -99,7 +99,8 @@ def replay_prediction(workspace: Workspace, prediction: str, *, report: Callable
         environment, told = _environment(place, registry, name)
         tell(told)
         bundle = read_bundle(workspace.state, str(name))
-        again = _Again(name=name, bundle=bundle, environment=environment, bundles=bundles)
+        fetched = row.get("features")
+        again = _Again(name=name, bundle=bundle, environment=environment, bundles=bundles, fetched=fetched)
         with _server(place, again) as client:
             tell("asking the same again")
             answer = client.post(f"/{row['route']}", content=_body(row), headers=_headers(row, bundle))
@@ -136,6 +137,7 @@ class _Again:
     bundle: Bundle
     environment: Environment
     bundles: Mapping[str, str]  # digests of the bundles that its server may read, by revision
+    fetched: str | None  # features that were fetched then, as they were logged
 
     @property
     def serving(self) -> ServingHardware:
@@ -230,7 +232,9 @@ def _command(place: Place, again: _Again, folder: Path) -> local.Command:
         **thread_limits(max(1, serving.vcpus // serving.gunicorn_workers)),  # as then: sums depend on it
         "RUNG_UNIT_HEADER": again.bundle.unit_header,
         "RUNG_BUNDLES": json.dumps(again.bundles),
+        "RUNG_FETCHED": str(folder / "features.json"),  # in place of what the online store has now
     }
+    (folder / "features.json").write_text(again.fetched or "null")
     return local.Command(argv=argv, folder=place.source(name), environment=variables, log=folder / "log")
 
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rung.features._join import join
     from rung.features._materialize import Materialized, materialize_view
     from rung.features._reader import Fetch, Fetched, Reader, Served, ViewOf
+    from rung.features._recorded import Recorded
     from rung.features._sources import FakeSource, OnlineSource, Snapshot, Source
     from rung.features._state import State
     from rung.features._store import OnlineStore, Put, Read, open_store
@@ -34,6 +35,7 @@ __all__ = [
     "Put",
     "Read",
     "Reader",
+    "Recorded",
     "Served",
     "Snapshot",
     "Source",
@@ -63,6 +65,7 @@ __getattr__ = exports(
         "Put": "_store",
         "Read": "_store",
         "Reader": "_reader",
+        "Recorded": "_recorded",
         "Served": "_reader",
         "Snapshot": "_sources",
         "Source": "_sources",

@@ -25,6 +25,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from rung.errors import RungError, SchemaError
+from rung.features import Recorded
 from rung.infrastructure import Infrastructure
 from rung.serving._artifact import Artifacts, artifacts_of, asked_artifacts
 from rung.serving._asgi import ServingApp
@@ -239,7 +240,8 @@ async def _make_ready(app: FastAPI) -> str:
             serving = Infrastructure.model_validate(bundle.infrastructure).serving
             for endpoint in endpoints_of(app).values():
                 endpoint.deploy(serving, replace=_replace_this_process)
-            await _answer_example(app, bundle.example)
+            if "RUNG_FETCHED" not in os.environ:  # there are features of one prediction alone
+                await _answer_example(app, bundle.example)
             gc.collect()
             gc.freeze()  # what is there now stays: no later collection needs to look at it
         except (RungError, ProblemError) as error:
@@ -268,9 +270,11 @@ async def _wait_for_features(app: FastAPI) -> None:
 
 
 def _open_features(app: FastAPI, state: Path) -> None:
-    """Open the online store, where handlers take features."""
+    """Open the online store, where handlers take features; or the record of what was fetched for a prediction."""
     served = views_of_app(app)
-    if served.views:
+    if "RUNG_FETCHED" in os.environ:
+        served.replay(Recorded(Path(os.environ["RUNG_FETCHED"]).read_bytes()))
+    elif served.views:
         served.open(find(Path.cwd()).settings().online_store, state)
 
 

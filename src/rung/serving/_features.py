@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from rung.errors import FeaturesMissingError, NotFoundError, SchemaError, UnavailableError
-from rung.features import Features, OnlineSource, Reader, Served, ViewOf, open_store, views_of
+from rung.features import Features, OnlineSource, Reader, Recorded, Served, ViewOf, open_store, views_of
 from rung.serving._problems import LONGEST, SHOWN, ProblemError, pointer
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from rung.features import FeatureView, Fetch, OnlineStore, Source
+    from rung.features._recorded import RecordedReader
     from rung.serving._handler import Handler
 
 
@@ -30,12 +31,13 @@ class ServedViews:
         self.views = views
         self._bound: dict[str, ViewOf] = {}
         self._store: OnlineStore | None = None
+        self._recorded: Recorded | None = None
         self.is_awaited = False
         """The online store did not have them, and may have them later."""
         self.is_remote = False
         """They come over a network: no event loop is to wait for that."""
 
-    def readers(self, taken: Mapping[str, Features], notes: list[Fetch]) -> dict[str, Reader]:
+    def readers(self, taken: Mapping[str, Features], notes: list[Fetch]) -> dict[str, Reader | RecordedReader]:
         """Give a handler what it takes, by parameter, for one call of it.
 
         Args:
@@ -45,6 +47,8 @@ class ServedViews:
         Raises:
             NotFoundError: Nothing is bound, and there is no online store.
         """
+        if self._recorded is not None:
+            return {parameter: self._recorded.reader(self.views[mark.name]) for parameter, mark in taken.items()}
         try:
             return {parameter: Reader(self._bound[mark.name], notes) for parameter, mark in taken.items()}
         except KeyError as error:
@@ -54,7 +58,7 @@ class ServedViews:
 
     def missing(self) -> list[str]:
         """Name those that come from nowhere yet, sorted."""
-        return sorted(self.views.keys() - self._bound.keys())
+        return [] if self._recorded is not None else sorted(self.views.keys() - self._bound.keys())
 
     @contextmanager
     def bound(self, sources: Mapping[str, Source]) -> Iterator[None]:
@@ -65,6 +69,10 @@ class ServedViews:
             yield
         finally:
             self._bound = before
+
+    def replay(self, recorded: Recorded) -> None:
+        """Give what was fetched for one prediction, in place of what a store has now."""
+        self._recorded = recorded
 
     def open(self, url: str | None, state: Path) -> None:
         """Take all entries from the online store.
