@@ -6,6 +6,7 @@ The object store is the truth: what is on record is there. The folder in front o
 from __future__ import annotations
 
 import re
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 _PREFIX = "artifacts"
 _KEY = re.compile(rf"{_PREFIX}/([0-9a-f]{{2}})/([0-9a-f]{{62}})")
 _SIDE_BY_SIDE = 4
+_YOUNG_S = 43_200.0
+"""What is older is written again: garbage collection takes what nothing names for a day, and somebody is about to."""
 _CREATED = 64 << 20  # bytes: bigger artifacts go in parts, which no store can refuse where something is
 
 
@@ -85,7 +88,7 @@ class WriteThroughStore:
         self.local.delete(digest)
 
     def upload(self, digest: str) -> None:
-        """See to it that what is here is in the object store, too.
+        """See to it that what is here is in the object store, too, and young there.
 
         Raises:
             IntegrityError: It is not here, or not what was put.
@@ -96,9 +99,10 @@ class WriteThroughStore:
             size = path.stat().st_size
         except FileNotFoundError:
             size = None
-        if size is not None and self.objects.size(key) == size:
+        is_there = size is not None and self.objects.size(key) == size
+        if is_there and time.time() - (self.objects.modified(key) or 0.0) < _YOUNG_S:
             return
-        if size is None or size <= _CREATED:
+        if size is None or (size <= _CREATED and not is_there):
             data = self.local.get(digest)
             if self.objects.create(key, data) or self.objects.size(key) == len(data):
                 return

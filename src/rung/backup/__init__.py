@@ -9,5 +9,18 @@ from rung.backup._make import back_up
 from rung.backup._manifest import File, Manifest, TableVersion, read_manifest
 from rung.backup._report import Report
 from rung.backup._restore import differs, restore
+from rung.backup._sweep import sweep, unneeded
 
-__all__ = ["File", "Manifest", "Report", "TableVersion", "back_up", "check", "differs", "read_manifest", "restore"]
+__all__ = [
+    "File",
+    "Manifest",
+    "Report",
+    "TableVersion",
+    "back_up",
+    "check",
+    "differs",
+    "read_manifest",
+    "restore",
+    "sweep",
+    "unneeded",
+]

@@ -25,6 +25,7 @@ from rung.backup._manifest import (
     write_manifest,
 )
 from rung.backup._report import Report
+from rung.backup._turns import making
 from rung.errors import IntegrityError, RungError, UnavailableError
 from rung.lake import Lake
 from rung.objects import FolderObjects, open_objects
@@ -52,12 +53,13 @@ def back_up(workspace: Workspace, registry: Registry, target: Objects, report: R
 
     Raises:
         IntegrityError: The backup is made and whole, but an artifact of a revision is lost or damaged.
+        ConflictError: `rung gc` is at work in the target.
         UnavailableError: The target, the storage or the registry does not work; the backup before still counts.
     """
     began, report = time.monotonic(), report or Report()
     if isinstance(target, FolderObjects):
         target.sweep()
-    with tempfile.TemporaryDirectory(prefix="rung-backup-") as scratch:
+    with tempfile.TemporaryDirectory(prefix="rung-backup-") as scratch, making(target):
         backup = _Backup(workspace=workspace, target=target, scratch=Path(scratch), report=report)
         manifest = backup.make(registry)
     report.seconds = time.monotonic() - began

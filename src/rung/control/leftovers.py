@@ -13,21 +13,25 @@ import re
 import shutil
 from collections import Counter
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from itertools import chain
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from rung.artifacts import LocalStore
 from rung.compute.environments import Environments
+from rung.control._leftover import Leftover
 from rung.control._routing import is_served
+from rung.control._stored_leftovers import find_stored, remove_stored
 from rung.control.servers import Servers
+from rung.data import open_catalogue, unlisted
 from rung.lifecycle import State
+from rung.objects import open_objects
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from datetime import datetime
-    from pathlib import Path
 
     from rung.control.place import Place
     from rung.registry import Registry
@@ -38,18 +42,6 @@ __all__ = ["Leftover", "find", "remove"]
 _FRESH = timedelta(days=1)
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _TEMPORARY = re.compile(r"\..+\.(\d+)\.[0-9a-f]{8}\.tmp")  # as `workspace.write_atomically` names them
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Leftover:
-    """One thing that can go."""
-
-    kind: str
-    """`artifact`, `unfinished`, `environment`, `output`, `cache`, `ledger`, `socket` or `temporary`."""
-    path: Path
-    because: str
-    size: int = 0
-    """Bytes that its removal frees: none, as long as another link to the same file stays."""
 
 
 def find(
@@ -63,18 +55,26 @@ def find(
         now: The present.
         runs_older_than: Outputs of local runs that began before that long count as leftovers too, and so do the entries
             of the cache that were made before; their records stay. None keeps them all.
+
+    Raises:
+        ConflictError: The storage holds revisions that this registry never had.
+        UnavailableError: The storage does not answer.
     """
     cutoff = None if runs_older_than is None else now - runs_older_than
     fresh = (now - _FRESH).timestamp()
     aged = [] if cutoff is None else [*_outputs(place, registry, cutoff), *_cache_entries(place, cutoff)]
-    gone = {found.path for found in aged}
+    roots = _roots(place, registry, {Path(found.path) for found in aged})
+    storage = place.workspace.settings().storage
+    stored = () if storage is None else find_stored(open_objects(storage), place, registry, roots=roots, fresh=fresh)
     found = [
         *aged,
-        *_artifacts(place, _roots(place, registry, gone), fresh),
+        *_artifacts(place, roots, fresh),
         *_environments(place, registry, now, fresh),
         *_ledgers(place, registry, fresh),
         *_sockets(place, registry),
         *_temporaries(place, fresh),
+        *_datasets(place, fresh),
+        *stored,
     ]
     return _sized(found)
 
@@ -83,12 +83,15 @@ def remove(place: Place, leftovers: Iterable[Leftover]) -> int:
     """Take them away; give the bytes that were freed. What has gone meanwhile is fine."""
     freed = 0
     for found in leftovers:
-        if found.kind == "environment":
-            Environments(found.path.parent).remove(found.path.name)
-        elif found.path.is_dir():
-            shutil.rmtree(found.path, ignore_errors=True)
+        path = Path(found.path)
+        if found.store:
+            remove_stored(open_objects(found.store), found)
+        elif found.kind == "environment":
+            Environments(path.parent).remove(path.name)
+        elif path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
         else:
-            found.path.unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
         freed += found.size
     for folder in place.workspace.artifacts.glob("??"):
         with suppress(OSError):  # something is in it
@@ -164,6 +167,9 @@ def _sockets(place: Place, registry: Registry) -> Iterator[Leftover]:
 
 def _temporaries(place: Place, fresh: float) -> Iterator[Leftover]:
     workspace = place.workspace
+    for path in workspace.state.rglob(".*.unfinished"):  # as `objects` names what it writes into a folder
+        if _modified(path) < fresh:
+            yield Leftover(kind="temporary", path=path, because="its writer died")
     written = (workspace.state.rglob(".*.tmp"), *(folder.glob(".*.tmp") for folder in _shared(workspace)))
     for path in chain.from_iterable(written):
         found = _TEMPORARY.fullmatch(path.name)
@@ -174,6 +180,18 @@ def _temporaries(place: Place, fresh: float) -> Iterator[Leftover]:
         if _modified(path) < fresh:
             size = sum(_size(file) for file in _files(path))
             yield Leftover(kind="temporary", path=path, because="its writer died", size=size)
+
+
+def _datasets(place: Place, fresh: float) -> Iterator[Leftover]:
+    """List files of ingests that were killed, wherever the datasets lie."""
+    catalogue = open_catalogue(place.workspace)
+    for entry in unlisted(catalogue, before=fresh):
+        told = "no version of the dataset has it"
+        if "://" in catalogue.root:
+            path, store = PurePosixPath(entry.key), catalogue.root
+            yield Leftover(kind="dataset", path=path, because=told, size=entry.size, store=store)
+        else:
+            yield Leftover(kind="dataset", path=Path(catalogue.root, entry.key), because=told)
 
 
 def _shared(workspace: Workspace) -> tuple[Path, ...]:
@@ -200,9 +218,10 @@ def _modified(path: Path) -> float:
     return float("inf") if state is None else state.st_mtime  # gone meanwhile
 
 
-def _sized(leftovers: Iterable[Leftover]) -> list[Leftover]:
+def _sized(leftovers: list[Leftover]) -> list[Leftover]:
     """Tell what each frees: a file goes with the last of its links. Leaves out what has gone meanwhile."""
-    found = [(leftover, state) for leftover in leftovers if (state := _state(leftover.path)) is not None]
+    here = (leftover for leftover in leftovers if not leftover.store)
+    found = [(leftover, state) for leftover in here if (state := _state(Path(leftover.path))) is not None]
     going = Counter((state.st_dev, state.st_ino) for _, state in found)
     counted: set[tuple[int, int]] = set()
     sized = []
@@ -211,7 +230,7 @@ def _sized(leftovers: Iterable[Leftover]) -> list[Leftover]:
         is_freed = inode not in counted and going[inode] == state.st_nlink
         counted.add(inode)
         sized.append(replace(leftover, size=state.st_size) if is_freed else leftover)
-    return sized
+    return sized + [leftover for leftover in leftovers if leftover.store]
 
 
 def _size(path: Path) -> int:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rung.data._ingested import Ingested
     from rung.data._names import check_dataset_name, parse_reference, reference
     from rung.data._notice import noticing
+    from rung.data._unlisted import unlisted
     from rung.data._version import Facts, File, Version
     from rung.data._write import Append, How, Replace, Upsert
 
@@ -45,6 +46,7 @@ __all__ = [
     "reference",
     "require",
     "resolve",
+    "unlisted",
 ]
 
 __getattr__ = exports(
@@ -74,5 +76,6 @@ __getattr__ = exports(
         "reference": "_names",
         "require": "_contract",
         "resolve": "_dataset",
+        "unlisted": "_unlisted",
     },
 )

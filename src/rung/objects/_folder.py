@@ -39,6 +39,13 @@ class FolderObjects:
         except FileNotFoundError:
             return None
 
+    def modified(self, key: str) -> float | None:
+        """Give when a file was written last; None when there is none."""
+        try:
+            return self._path(key).stat().st_mtime
+        except FileNotFoundError:
+            return None
+
     def read(self, key: str) -> bytes | None:
         """Give what is in a file; None when there is none."""
         try:
@@ -89,7 +96,9 @@ class FolderObjects:
         """Give the files below a folder."""
         for path in (self._path(prefix) if prefix else self.folder).rglob("*"):
             if path.is_file() and path.suffix != _UNFINISHED:
-                yield Entry(key=path.relative_to(self.folder).as_posix(), size=path.stat().st_size)
+                state = path.stat()
+                key = path.relative_to(self.folder).as_posix()
+                yield Entry(key=key, size=state.st_size, modified=state.st_mtime)
 
     def delete(self, key: str) -> None:
         """Remove a file, if there is one."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ class Entry:
 
     key: str
     size: int  # bytes
+    modified: float = field(default=0.0, compare=False)  # when it was written, seconds since 1970
 
 
 class Objects(Protocol):
@@ -32,6 +33,10 @@ class Objects(Protocol):
 
     def size(self, key: str) -> int | None:
         """Give the bytes that an object has; None when there is none."""
+        ...
+
+    def modified(self, key: str) -> float | None:
+        """Give when an object was written last, seconds since 1970; None when there is none."""
         ...
 
     def read(self, key: str) -> bytes | None:

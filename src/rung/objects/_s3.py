@@ -74,6 +74,14 @@ class S3Objects:
             except FileNotFoundError:
                 return None
 
+    def modified(self, key: str) -> float | None:
+        """Give when an object was written last; None when there is none."""
+        with self._asked(f"say when {key} was written"):
+            try:
+                return float(obstore.head(self._store, key)["last_modified"].timestamp())
+            except FileNotFoundError:
+                return None
+
     def read(self, key: str) -> bytes | None:
         """Give an object; None when there is none."""
         with self._asked(f"give {key}"):
@@ -141,7 +149,8 @@ class S3Objects:
         with self._asked("list what it has"):
             for batch in obstore.list(self._store, prefix or None, chunk_size=1_000):
                 for found in batch:
-                    yield Entry(key=found["path"], size=found["size"])
+                    modified = found["last_modified"].timestamp()
+                    yield Entry(key=found["path"], size=found["size"], modified=modified)
 
     def delete(self, key: str) -> None:
         """Remove an object, if there is one."""
