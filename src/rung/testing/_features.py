@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from rung.errors import NotFoundError
-from rung.features import FakeSource, HistoricalSource
+from rung.features import FakeSource
 from rung.serving import bind_features, missing_features, needed_features
 
 if TYPE_CHECKING:
@@ -53,5 +53,10 @@ def features_of_datasets(app: FastAPI) -> Iterator[None]:
     """
     needed = needed_features(app)
     missing = missing_features(app)
+    if not missing:
+        yield
+        return
+    from rung.features import HistoricalSource  # noqa: PLC0415  polars, which services without features do not have
+
     with bind_features(app, {name: HistoricalSource(needed[name]) for name in missing}):
         yield
