@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from rung.errors import RungError
 from rung.schema import Contract, RevisionName, breaking_changes
-from rung.serving import converted_artifacts, needed_artifacts, read_bundle
+from rung.serving import converted_artifacts, needed_artifacts, needed_features, read_bundle
 from rung.testing import import_part, load_service_tests
 from rung.training import Experiment
 
@@ -76,6 +76,7 @@ def _checks(workspace: Workspace, tests: ServiceTests) -> Iterator[tuple[str, Ca
     yield "specification", lambda: f"its levels are {tests.specification.service_level}"
     yield "experiment", lambda: _experiment(tests)
     yield "artifacts", lambda: _artifacts(tests)
+    yield "features", lambda: _features(tests)
     yield "conversion", lambda: _conversion(tests)
     yield "metrics", lambda: _metrics(tests)
     yield "tests", lambda: _tests(tests)
@@ -153,6 +154,16 @@ def _artifacts(tests: ServiceTests) -> str:
             f"serve/app.py takes {', '.join(missing)}, which no task makes; the tasks are {', '.join(made)}"
         )
     return f"training makes what serving takes: {', '.join(sorted(needed)) or 'nothing'}"
+
+
+def _features(tests: ServiceTests) -> str:
+    """Tell which views handlers take; their definitions were read when the app was imported."""
+    views = needed_features(tests.app).values()
+    told = [
+        f"{view.name} by {', '.join(view.entities)} from {', '.join(source.name for source in view.sources)}"
+        for view in views
+    ]
+    return f"handlers take {'; '.join(told)}" if told else "handlers take no features"
 
 
 def _conversion(tests: ServiceTests) -> str:

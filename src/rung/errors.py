@@ -7,6 +7,7 @@
     │   ├── ConflictError         the state of the thing does not allow it
     │   ├── SchemaError           a service's schema is not valid, or breaks its major
     │   │   └── ContractError     rows break the contract of what they belong to
+    │   │       └── FeaturesBrokenError  features of an instance do
     │   ├── GraphError            the tasks of an experiment do not make a graph
     │   ├── NotAuthenticatedError nobody is known to ask: no token, or not a right one
     │   ├── NotAllowedError       whoever asks may not do that
@@ -37,6 +38,7 @@ __all__ = [
     "ContractError",
     "ControlPlaneError",
     "EnvironmentBuildError",
+    "FeaturesBrokenError",
     "FeaturesMissingError",
     "GatewayError",
     "GraphError",
@@ -118,6 +120,22 @@ class ContractError(SchemaError):
     """Rows break the contract of what they belong to."""
 
     code = "contract"
+
+
+class FeaturesBrokenError(ContractError):
+    """Features of an instance break the contract of their view.
+
+    A handler may catch it; else the consumer is told which instances those are.
+    """
+
+    code = "features_broken"
+
+    def __init__(self, message: str, *, hint: str = "", places: Sequence[tuple[int, str]] = (), asked: int = 0) -> None:
+        super().__init__(message, hint=hint)
+        self.places = places
+        """Position among the entities that were asked for, and what is wrong there."""
+        self.asked = asked
+        """How many entities were asked for."""
 
 
 class GraphError(CallError):

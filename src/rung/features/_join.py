@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import polars as pl
 
+from rung.data import require
 from rung.errors import SchemaError
 from rung.features._rows import INSTANT, TIME, TYPES, entity_type, instants, rows
 
@@ -46,6 +47,7 @@ def join(spine: FrameT, views: Sequence[FeatureView], *, at: str = "time") -> Fr
 
     Raises:
         SchemaError: A column is missing, of another type than the view's, or there twice.
+        ContractError: Features break the contract of their view.
         NotFoundError: A source of a view is not there.
     """
     lazy = spine.lazy()
@@ -56,7 +58,20 @@ def join(spine: FrameT, views: Sequence[FeatureView], *, at: str = "time") -> Fr
     for view in views:
         found = joined(found, view, rows(view)).drop(TIME)
     result = found.sort(_ROW).select(*schema.names(), *(name for view in views for name in view.features))
-    return result if isinstance(spine, pl.LazyFrame) else result.collect()
+    if not any(view.contract for view in views):
+        return result if isinstance(spine, pl.LazyFrame) else result.collect()
+    held = result.collect()
+    for view in views:
+        _hold(view, held)
+    return held.lazy() if isinstance(spine, pl.LazyFrame) else held
+
+
+def _hold(view: FeatureView, found: pl.DataFrame) -> None:
+    """Hold the features of a view against its contract, but for rows of which a required one is missing."""
+    if view.contract is not None:
+        required = [name for name, feature in view.features.items() if feature.is_required]
+        whole = found.select(*view.features).drop_nulls(required) if required else found.select(*view.features)
+        require(whole, view.contract, what=view.name)
 
 
 def joined(spine: pl.LazyFrame, view: FeatureView, view_rows: pl.LazyFrame) -> pl.LazyFrame:

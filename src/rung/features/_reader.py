@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from rung.errors import CallError, FeaturesMissingError
+from rung.data import check_rows
+from rung.errors import CallError, FeaturesBrokenError, FeaturesMissingError
 from rung.features._entry import instant, key_of, pick, readers
 from rung.features._sources import plain
 from rung.features._state import order_of
@@ -110,6 +111,7 @@ class Reader:
 
         Raises:
             FeaturesMissingError: A feature without a default is missing; a consumer is told which instances those are.
+            FeaturesBrokenError: Features break the view's contract.
             UnavailableError: The store does not answer, or the view is not materialised; a consumer gets a 503.
             CallError: An entity or an instant is not what it must be.
         """
@@ -133,6 +135,7 @@ class Reader:
             raise FeaturesMissingError(
                 f"{view.name} is missing for {len(missing)} of {len(keys)}", places=missing, asked=len(keys)
             )
+        self._hold([row[4] for row in rows])
         self._notes.append(Fetch(of=self._of, versions=snapshot.versions, rows=rows))
         return Fetched(view, [row[4] for row in rows])
 
@@ -161,6 +164,23 @@ class Reader:
             if required and value is None
         ]
         return values, ", ".join(lacking)
+
+    def _hold(self, rows: list[list[Any]]) -> None:
+        """Hold what a handler is to get against the view's contract."""
+        view = self._of.view
+        if view.contract is None:
+            return
+        refused = check_rows([dict(zip(view.features, row, strict=True)) for row in rows], view.contract)
+        if refused:
+            # Without the values: a consumer is told of it.
+            places = [(one.row, f"{view.name}: {one.column or 'the row'} {one.reason}") for one in refused]
+            raise FeaturesBrokenError(
+                f"{view.name} breaks its contract {view.contract.__name__} for {len({one.row for one in refused})} of "
+                f"{len(rows)}",
+                hint="`rung features get` shows the values",
+                places=places,
+                asked=len(rows),
+            )
 
     def _check_kind(self, key: str, snapshot: Snapshot) -> None:
         """Refuse entities of another type than those of the datasets: none of them would ever be found."""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     import polars as pl
+    from pydantic import BaseModel
 
     from rung.data import Dataset
 
@@ -79,6 +80,9 @@ class FeatureView:
     history: int | None = 1
     """Rows of each entity that the online store keeps, the newest ones; None: all. More than one is needed where
     instances bring an instant of their own."""
+    contract: type[BaseModel] | None = None
+    """What the features of an entity must be, as a Pydantic model whose fields are features: held where training joins
+    them, and with each batch that is served. Values that are missing, and for which nothing stands, are not held."""
     doc: str = ""
 
     def __post_init__(self) -> None:
@@ -92,6 +96,11 @@ class FeatureView:
         if self.history is not None and self.history < 1:
             raise SchemaError(
                 f"the history of {self.name} is {self.history}", hint="keep at least one row, or None: all"
+            )
+        unknown = sorted(getattr(self.contract, "model_fields", {}).keys() - self.features.keys())
+        if unknown:
+            raise SchemaError(
+                f"the contract of {self.name} has the field {unknown[0]!r}", hint="its fields are features of the view"
             )
         self._check_transform()
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from rung.errors import FeaturesMissingError, NotFoundError, SchemaError, UnavailableError
+from rung.errors import FeaturesBrokenError, FeaturesMissingError, NotFoundError, SchemaError, UnavailableError
 from rung.features import Features, OnlineSource, Reader, Recorded, Served, ViewOf, open_store, views_of
 from rung.serving._problems import LONGEST, SHOWN, ProblemError, pointer
 
@@ -165,19 +165,23 @@ def bind_features(app: FastAPI, sources: Mapping[str, Source]) -> Any:
 
 
 def feature_problem(error: Exception, count: int) -> ProblemError | None:
-    """Tell a consumer which instances lack features; None when that is not what the error says.
+    """Tell a consumer which instances lack features, or have broken ones; None when that is not what the error says.
 
     Args:
         error: That a handler raised.
         count: Instances of the request.
     """
-    if isinstance(error, FeaturesMissingError):
+    if isinstance(error, FeaturesMissingError | FeaturesBrokenError):
         aligned = error.asked == count
         errors = [
             {"pointer": pointer(["instances", index] if aligned else ["instances"]), "detail": because[:LONGEST]}
             for index, because in error.places[:SHOWN]
         ]
-        return ProblemError(status=422, detail=error.message, errors=errors)
+        if isinstance(error, FeaturesMissingError):
+            return ProblemError(status=422, detail=error.message, errors=errors)
+        broken = ProblemError(status=500, detail=error.message, errors=errors)
+        broken.__cause__ = error
+        return broken
     if isinstance(error, UnavailableError):
         problem = ProblemError(status=503, detail="features cannot be fetched now", headers={"retry-after": "1"})
         problem.__cause__ = error

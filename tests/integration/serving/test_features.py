@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -11,10 +12,10 @@ import polars as pl
 import pytest
 from fastapi import Depends
 from held import Held
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from starlette.testclient import TestClient
 
-from rung.errors import CallError, NotFoundError, SchemaError, UnavailableError
+from rung.errors import CallError, FeaturesMissingError, NotFoundError, SchemaError, UnavailableError
 from rung.features import Feature, Features, FeatureView, HistoricalSource
 from rung.infrastructure import Batching, ServingHardware
 from rung.lake.log import AppendLog
@@ -271,3 +272,37 @@ def test_name_outside_of_a_service_is_refused():
 
     with pytest.raises(SchemaError, match="an application outside of a service has no such view"):
         create_serving_app(predict=handler)
+
+
+class Sane(BaseModel):
+    area: float = Field(gt=0, le=150)
+    rooms: int
+
+
+def test_features_that_break_their_contract_are_told_without_their_values():
+    view = replace(VIEW, contract=Sane)
+
+    def handler(request: Body, stats=Depends(Features(view))) -> list[Prediction]:  # noqa: ANN001, B008
+        return [Prediction(**row) for row in stats.of([one.house for one in request.instances]).rows()]
+
+    app = create_serving_app(predict=handler)
+    with bind_features(app, {"houses": HistoricalSource(view)}):
+        assert ask(app, {"house": "a"}).status_code == 200
+        answer = ask(app, {"house": "a"}, {"house": "b"})
+    assert answer.status_code == 500
+    assert answer.json()["detail"] == "houses breaks its contract Sane for 1 of 2"
+    assert answer.json()["errors"] == [
+        {"pointer": "/instances/1", "detail": "houses: area should be less than or equal to 150"}
+    ]
+
+
+def test_handler_may_do_without_features():
+    def handler(request: Body, stats=Depends(Features(VIEW))) -> list[Prediction]:  # noqa: ANN001, B008
+        try:
+            return [Prediction(**row) for row in stats.of([one.house for one in request.instances]).rows()]
+        except FeaturesMissingError as missing:
+            return [Prediction(area=-index, rooms=0, built=None) for index, _ in missing.places]
+
+    app = create_serving_app(predict=handler)
+    with bind_features(app, {"houses": HistoricalSource(VIEW)}):
+        assert [one["area"] for one in ask(app, {"house": "nobody"}).json()["predictions"]] == [0]
