@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from functools import partial
 
 import click
 
@@ -11,13 +12,14 @@ from rung.control.place import Place
 from rung.workspace import find
 
 
-@click.command(epilog="Example: rung doctor")
+@click.command(epilog="Example: rung doctor --deep")
+@click.option("--deep", is_flag=True, help="Also read every file of every dataset, and hold it against its digest.")
 @json_option
-def command(as_json: bool) -> None:
+def command(deep: bool, as_json: bool) -> None:
     """Find what is wrong with this workspace and its platform, and name the command that mends it.
 
-    Looks at settings, disk, registry, processes, every served revision and the lake; changes nothing. Ends with status
-    4 when something is wrong.
+    Looks at settings, disk, registry, processes, every served revision, the lake and the datasets; changes nothing.
+    Ends with status 4 when something is wrong.
     """
     from rung.control import doctor
     from rung.errors import BrokenError
@@ -25,7 +27,8 @@ def command(as_json: bool) -> None:
 
     place = Place(workspace=find())
     found = []
-    for finding in doctor.examine(place, lambda: open_registry(place.workspace.state, place.workspace.registry_url())):
+    opened = partial(open_registry, place.workspace.state, place.workspace.registry_url())
+    for finding in doctor.examine(place, opened, deep=deep):
         found.append(finding)
         if not as_json:
             mark = click.style("well ", fg="green") if finding.is_well else click.style("wrong", fg="red", bold=True)

@@ -10,13 +10,11 @@ import os
 import shutil
 import stat
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
 import httpx2
-import polars as pl
 import psutil
 
 from rung._http import verify
@@ -24,13 +22,15 @@ from rung.artifacts import verify as verify_artifact
 from rung.compute.environments import Environments
 from rung.compute.jobs import Job
 from rung.control import leftovers
+from rung.control._data_doctor import examine_datasets, examine_lake
+from rung.control._finding import Finding
 from rung.control._routing import is_served
 from rung.control.deployment.builds import Builds
+from rung.control.deployment.trust import Trust
 from rung.control.place import Address, read_address
 from rung.control.servers import COLLECTOR, GATEWAY, Servers
 from rung.errors import ControlPlaneError, RungError
 from rung.gateway import Gateway
-from rung.lake import open_lake
 from rung.objects import open_objects, probe
 from rung.serving import read_bundle
 
@@ -49,25 +49,13 @@ _PRIVATE = 0o077
 _UP = "rung up --detach"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """What one examination found."""
-
-    subject: str
-    """What was looked at: `registry`, `gateway`, `housing.v1.m2`..."""
-    is_well: bool
-    told: str
-    """One sentence."""
-    mend: str = ""
-    """The command, or the deed, that mends it."""
-
-
-def examine(place: Place, open_registry: Callable[[], Registry]) -> Iterator[Finding]:
+def examine(place: Place, open_registry: Callable[[], Registry], *, deep: bool = False) -> Iterator[Finding]:
     """Look at everything; give what was found, well or not, as it is found.
 
     Args:
         place: The workspace's folders.
         open_registry: Opens the registry; may raise.
+        deep: Read every file of every dataset, and hold it against its digest.
     """
     settings = [*_guarded("settings", partial(_settings, place))]
     yield from settings
@@ -90,9 +78,12 @@ def examine(place: Place, open_registry: Callable[[], Registry]) -> Iterator[Fin
         for revision in registry.revisions():
             if is_served(revision, now):
                 yield from _guarded(str(revision.name), partial(_revision, place, registry, revision, address))
+                if is_read:
+                    yield from _guarded(str(revision.name), partial(_signature, place, revision))
         if is_read:
-            yield from _guarded("lake", partial(_lake, place))
-        yield from _guarded("leftovers", partial(_leftovers, place, registry, now))
+            yield from _guarded("lake", partial(examine_lake, place, now, is_up=address is not None))
+            yield from _guarded("datasets", partial(examine_datasets, place, now, deep=deep))
+            yield from _guarded("leftovers", partial(_leftovers, place, registry, now))
 
 
 def _guarded(subject: str, look: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
@@ -244,14 +235,15 @@ def _revision(place: Place, registry: Registry, revision: Revision, address: Add
     yield Finding(subject=name, is_well=ready, told=told, mend="" if ready else f"see rung logs {name} --kind server")
 
 
-def _lake(place: Place) -> Iterator[Finding]:
-    lake = open_lake(place.workspace)
-    rows = int(lake.quarantine().select(pl.len()).collect().item())
-    if rows:
-        told = f"{rows:,} lines of the log could not be read and lie in quarantine"
-        yield Finding(subject="lake", is_well=False, told=told, mend=f"look at {place.lake / 'quarantine'}")
-    else:
-        yield Finding(subject="lake", is_well=True, told=f"its tables are read; {lake.count():,} predictions")
+def _signature(place: Place, revision: Revision) -> Iterator[Finding]:
+    """Look whether somebody that is trusted here signed what is served."""
+    trust = Trust.of(place)
+    if trust.keys.trust_nothing_yet:  # the next control plane takes what is there as it finds it
+        return
+    verified = trust.check(revision.name)
+    if verified.signed_by is None:
+        mend = "train the next revision on this platform, or trust the key that signed it: .rung/keys/trusted"
+        yield Finding(subject=str(revision.name), is_well=False, told=verified.told, mend=mend)
 
 
 def _leftovers(place: Place, registry: Registry, now: datetime) -> Iterator[Finding]:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rung.lake._audit import Audit, Stretch
     from rung.lake._business import Measured, Traffic
     from rung.lake._capture import Capture
+    from rung.lake._condition import Condition
     from rung.lake._health import Health
     from rung.lake._lake import Lake
     from rung.lake._open import open_lake
@@ -38,6 +39,7 @@ __all__ = [
     "BanditArm",
     "Capture",
     "Comparison",
+    "Condition",
     "Difference",
     "FieldAgreement",
     "Health",
@@ -67,6 +69,7 @@ _HEAVY = {
     "BanditArm": "rung.lake._rewards",
     "Capture": "rung.lake._capture",
     "Comparison": "rung.lake._arms",
+    "Condition": "rung.lake._condition",
     "Difference": "rung.lake._agreement",
     "FieldAgreement": "rung.lake._agreement",
     "Health": "rung.lake._health",

@@ -18,6 +18,7 @@ from rung.lake import (
     _audit,
     _business,
     _capture,
+    _condition,
     _facts,
     _health,
     _ledger,
@@ -148,6 +149,10 @@ class Lake:
         for upkeep in self._upkeeps:
             done += upkeep.look(deadline=deadline)
         return done
+
+    def condition(self) -> _condition.Condition:
+        """Tell whether shipping and upkeep keep up."""
+        return _condition.look(self.logs, self.tables, {"quarantine": self._quarantine})
 
     def adopt(self, folder: Path) -> list[str]:
         """Move the tables of a folder here, when this lake is in an object store; name those that were moved.

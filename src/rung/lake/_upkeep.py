@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from rung.lake._tables import Table
 
-__all__ = ["Join", "Partition", "Stored", "Upkeep", "Upkept", "due", "stored"]
+__all__ = ["Join", "Partition", "Stored", "Upkeep", "Upkept", "due", "is_small", "stored"]
 
 Partition: TypeAlias = tuple[tuple[str, str], ...]
 """Columns of a partition with its values, as (("service", "housing"), ("date", "2026-11-21"))."""
@@ -104,6 +104,11 @@ def due(files: Iterable[Stored], *, today: date) -> list[Join]:
     most_first = sorted(partitions.items(), key=lambda item: (-len(item[1]), item[0]))
     targets = [(partition, _target(sizes, is_over=_is_over(partition, today))) for partition, sizes in most_first]
     return [Join(partition=partition, target=target) for partition, target in targets if target]
+
+
+def is_small(file: Stored) -> bool:
+    """Tell whether a file is one of those that a partition has only some of."""
+    return file.size < _SIZES[0] // 2
 
 
 def _target(sizes: list[int], *, is_over: bool) -> int:
