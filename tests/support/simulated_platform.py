@@ -315,6 +315,10 @@ class SimulatedServers:
         """Give a process that is on record and lives."""
         return name if name in self.registry.processes() and name in self.world.processes else None
 
+    def alive(self) -> frozenset[str]:
+        """Name the processes that are on record and live."""
+        return frozenset(self.registry.processes()) & self.world.processes.keys()
+
     def ensure(self, name: str, command: Callable[[], object]) -> bool:
         """Start a process unless it runs."""
         if self.running(name) is not None:

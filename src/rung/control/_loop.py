@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -12,13 +13,12 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from rung.control._bundles import Bundles
 from rung.control._routing import Endpoint, is_served, routing
 from rung.control.servers import COLLECTOR, GATEWAY
 from rung.errors import IntegrityError, NotFoundError, RungError, UnavailableError
 from rung.gateway import Consumer, Limits
-from rung.infrastructure import Infrastructure
 from rung.lifecycle import State, Wait
-from rung.serving import read_bundle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -59,12 +59,16 @@ class Loop:
     _end: threading.Event = field(default_factory=threading.Event)
     _routing_lock: threading.Lock = field(default_factory=threading.Lock)
     _routed: Routing | None = None
+    _bundles: Bundles = field(init=False)
     _stopping: dict[str, threading.Thread] = field(default_factory=dict)
     _shipped: float = 0.0
     _shipping: Future[None] | None = None
     _shipper: ThreadPoolExecutor = field(default_factory=partial(ThreadPoolExecutor, 1, "shipping"))
     _tending: Future[None] | None = None
     _tender: ThreadPoolExecutor = field(default_factory=partial(ThreadPoolExecutor, 1, "upkeep"))
+
+    def __post_init__(self) -> None:
+        self._bundles = Bundles(self.deployments.place.workspace.state)
 
     def run(self) -> None:
         """Look again until `end` is called."""
@@ -92,7 +96,7 @@ class Loop:
         """Look once at everything."""
         registry = self.deployments.registry
         self._guarded("storage_failed", self.deployments.storage.look)
-        for revision in registry.revisions():
+        for revision in registry.watched(datetime.now(UTC)):
             if revision.state in (State.TRAINING, State.DEPLOYING):
                 self._guarded("deployment_failed", partial(self.deployments.advance, revision))
         self._guarded("candidates_failed", self.deployments.expire)
@@ -142,7 +146,8 @@ class Loop:
     def _wanted_routing(self, experiments: Sequence[Experiment]) -> Routing:
         registry, servers = self.deployments.registry, self.deployments.servers
         endpoints: dict[str, Endpoint] = {}
-        for revision in self._served():
+        served = self._served()
+        for revision in served:
             try:
                 endpoints[str(revision.name)] = self._endpoint(revision.name)
             except (IntegrityError, NotFoundError) as error:
@@ -150,7 +155,7 @@ class Loop:
                     raise
                 _log.error("left_out", revision=str(revision.name), error=str(error))  # the others are routed
         return routing(
-            registry.revisions(),
+            served,
             experiments,
             registry.shadows(active_only=True),
             endpoints,
@@ -163,8 +168,7 @@ class Loop:
         )
 
     def _endpoint(self, name: RevisionName) -> Endpoint:
-        bundle = read_bundle(self.deployments.place.workspace.state, str(name))
-        serving = Infrastructure.model_validate(bundle.infrastructure).serving
+        bundle, serving = self._bundles.read(name), self._bundles.serving(name)
         return Endpoint(
             address=self.deployments.servers.endpoint(name),
             timeout_s=serving.request_timeout_s,
@@ -174,35 +178,42 @@ class Loop:
 
     def _served(self) -> list[Revision]:
         now = datetime.now(UTC)
-        return [revision for revision in self.deployments.registry.revisions() if is_served(revision, now)]
+        return [revision for revision in self.deployments.registry.watched(now) if is_served(revision, now)]
 
     def _ensure_servers(self) -> None:
         servers = self.deployments.servers
         servers.ensure(COLLECTOR, servers.collector_command)
-        if servers.running(GATEWAY) is None:
+        alive = servers.alive()
+        if GATEWAY not in alive:
             self._routed = None
         servers.ensure(GATEWAY, lambda: servers.gateway_command(self.gateway))
         for revision in self._served():
-            if str(revision.name) not in self._stopping:
-                self._guarded("server_failed", partial(self._ensure_server, revision))
-                self._guarded("features_failed", partial(self._follow_data, revision))
+            name = str(revision.name)
+            if name not in self._stopping:
+                if name not in alive:
+                    self._guarded("server_failed", partial(self._ensure_server, revision))
+                if self._takes_features(revision.name):
+                    self._guarded("features_failed", partial(self._follow_data, revision))
+
+    def _takes_features(self, name: RevisionName) -> bool:
+        """Tell whether features of a revision follow datasets; of one without a bundle, its server has told that."""
+        with suppress(IntegrityError, NotFoundError):
+            return bool(self._bundles.read(name).datasets)
+        return False
 
     def _ensure_server(self, revision: Revision) -> None:
         self.deployments.servers.ensure(str(revision.name), partial(self._server_command, revision.name))
 
     def _follow_data(self, revision: Revision) -> None:
-        deployments = self.deployments
-        bundle = read_bundle(deployments.place.workspace.state, str(revision.name))
-        if bundle.datasets:
-            deployments.features.follow(revision.name, bundle, deployments.environment(revision.name).python)
+        name, deployments = revision.name, self.deployments
+        deployments.features.follow(name, self._bundles.read(name), deployments.environment(name).python)
 
     def _server_command(self, name: RevisionName) -> Command:
         deployments = self.deployments
         deployments.storage.bring(name)
         bundles = deployments.verify(name)
         python = deployments.environment(name).python
-        bundle = read_bundle(deployments.place.workspace.state, str(name))
-        return deployments.servers.server_command(name, bundle, python, bundles=bundles)
+        return deployments.servers.server_command(name, self._bundles.read(name), python, bundles=bundles)
 
     def _stop_unserved(self) -> None:
         """Stop the servers that nothing routes to any more; each in a thread, since it finishes what it has begun."""

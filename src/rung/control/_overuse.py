@@ -46,7 +46,7 @@ class Overuse:
         self._looked = time.monotonic()
         registry, now = self.deployments.registry, datetime.now(UTC)
         deployed = registry.latest(MEMORY)
-        for revision in registry.revisions():
+        for revision in registry.watched(now):
             memory = self.deployments.memory(revision.name) if is_served(revision, now) else None
             event = deployed.get(str(revision.name))
             if memory is not None and has_grown(memory, Memory.from_json(event.data) if event else None):

@@ -56,6 +56,11 @@ class Servers:
         process = local.Process.from_json(found)
         return process if local.alive(process) else None
 
+    def alive(self) -> frozenset[str]:
+        """Name the processes that are on record and live."""
+        found = self.registry.processes().items()
+        return frozenset(name for name, process in found if local.alive(local.Process.from_json(process)))
+
     def ensure(self, name: str, command: Callable[[], local.Command]) -> bool:
         """Start a process unless it runs; one that crashes again and again is started ever more slowly.
 

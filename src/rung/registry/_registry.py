@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import and_, func, insert, or_, select, update
 from sqlalchemy.exc import DatabaseError
 
 from rung import errors
 from rung.errors import ConflictError, NotFoundError, RungError, UnavailableError, WorkspaceError
-from rung.lifecycle import State
+from rung.lifecycle import SERVED, State
 from rung.registry import _rows as rows
 from rung.registry import _steps as steps
 from rung.registry import _tables as tables
@@ -168,6 +168,15 @@ class Registry(Attempts, Access, Consumers, Leading, Schema):
             query = query.where(table.c.major == major)
         with self._read() as connection:
             return [rows.revision_of(row) for row in connection.execute(query)]
+
+    def watched(self, now: datetime) -> list[Revision]:
+        """Give the revisions that train, have a server or are kept warm at that time, sorted by name: few of many."""
+        table = tables.revisions
+        is_warm = and_(table.c.state == State.RETIRED, table.c.warm_until > rows.spell(now))
+        query = select(table).where(or_(table.c.state.in_([State.TRAINING, *SERVED]), is_warm))
+        with self._read() as connection:
+            found = connection.execute(query.order_by(table.c.service, table.c.major, table.c.minor))
+            return [rows.revision_of(row) for row in found]
 
     def revision(self, name: RevisionName) -> Revision:
         """Give one revision.

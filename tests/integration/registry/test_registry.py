@@ -51,6 +51,19 @@ def test_revisions_sort_by_number(registry: Registry):
     assert [one.name.minor for one in registry.revisions()] == list(range(11))
 
 
+def test_watched_are_those_that_have_a_server_or_train(registry: Registry, crowned: Callable, in_an_hour: datetime):
+    old = crowned()
+    new = crowned()
+    failed = registry.create_revision("housing", 1, actor="ada", commit=None, dirty=False)
+    registry.move(failed, State.FAILED, because="its training ended", actor="rung")
+    training = registry.create_revision("housing", 1, actor="ada", commit=None, dirty=False)
+    watched = {one.name for one in registry.watched(datetime.now(UTC))}
+    assert {old, new, training} <= watched
+    assert failed not in watched
+    later = {one.name for one in registry.watched(in_an_hour + timedelta(hours=1))}
+    assert watched - later == {old}
+
+
 def test_new_revision_tells_its_origin(registry: Registry):
     name = registry.create_revision("housing", 1, actor="ada", commit="c0ffee", dirty=True)
     found = registry.revision(name)

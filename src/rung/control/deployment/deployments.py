@@ -116,8 +116,9 @@ class Deployments:
 
     def expire(self) -> None:
         """Tear down the candidates that nobody promoted in time."""
-        since = datetime.now(UTC) - self.keep_candidates
-        for revision in self.registry.revisions() if self.keep_candidates else ():
+        now = datetime.now(UTC)
+        since = now - self.keep_candidates
+        for revision in self.registry.watched(now) if self.keep_candidates else ():
             if revision.state is State.CANDIDATE and revision.since < since:
                 because = f"nobody promoted it for {self.keep_candidates.total_seconds():,.0f} s"
                 self.registry.move(revision.name, State.TORN_DOWN, because=because, actor="rung")

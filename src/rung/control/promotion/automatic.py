@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from rung.errors import ConflictError
@@ -32,7 +33,8 @@ class Automatic:
         A revision that had an attempt, or was torn down and revived, is left to people.
         """
         registry = self.promotions.deployments.registry
-        candidates = [one for one in registry.revisions() if one.state is State.CANDIDATE and not one.name.is_benchmark]
+        watched = registry.watched(datetime.now(UTC))
+        candidates = [one for one in watched if one.state is State.CANDIDATE and not one.name.is_benchmark]
         if not candidates:
             return
         settings = self.promotions.deployments.place.workspace.settings()
