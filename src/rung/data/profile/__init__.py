@@ -12,14 +12,31 @@ if TYPE_CHECKING:
     from rung.data.profile._add import add
     from rung.data.profile._change import Change
     from rung.data.profile._compare import compare, headline
+    from rung.data.profile._lines import HEADER, lines
     from rung.data.profile._measure import profile
+    from rung.data.profile._page import page
     from rung.data.profile._values import Column, Correlation, Numbers, Profile, Values
 
-__all__ = ["Change", "Column", "Correlation", "Numbers", "Profile", "Values", "add", "compare", "headline", "profile"]
+__all__ = [
+    "HEADER",
+    "Change",
+    "Column",
+    "Correlation",
+    "Numbers",
+    "Profile",
+    "Values",
+    "add",
+    "compare",
+    "headline",
+    "lines",
+    "page",
+    "profile",
+]
 
 __getattr__ = exports(
     __name__,
     {
+        "HEADER": "_lines",
         "Change": "_change",
         "Column": "_values",
         "Correlation": "_values",
@@ -29,6 +46,8 @@ __getattr__ = exports(
         "add": "_add",
         "compare": "_compare",
         "headline": "_compare",
+        "lines": "_lines",
+        "page": "_page",
         "profile": "_measure",
     },
 )

@@ -149,6 +149,8 @@ def _moments(one: Numbers, other: Numbers) -> tuple[float | None, float | None]:
 
 
 def _fewer_bins(numbers: Numbers, bins: int) -> Numbers:
+    if len(numbers.bins) <= bins:
+        return numbers
     most = max(numbers.finite // bins, 1)
     return replace(numbers, bins=tuple(_bins.coarser(numbers.bins, most)))
 

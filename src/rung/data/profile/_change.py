@@ -162,8 +162,7 @@ class Pair:
         is_often = outside > _OUTSIDE * (1 + after.finite / before.finite)
         if not (is_far or is_often or (is_time and outside)):
             return
-        spans = [f"from {self._spell(one)} to {self._spell(other)}" for one, other in ((lowest, highest), (low, high))]
-        told = f"{self._measured} lies {spans[0]}; it lay {spans[1]}"
+        told = f"{self._measured} lies {self._span(lowest, highest)}; it lay {self._span(low, high)}"
         size = 0.0 if is_time else outside / after.finite  # time goes on
         yield self._change("range", size, told, low=lowest, high=highest, outside=outside)
 
@@ -189,6 +188,9 @@ class Pair:
     def _measured(self) -> str:
         """Say what the numbers are: of texts, lists and bytes, lengths."""
         return f"the length of {self.name}" if self.before.kind in _MEASURED_BY_LENGTH else self.name
+
+    def _span(self, low: float, high: float) -> str:
+        return f"from {self._spell(low)} to {self._spell(high)}" if low < high else f"at {self._spell(low)}"
 
     def _spell(self, value: float) -> str:
         return spell(value, "number" if self.before.kind in _MEASURED_BY_LENGTH else self.before.kind)

@@ -86,6 +86,7 @@ def _truths(counts: dict[str, int]) -> Values:
 
 def _numbers(ordered: pl.Series, scale: int, detail: int) -> Numbers:
     """Measure sorted numbers without nulls."""
+    bins = _add.KEPT_BINS * detail
     everything = ordered.len()
     nan = int(ordered.is_nan().sum()) if ordered.dtype.is_float() else 0
     numbers = ordered.head(everything - nan).cast(pl.Float64)
@@ -107,7 +108,7 @@ def _numbers(ordered: pl.Series, scale: int, detail: int) -> Numbers:
         deviation=finite(_number(numbers.std())),
         quantiles=tuple(_quantiles(numbers)),
         is_exact=True,
-        bins=tuple(_split(numbers, max(numbers.len() // (_add.KEPT_BINS * detail), 1))),
+        bins=tuple(_split(numbers, max(numbers.len() // bins, 1) if numbers.n_unique() > bins else 1)),
     )
 
 
@@ -161,7 +162,7 @@ def _text_column(texts: pl.Series, dtype: str, nulls: int, detail: int) -> Colum
     common = runs.sort("len", "value", descending=[True, False]).head(most)
     kept = common["value"]
     spelled = pl.DataFrame({"value": hashes, "text": texts}).filter(hashes.is_in(kept.implode())).unique("value")
-    counts = common.join(spelled, on="value").select("text", "len").rows()
+    counts = common.join(spelled, on="value", maintain_order="left").select("text", "len").rows()
     values = Values(common=tuple((_cut(text), count) for text, count in counts), is_complete=runs.height <= most)
     return Column(
         kind="text",

@@ -78,18 +78,22 @@ def _sums(counts: Sequence[int]) -> list[float]:
 
 
 def _grouped(first: Sequence[int], second: Sequence[int], groups: int, *, both: bool) -> tuple[list[int], list[int]]:
-    """Put neighbouring cells together until each group holds its part of both samples' values, or of the first's."""
+    """Put neighbouring cells together until each group holds its part of both samples' values, or of the first's.
+
+    A cell that holds as much by itself, in either sample, is a group of its own.
+    """
     totals = sum(first) or 1, sum(second) or 1
     made: tuple[list[int], list[int]] = [0], [0]
     held = 0.0
     for one, other in zip(first, second, strict=True):
-        if held >= 1 / groups:
+        p, q = one / totals[0], other / totals[1]
+        if held >= 1 / groups or (max(p, q) >= 1 / groups and made[0][-1] + made[1][-1]):
             made[0].append(0)
             made[1].append(0)
             held = 0.0
         made[0][-1] += one
         made[1][-1] += other
-        held += (one / totals[0] + other / totals[1]) / 2 if both else one / totals[0]
+        held += (p + q) / 2 if both else p
     return made
 
 

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from rung.data.profile._values import Kind
 
-__all__ = ["share", "spell"]
+__all__ = ["share", "spell", "spell_type"]
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _WHOLE_DIGITS: Final = 15
 """Of whole numbers that are written out."""
+_GROUPED: Final = 10_000
+"""Whole number from which on thousands are set apart: years are not."""
 
 
 def spell(value: float | None, kind: Kind) -> str:
@@ -29,7 +31,7 @@ def spell(value: float | None, kind: Kind) -> str:
         if kind == "date":
             return str(date(1970, 1, 1) + timedelta(days=round(value)))
         if kind == "moment":
-            return f"{_EPOCH + timedelta(seconds=value):%Y-%m-%d %H:%M:%S}"
+            return f"{_EPOCH + timedelta(seconds=value):%Y-%m-%d %H:%M:%S}".removesuffix(" 00:00:00")
         if kind == "duration":
             return str(timedelta(seconds=value))
     except OverflowError:  # beyond the year 9999
@@ -39,9 +41,21 @@ def spell(value: float | None, kind: Kind) -> str:
 
 def _number(value: float) -> str:
     if value == int(value) and abs(value) < 10**_WHOLE_DIGITS:
-        return f"{int(value):,}"
+        return f"{int(value):,}" if abs(value) >= _GROUPED else f"{int(value)}"
     text = f"{value:,.6g}"
     return f"{value:,.0f}" if "e" in text and 1 <= abs(value) < 10**_WHOLE_DIGITS else text
+
+
+def spell_type(dtype: str) -> str:
+    """Shorten the type of a column.
+
+    >>> spell_type("Datetime(time_unit='us', time_zone='UTC')"), spell_type("List(Int64)")
+    ('Datetime UTC', 'List(Int64)')
+    """
+    if not dtype.startswith("Datetime("):
+        return dtype
+    zone = dtype.rpartition("time_zone=")[2].strip("')")
+    return "Datetime" if zone == "None" else f"Datetime {zone}"
 
 
 def share(part: float, whole: float) -> str:
