@@ -74,20 +74,14 @@ def materialize_view(
         ConflictError: The store has versions that are later than those that the view reads.
         UnavailableError: The store or the data cannot be reached; the next call goes on.
     """
-    versions = _newest(view)
+    versions, text = _look(view, store)
+    before = State.from_text(text)
     numbers = [version.number for version in versions]
     told = Materialized(
         view=view.name,
         definition=view.definition,
         datasets={version.dataset: version.number for version in versions},
     )
-    text = store.read(view.key, []).state
-    before = State.from_text(text)
-    if order_of(numbers) < max(before.order, order_of(before.toward or ())):
-        raise ConflictError(
-            f"the online store has later versions of {view.name} than {', '.join(one.ref for one in versions)}",
-            hint="`rung features materialize --again` drops what it has and begins anew",
-        )
     begun = begin(before, writer=secrets.token_hex(8), versions=numbers)
     if begun is None:
         return replace(told, entities=before.entities)
@@ -146,6 +140,20 @@ class _Writer:
         order = order_of(self.begun.toward or ())
         put = Put(expected=self.begun.to_text(), state=state.to_text(), order=order, entries=entries)
         return self.store.put(self.view.key, put)
+
+
+def _look(view: FeatureView, store: OnlineStore) -> tuple[list[Version], str | None]:
+    """Give the newest versions, and the state that the store has: of these or earlier ones."""
+    for _ in range(2):  # there may be a newer version by now, which somebody else has begun to write
+        versions = _newest(view)
+        text = store.read(view.key, []).state
+        state = State.from_text(text)
+        if order_of([one.number for one in versions]) >= max(state.order, order_of(state.toward or ())):
+            return versions, text
+    raise ConflictError(
+        f"the online store has later versions of {view.name} than {', '.join(one.ref for one in versions)}",
+        hint="`rung features materialize --again` drops what it has and begins anew",
+    )
 
 
 def _newest(view: FeatureView) -> list[Version]:
