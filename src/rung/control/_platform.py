@@ -100,6 +100,7 @@ class Platform:
                 overuse=Overuse(deployments, promotions),
                 lake=lake,
                 upkeep=Upkeep(
+                    place=place,
                     registry=registry,
                     lake=lake,
                     access_log=AccessLog(gateway=gateway, packed=place.log.parent / "access"),

@@ -14,10 +14,14 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from rung.data import open_catalogue
+from rung.data.feedback import DOCUMENT, dataset_of, refresh
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from rung.control._access_log import AccessLog
+    from rung.control.place import Place
     from rung.lake import Lake
     from rung.registry import Experiment, Registry
     from rung.settings import Settings
@@ -26,6 +30,7 @@ _EVERY_S = 20.0
 _BUDGET_S = 5.0
 """For the tables of the lake, in one look."""
 _RETENTION_EVERY_S = 3_600.0
+_REFRESH_EVERY_S = 86_400.0
 _LOOK_BACK = timedelta(days=30)
 """Outcomes from before an A/B test that it takes for its covariate."""
 
@@ -34,8 +39,9 @@ _log = structlog.get_logger("rung.control")
 
 @dataclass(slots=True, kw_only=True)
 class Upkeep:
-    """Looks after the lake's tables and the gateway's log."""
+    """Looks after the lake's tables, the datasets that are made of them, and the gateway's log."""
 
+    place: Place
     registry: Registry
     lake: Lake
     access_log: AccessLog
@@ -44,6 +50,7 @@ class Upkeep:
     _looked: float = -math.inf
     """Monotonic seconds, as the next."""
     _retained: float = -math.inf
+    _refreshed: float = -math.inf
 
     def is_due(self) -> bool:
         """Tell whether it is time to look."""
@@ -59,12 +66,27 @@ class Upkeep:
         is_retained = began - self._retained < _RETENTION_EVERY_S
         done = self.lake.upkeep(budget_s=_BUDGET_S, keep_from=None if is_retained else self._keep_from())
         self._retained = self._retained if is_retained else began
+        self._refresh_datasets()
         packed = self.access_log.look()
         if done or packed:
             told = {name: count for name, count in asdict(done).items() if count}
             _log.info("upkeep", **told, packed_bytes=packed, seconds=round(time.monotonic() - began, 3))
         if done.waiting:
             self._looked = -math.inf  # the next look goes on at once
+
+    def _refresh_datasets(self) -> None:
+        """Once a day let what is not kept any longer go from the datasets that are made of the log, too."""
+        if time.monotonic() - self._refreshed < _REFRESH_EVERY_S:
+            return
+        self._refreshed = time.monotonic()
+        catalogue = open_catalogue(self.place.workspace)
+        for service in self.retention:
+            name = dataset_of(service)
+            if catalogue.has(name):
+                read = catalogue.kept(name, catalogue.version(name).number, DOCUMENT) or {}
+                kinds = read.get("kinds", ["production"])
+                done = refresh(self.place.workspace, service, kinds=kinds, lake=self.lake)
+                _log.info("feedback_refreshed", dataset=name, forgotten=list(done.forgotten))
 
     def _keep_from(self) -> dict[str, date]:
         return keep_from(self.retention, self.registry.experiments(active_only=True), now=datetime.now(UTC))

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from live_platform import LivePlatform, live_platform
 
+from rung.data import open_catalogue
+from rung.data.feedback import refresh
 from rung.lake import AppendLog, open_lake, prediction_line
 
 if TYPE_CHECKING:
@@ -28,7 +30,8 @@ def ship(lake: Lake, revision: str, *, days_ago: int) -> None:
             status=200,
             duration_ms=1,
             kind="production",
-            instances=b"[]",
+            instances=b'[{"area":1.0}]',
+            predictions=b'[{"price":1.0}]',
         )
     )
     log.close()
@@ -49,15 +52,20 @@ def told(platform: LivePlatform) -> dict[str, Any]:
 def test_platform_looks_after_its_lake():
     with live_platform() as platform:
         settings = platform.root / "rung.toml"
-        settings.write_text(settings.read_text() + "[services.housing.log]\nretention_days = 30\n")
         lake = open_lake(platform.place.workspace)
         for _ in range(4):
             ship(lake, "housing.v1.m1", days_ago=5)
         for service in ("housing", "sales"):
             ship(lake, f"{service}.v1.m1", days_ago=40)
+        first = refresh(platform.place.workspace, "housing").version
+        assert first is not None
+        settings.write_text(settings.read_text() + "[services.housing.log]\nretention_days = 30\n")
         platform.rung("up", "--detach")
         platform.wait(lambda: {"joined", "days"} <= told(platform).keys())
+        platform.wait(lambda: "feedback_refreshed" in platform.place.log.read_text())
         platform.rung("down")
         counts = told(platform)
         assert (counts["joined"], counts["into"], counts["days"]) == (4, 1, 1)
         assert (lake.count(service="housing"), lake.count(service="sales")) == (4, 1)
+        catalogue = open_catalogue(platform.place.workspace)
+        assert (first.rows, [version.rows for version in catalogue.versions("housing.predictions")]) == (5, [4])

@@ -21,7 +21,7 @@ from rung.data._write import Append, Replace, Upsert
 from rung.data.feedback._outcomes import OUTCOME_TIME, is_outcome, outcomes_of
 from rung.data.feedback._rows import KEY, PLAIN, agreed, fitted, to_rows, together
 from rung.errors import NotFoundError
-from rung.lake import OUTCOMES, PREDICTIONS, Lake
+from rung.lake import OUTCOMES, PREDICTIONS, Lake, open_lake
 from rung.lake._privacy import privacy_of
 from rung.lake._requests import ANSWERED
 from rung.lake._tables import Mark
@@ -132,7 +132,7 @@ def refresh(
         work = _Refresh(
             service=service,
             catalogue=open_catalogue(workspace),
-            lake=lake or _lake(workspace),
+            lake=lake or open_lake(workspace),
             privacy=privacy_of(workspace, service),
             keep_from=_keep_from(workspace, service),
             kinds=tuple(sorted(set(kinds))),
@@ -356,12 +356,6 @@ def _keep_from(workspace: Workspace, service: str) -> datetime | None:
         return None
     today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     return today - timedelta(days=days)
-
-
-def _lake(workspace: Workspace) -> Lake:
-    storage, folder = workspace.settings().storage, workspace.state / "lake"
-    root = str(folder) if storage is None else f"{storage.rstrip('/')}/lake"
-    return Lake(root, logs=folder / "log", kept=folder / "ledgers")
 
 
 @contextmanager
