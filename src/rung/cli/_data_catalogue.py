@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -16,7 +17,7 @@ from rung.workspace import Workspace, find
 if TYPE_CHECKING:
     from rung.data import Catalogue, Entry, Version
     from rung.data._overview import Overview, Promise
-    from rung.data.profile import Column, Profile
+    from rung.data.profile import Profile
 
 __all__ = ["list_datasets", "search", "show", "versions"]
 
@@ -49,8 +50,9 @@ def list_datasets(tag: str | None, owner: str | None, shared_with: str | None, a
 
 @click.command(epilog="Example: rung data show houses@3")
 @click.argument("dataset")
+@click.option("--html", "page", type=click.Path(path_type=Path, dir_okay=False), help="Write it as a page into FILE.")
 @json_option
-def show(dataset: str, as_json: bool) -> None:
+def show(dataset: str, page: Path | None, as_json: bool) -> None:
     """Show a dataset, or one version: what its columns mean and hold, promises kept or not, who reads it."""
     from rung.data import open_catalogue, parse_reference
     from rung.data._overview import complete, fresh
@@ -61,6 +63,8 @@ def show(dataset: str, as_json: bool) -> None:
     name, number = parse_reference(dataset)
     entry, version = catalogue.entry(name), catalogue.version(name, number)
     profile = statistics(catalogue, version)
+    if page is not None:
+        page.write_text(_page(catalogue, entry, version), "utf-8")
     promises = [fresh(entry, catalogue.version(name), datetime.now(UTC)), complete(entry, profile)]
     kept = [one for one in promises if one is not None]
     refused = _refused(catalogue, name)
@@ -202,8 +206,13 @@ def _readers(workspace: Workspace, name: str) -> list[str]:
 
 
 def _show_entry(entry: Entry, version: Version) -> None:
+    click.echo(f"{'dataset':<12} {click.style(version.ref, bold=True)}")
+    for what, told in _facts(entry, version).items():
+        click.echo(f"{what:<12} {told}")
+
+
+def _facts(entry: Entry, version: Version) -> dict[str, str]:
     facts = {
-        "dataset": click.style(version.ref, bold=True),
         "description": entry.description,
         "owner": entry.owner,
         "tags": ", ".join(entry.tags),
@@ -222,30 +231,30 @@ def _show_entry(entry: Entry, version: Version) -> None:
         "contract": entry.contract or "",
         "digest": version.digest,
     }
-    for what, told in facts.items():
-        if told:
-            click.echo(f"{what:<12} {told}")
+    return {what: told for what, told in facts.items() if told}
+
+
+def _page(catalogue: Catalogue, entry: Entry, version: Version) -> str:
+    """Draw a version, with what changed since the one before."""
+    from rung.data._statistics import statistics
+    from rung.data.profile import compare, page
+
+    profile = statistics(catalogue, version)
+    before = None
+    if version.number > 1:
+        before = statistics(catalogue, catalogue.version(version.dataset, version.number - 1))
+    return page(
+        profile,
+        title=version.ref,
+        facts=_facts(entry, version),
+        meanings=entry.columns,
+        changes=compare(before, profile) if before is not None else (),
+        before=before,
+    )
 
 
 def _show_columns(entry: Entry, profile: Profile) -> None:
-    rows = [
-        [name, *_column(column, profile.rows), cut(entry.columns.get(name, ""), 60)]
-        for name, column in profile.columns.items()
-    ]
-    table(rows, ["COLUMN", "TYPE", "NULLS", "DISTINCT", "LOW", "MEDIAN", "HIGH", "MOST FREQUENT", "MEANING"])
+    from rung.data.profile import HEADER, lines
 
-
-def _column(column: Column, rows: int) -> list[str]:
-    from rung.data.profile._spell import share, spell
-
-    numbers = column.numbers if column.values is None and column.kind not in {"list", "binary"} else None
-    spread = [numbers.low, numbers.median, numbers.high] if numbers else [None, None, None]
-    distinct = "" if column.distinct is None else f"{'' if column.distinct.is_exact else '~'}{column.distinct.count:,}"
-    common = ", ".join(f"{value} ({count:,})" for value, count in column.values.common[:3]) if column.values else ""
-    return [
-        column.dtype,
-        share(column.nulls, rows),
-        distinct,
-        *("" if value is None else spell(value, column.kind) for value in spread),
-        cut(common, 50),
-    ]
+    rows = [[*line, cut(entry.columns.get(line[0], ""), 60)] for line in lines(profile)]
+    table(rows, [*HEADER, "MEANING"])

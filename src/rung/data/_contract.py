@@ -2,8 +2,9 @@
 
 A row keeps a contract when `Model.model_validate(row)` takes it, in the model's own mode: lax, unless the model is
 strict. `check` gives the same answer in bulk: what the model's fields say becomes expressions (a million rows take a
-tenth of a second), and only what cannot (validators of the author's own, unions, nested models) goes through Pydantic row by
-row, which takes some hundred times as long. Values stay as they are: what lax mode would convert is not converted here.
+tenth of a second), and only what cannot (validators of the author's own, unions, nested models) goes through Pydantic
+row by row, which takes some hundred times as long. Values stay as they are: what lax mode would convert is not
+converted here.
 """
 
 from __future__ import annotations
