@@ -16,6 +16,7 @@ from rung.errors import CallError
 from rung.gateway.assignment import xxh64
 from rung.gateway.routing import BUCKETS
 from rung.lake import _health
+from rung.lake._privacy import MARK
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -77,13 +78,14 @@ def seen(
     """Return unit, number of the stretch, and the arms in which the unit was seen then, for a sample of units.
 
     The sample takes the units with the lowest keys, which are hashes. What was seen in the `grace` after a stretch
-    began is left out: the gateway takes a moment to take new shares.
+    began is left out: the gateway takes a moment to take new shares. Units of which only a hash is kept are, too.
     """
     if not stretches:
         raise CallError("an audit needs at least one stretch of equal shares")
     if any(one.begin >= other.begin for one, other in pairwise(stretches)):
         raise CallError("the stretches of an audit must be in order", hint="sort them by their begin")
     rows = _health.assigned(predictions, experiment, stretches[0].begin).filter(pl.col("unit_key").is_not_null())
+    rows = rows.filter(~pl.col("unit").str.starts_with(MARK))
     units = rows.select("unit_key").unique().bottom_k(sample, by="unit_key").collect(engine="streaming")["unit_key"]
     found = rows.filter(pl.col("unit_key").is_in(units.implode())).select("unit", "time", "arm")
     requests = found.collect(engine="streaming")

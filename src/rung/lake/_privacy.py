@@ -27,8 +27,8 @@ __all__ = ["Part", "Privacy", "privacy_of"]
 Part: TypeAlias = Literal["instance", "parameters", "prediction"]
 """What a name in `drop` or `hash` begins with, unless it is `unit`."""
 
-_MARK: Final = "hmac:"
-_HASHED: Final = re.compile(rf"{_MARK}[0-9a-f]{{64}}")
+MARK: Final = "hmac:"
+_HASHED: Final = re.compile(rf"{MARK}[0-9a-f]{{64}}")
 _KEY: Final = "privacy.key"
 _KEY_BYTES: Final = 32
 _UNIT: Final = "unit"
@@ -117,7 +117,7 @@ class Privacy:
         if value is None or (isinstance(value, str) and _HASHED.fullmatch(value)):
             return value
         spelled = value if isinstance(value, str) else json.dumps(value, sort_keys=True, separators=(",", ":"))
-        return _MARK + hmac.digest(self.key, spelled.encode(errors="surrogatepass"), "sha256").hex()
+        return MARK + hmac.digest(self.key, spelled.encode(errors="surrogatepass"), "sha256").hex()
 
 
 def privacy_of(workspace: Workspace, service: str) -> Privacy | None:

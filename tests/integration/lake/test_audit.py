@@ -49,6 +49,15 @@ def test_assignments_of_the_gateway_agree(lake: Lake, writer: Writer):
     assert lake.audit("e1", [HALF], sample=50).uniformity is None
 
 
+def test_units_of_which_a_hash_is_kept_are_left_out(lake: Lake, writer: Writer):
+    for number in range(100):
+        writer.predict(f"u{number}", arm(f"u{number}"))
+        writer.predict(f"hmac:{number:064x}", "challenger")
+    lake.ship()
+    found = lake.audit("e1", [HALF])
+    assert (found.units, found.disagreements) == (100, 0)
+
+
 def test_an_experiment_depends_on_itself(lake: Lake, writer: Writer):
     for number in range(300):
         writer.predict(f"u{number}", arm(f"u{number}"))
