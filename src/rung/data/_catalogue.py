@@ -141,7 +141,7 @@ class Catalogue:
 
     def scan(self, version: Version) -> pl.LazyFrame:
         """Give the rows of a version, lazily."""
-        from rung.data._write import scan  # noqa: PLC0415  polars and deltalake come with the first rows
+        from rung.data._scan import scan  # noqa: PLC0415  polars comes with the first rows
 
         return scan(self.shelf(version.dataset), version)
 

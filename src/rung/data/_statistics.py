@@ -48,7 +48,7 @@ def _kept(catalogue: Catalogue, version: Version) -> Profile | None:
 
 
 def _measured(catalogue: Catalogue, version: Version, progress: Callable[[int], None]) -> Profile:
-    from rung.data._write import scan  # noqa: PLC0415  polars, only where they are made
+    from rung.data._scan import scan  # noqa: PLC0415  polars, only where they are made
     from rung.data.profile import add, profile  # noqa: PLC0415  as above
 
     shelf = catalogue.shelf(version.dataset)

@@ -14,14 +14,15 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import polars as pl
 
+from rung.data._scan import columns_of, scan
 from rung.data._table import Commit, DatasetTable
-from rung.data._types import conform, merge, read_type, spell, storable
+from rung.data._types import conform, merge, spell, storable
 from rung.data._version import Facts, File, Version, content_digest
 from rung.errors import CallError, ConflictError, IntegrityError, UnavailableError
 from rung.objects import scan_options
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from rung.data._shelf import Shelf
 
@@ -71,7 +72,7 @@ def write(shelf: Shelf, rows: pl.LazyFrame, how: How, facts: Facts, *, onto: int
             hint="try the same again",
         )
     schema = storable(rows.collect_schema())
-    columns = schema if before is None or how == Replace() else merge(_columns(before), schema)
+    columns = schema if before is None or how == Replace() else merge(columns_of(before), schema)
     commit = _plan(shelf, before, (conform(rows, columns), columns), how=how, facts=facts)
     if commit is None:
         return None
@@ -89,27 +90,6 @@ def complete(shelf: Shelf) -> Version | None:
         version = _told(shelf, newest, files)
         if shelf.objects.create(shelf.manifest(version.number), version.to_bytes()):
             return version
-
-
-def scan(
-    shelf: Shelf, version: Version, *, files: Iterable[File] | None = None, paths_as: str | None = None
-) -> pl.LazyFrame:
-    """Give the rows of a version, or of some of its files, lazily."""
-    columns = _columns(version)
-    chosen = version.files if files is None else files
-    paths = [f"{shelf.uri}/{file.path}" for file in chosen]
-    if not paths:
-        return pl.LazyFrame(schema=columns)
-    return pl.scan_parquet(
-        paths,
-        schema=columns,
-        missing_columns="insert",
-        extra_columns="ignore",
-        include_file_paths=paths_as,
-        hive_partitioning=False,
-        glob=False,
-        storage_options=scan_options() if shelf.is_remote else None,
-    )
 
 
 def _plan(
@@ -142,7 +122,7 @@ def _plan(
             gone=() if before is None else before.files,
             is_whole=before is not None,
         )
-    is_wider = any(columns[name] != kind for name, kind in _columns(before).items())
+    is_wider = any(columns[name] != kind for name, kind in columns_of(before).items())
     if isinstance(how, Upsert):
         return _upsert(shelf, before, given, key=how.key, facts=facts, rewrite=is_wider)
     if is_wider:
@@ -301,7 +281,3 @@ def _unknown(newest: Version | None, live: Mapping[str, tuple[int, int]]) -> dic
     facts = asdict(Facts(note="written by another program"))
     counts = {"added": max(rows - before, 0), "changed": 0, "removed": max(before - rows, 0)}
     return {"time": datetime.now(UTC).timestamp(), **counts, "facts": facts}
-
-
-def _columns(version: Version) -> dict[str, pl.DataType]:
-    return {name: read_type(text) for name, text in version.columns.items()}
