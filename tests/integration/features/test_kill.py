@@ -24,6 +24,7 @@ HOUSES = 12_000
 
 _PROGRAM = """
 import sys
+from pathlib import Path
 from rung.data import Catalogue, Dataset, reading_from
 from rung.features import Feature, FeatureView, materialize_view, open_store
 
