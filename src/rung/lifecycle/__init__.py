@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from rung.lifecycle._judge_approval import Approval, ApprovalRule, count_approvals, judge_approvals
     from rung.lifecycle._judge_data import DataFacts, TestChanges, compare_tests, judge_data
     from rung.lifecycle._judge_experiment import Finding, Stretch, judge_experiment
+    from rung.lifecycle._judge_groups import GroupFinding, judge_groups
     from rung.lifecycle._judge_health import Period, Requests, judge_health
     from rung.lifecycle._judge_replay import ReplayLimits, judge_replay, skip_replay
     from rung.lifecycle._judge_shadow import judge_shadow
@@ -49,6 +50,7 @@ __all__ = [
     "ExperimentFacts",
     "Finding",
     "Gate",
+    "GroupFinding",
     "Grow",
     "Period",
     "PromotionFacts",
@@ -75,6 +77,7 @@ __all__ = [
     "judge_approvals",
     "judge_data",
     "judge_experiment",
+    "judge_groups",
     "judge_health",
     "judge_load",
     "judge_regression",
@@ -92,6 +95,7 @@ __getattr__ = exports(
         **dict.fromkeys(("judge_load", "judge_regression", "was_disturbed"), "_judge"),
         **dict.fromkeys(("Approval", "ApprovalRule", "count_approvals", "judge_approvals"), "_judge_approval"),
         **dict.fromkeys(("DataFacts", "TestChanges", "compare_tests", "judge_data"), "_judge_data"),
+        **dict.fromkeys(("GroupFinding", "judge_groups"), "_judge_groups"),
         **dict.fromkeys(("Finding", "Stretch", "judge_experiment"), "_judge_experiment"),
         **dict.fromkeys(
             (

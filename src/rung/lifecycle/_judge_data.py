@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from rung import stats
 from rung.lifecycle._high_water import Step, high_water, steps_of
+from rung.lifecycle._judge_groups import GroupFinding, judge_groups
 from rung.lifecycle._verdict import Gate, Verdict, VerdictKind
 
 if TYPE_CHECKING:
@@ -73,13 +74,16 @@ class DataFacts:
     """The same for the reference, and whether such rows were `left_out`."""
     history: Sequence[tuple[str, Mapping[str, Any]]] = ()
     """The revisions promoted before, with the evidence of their data gates, in order."""
+    groups: Sequence[Mapping[str, Any]] = ()
+    """Figures of declared sensitive attributes: see `judge_groups`."""
 
 
 def judge_data(results: Sequence[Mapping[str, Any]], facts: DataFacts) -> Verdict:
     """Judge the data tests, paired on the same rows.
 
     None may be significantly worse than the reference, or below the best promoted revision by more than the budget; no
-    row may be among those that were trained on; no test may be gone without a reason.
+    row may be among those that were trained on; no test may be gone without a reason; no groups may surely be further
+    apart than was declared.
 
     Args:
         results: For each test its `name`, `goal`, `budget` (in its unit, or None), and for `candidate` and `reference`
@@ -89,6 +93,7 @@ def judge_data(results: Sequence[Mapping[str, Any]], facts: DataFacts) -> Verdic
         facts: Everything else.
     """
     tests = [_with_mark(_judge_test(result, facts), result, facts) for result in results]
+    groups = judge_groups(facts.groups)
     evidence = {
         "reference": facts.reference,
         "rows": facts.rows,
@@ -96,8 +101,9 @@ def judge_data(results: Sequence[Mapping[str, Any]], facts: DataFacts) -> Verdic
         "removed": dict(facts.changes.removed),
         "training_rows": facts.training_rows or "not checked: the training gave no X_train",
         "seen_by_reference": facts.seen_by_reference or f"not checked: {facts.reference} kept no training rows",
+        "groups": [finding.to_json() for finding in groups],
     }
-    broken = [*_leaks(facts), *_unexplained(facts), *_worse(tests, facts)]
+    broken = [*_leaks(facts), *_unexplained(facts), *_worse(tests, facts), *_apart(groups)]
     if not tests:
         broken.append("there is no data test")
     if broken:
@@ -105,7 +111,10 @@ def judge_data(results: Sequence[Mapping[str, Any]], facts: DataFacts) -> Verdic
     told = ", ".join(f"{test['name']} {test['told']}{_seen(test)}" for test in tests)
     because = f"no data test is significantly worse than {facts.reference}'s on the same {facts.rows:,} rows: {told}"
     return Verdict(
-        gate=Gate.DATA, kind=VerdictKind.PASS, because="; ".join([because, *_remarks(facts)]), evidence=evidence
+        gate=Gate.DATA,
+        kind=VerdictKind.PASS,
+        because="; ".join([because, *_remarks(facts), *_held(groups)]),
+        evidence=evidence,
     )
 
 
@@ -166,6 +175,17 @@ def _remarks(facts: DataFacts) -> list[str]:
         then = "they were left out" if seen["left_out"] else "it looks better than it is"
         remarks.append(f"{facts.reference} was trained on {_share(seen)} held-out rows: {then}")
     return remarks
+
+
+def _apart(groups: Sequence[GroupFinding]) -> list[str]:
+    return [f"{one.measure} by {one.attribute}: {one.because}" for one in groups if not one.passed]
+
+
+def _held(groups: Sequence[GroupFinding]) -> list[str]:
+    """Say of bounded differences what was found; the evidence has the others."""
+    return [
+        f"{one.measure} by {one.attribute}: {one.because}" for one in groups if one.passed and one.limit is not None
+    ]
 
 
 def _share(found: Mapping[str, Any]) -> str:

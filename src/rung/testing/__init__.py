@@ -1,8 +1,9 @@
 """Tests of a service: data, regression, acceptance and serving tests, run in process or against any URL.
 
-Authors import `goal`, `AcceptanceTest`, `Stage`, `fake_artifacts` and `fake_features` in `tests/`. Training runs data
-and regression tests on the models it just made; promotion runs the same functions against live endpoints. Each name is
-imported when it is first used: a training that has nothing to evaluate does not wait for a web framework.
+Authors import `goal`, `Sensitive`, `AcceptanceTest`, `Stage`, `fake_artifacts` and `fake_features` in `tests/`.
+Training runs data and regression tests on the models it just made; promotion runs the same functions against live
+endpoints. Each name is imported when it is first used: a training that has nothing to evaluate does not wait for a web
+framework.
 """
 
 from typing import TYPE_CHECKING
@@ -18,11 +19,13 @@ if TYPE_CHECKING:
     from rung.testing._import import import_part
     from rung.testing._in_process import fake_artifacts, serve_in_process
     from rung.testing._results import DataResult, RegressionResult, TestResults
+    from rung.testing._sensitive import GROUP_METRICS, Sensitive, measure_groups
     from rung.testing._service import ServiceTests, load_service_tests
     from rung.testing._tests import Draws, Scores, run_data_tests, run_regression_tests, score_draws, score_groups
 
 __all__ = [
     "EVALUATED",
+    "GROUP_METRICS",
     "MAX_DIFFERENCE",
     "AcceptanceTest",
     "Client",
@@ -35,6 +38,7 @@ __all__ = [
     "RecordingClient",
     "RegressionResult",
     "Scores",
+    "Sensitive",
     "ServiceTests",
     "Stage",
     "TestResults",
@@ -46,6 +50,7 @@ __all__ = [
     "import_part",
     "keep_answers",
     "load_service_tests",
+    "measure_groups",
     "run_data_tests",
     "run_regression_tests",
     "score_draws",
@@ -57,6 +62,7 @@ __getattr__ = exports(
     __name__,
     {
         "EVALUATED": "_evaluated",
+        "GROUP_METRICS": "_sensitive",
         "MAX_DIFFERENCE": "_evaluated",
         "AcceptanceTest": "_acceptance",
         "Client": "_client",
@@ -69,6 +75,7 @@ __getattr__ = exports(
         "RecordingClient": "_client",
         "RegressionResult": "_results",
         "Scores": "_tests",
+        "Sensitive": "_sensitive",
         "ServiceTests": "_service",
         "Stage": "_acceptance",
         "TestResults": "_results",
@@ -80,6 +87,7 @@ __getattr__ = exports(
         "import_part": "_import",
         "keep_answers": "_evaluated",
         "load_service_tests": "_service",
+        "measure_groups": "_sensitive",
         "run_data_tests": "_tests",
         "run_regression_tests": "_tests",
         "score_draws": "_tests",

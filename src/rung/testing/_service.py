@@ -13,6 +13,7 @@ from rung.serving import Handler, handlers_of
 from rung.testing._acceptance import AcceptanceTest
 from rung.testing._goal import goal_of
 from rung.testing._import import import_part
+from rung.testing._sensitive import Sensitive
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -38,6 +39,8 @@ class ServiceTests:
     regression: Mapping[str, Callable[..., bool]]
     removed: Mapping[str, str] = field(default_factory=dict)
     """Data tests that are gone, each with the author's reason."""
+    sensitive: tuple[Sensitive, ...] = ()
+    """Attributes by whose groups the data tests are computed, too."""
 
     @property
     def contract(self) -> Contract:
@@ -94,7 +97,7 @@ def load_service_tests(workspace: Workspace, name: str) -> ServiceTests:
     Raises:
         NotFoundError: There is no such service.
         TaskError: A module of the service cannot be imported.
-        WorkspaceError: `serve/app.py` has no `app`, or `removed` in `tests/data.py` is not as it must be.
+        WorkspaceError: `serve/app.py` has no `app`, or `removed` or `sensitive` in `tests/data.py` is wrong.
     """
     service = workspace.service(name)
     if str(workspace.root) not in sys.path:
@@ -115,6 +118,7 @@ def load_service_tests(workspace: Workspace, name: str) -> ServiceTests:
             if name.startswith("test_")
         },
         removed=_removed(data_module, data),
+        sensitive=_sensitive(data_module),
     )
 
 
@@ -133,6 +137,16 @@ def _removed(module: ModuleType, data: Mapping[str, Any]) -> dict[str, str]:
             f"{module.__name__} has the data test {back[0]} and says that it is removed", hint="take it out of removed"
         )
     return removed
+
+
+def _sensitive(module: ModuleType) -> tuple[Sensitive, ...]:
+    """Read the declared attributes: `sensitive = [Sensitive("garage")]`."""
+    declared = getattr(module, "sensitive", ())
+    if not isinstance(declared, list | tuple) or not all(isinstance(one, Sensitive) for one in declared):
+        raise WorkspaceError(
+            f"{module.__name__}: sensitive must be a list of Sensitive", hint='write sensitive = [Sensitive("garage")]'
+        )
+    return tuple(declared)
 
 
 def _functions(module: ModuleType) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from rung._http import verify
 from rung.errors import RungError
 from rung.testing._client import RecordingClient
 from rung.testing._paired import check_rows, paired
+from rung.testing._sensitive import measure_groups
 from rung.testing._service import ServiceTests, load_service_tests
 from rung.testing._tests import run_regression_tests
 from rung.workspace import Workspace, find, write_atomically
@@ -77,7 +78,8 @@ def _data(workspace: Workspace, tests: ServiceTests, options: argparse.Namespace
     with _client(options.url) as http, _client(options.reference_url) as other:
         clients = RecordingClient(http, tests.handlers), RecordingClient(other, tests.handlers)
         found = paired(tests, clients, checked.rows, known=frozenset(options.reference_tests.split(",")))
-    return {**checked.to_json(), "tests": found}
+        groups = measure_groups(tests.sensitive, tests.data, clients[0], checked.rows)
+    return {**checked.to_json(), "tests": found, "groups": groups}
 
 
 def requests(tests: ServiceTests) -> dict[str, Any]:

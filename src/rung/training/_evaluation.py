@@ -70,9 +70,11 @@ def evaluate_models(
         context.kept[TRAINING_ROWS] = trained.model_dump()
     # Here, because a web framework takes longer to import than an unchanged training takes.
     from rung.testing import (  # noqa: PLC0415
+        GROUP_METRICS,
         RecordingClient,
         keep_answers,
         load_service_tests,
+        measure_groups,
         run_data_tests,
         run_regression_tests,
         serve_in_process,
@@ -86,6 +88,8 @@ def evaluate_models(
         regression = run_regression_tests(tests.regression, lambda: RecordingClient(client.http, tests.handlers))
         example = _examples(tests, client, X_test)
         evaluated = keep_answers(tests.handlers, client, X_test, max_difference=max_difference)
+        if tests.sensitive:
+            context.kept[GROUP_METRICS] = measure_groups(tests.sensitive, tests.data, client, (X_test, y_test))
     context.kept[HELD_OUT] = {"X_test": X_test, "y_test": y_test}
     context.kept[EVALUATED] = evaluated.model_dump()
     return TestResults(rows=len(X_test), data=tuple(data), regression=tuple(regression), example=example)

@@ -96,6 +96,7 @@ class Gates:
                 training_rows=found["training_rows"],
                 seen_by_reference=found["seen_by_reference"],
                 history=self._promoted(name),
+                groups=found.get("groups", ()),
             )
             return judge_data(found["tests"], facts)
 
