@@ -45,7 +45,7 @@ def read_excel(path: Path, sheet: str | None, *, counted: Callable[[int], None])
         frame = book.load_sheet(_sheet(book, sheet), schema_sample_rows=None).to_polars()
     except fastexcel.FastExcelError as error:
         raise CallError(f"it is no workbook that can be read ({error})", hint="open it and save it as .xlsx") from None
-    rows, height = stage(frame.lazy(), path.with_name(f"{path.name}.arrow"), counted)
+    rows, height = stage(_with_whole_numbers(frame).lazy(), path.with_name(f"{path.name}.arrow"), counted)
     return Staged(rows=rows, height=height, unread=none_unread())
 
 
@@ -58,6 +58,15 @@ def read_rows(folder: Path) -> Staged:
 def _of(rows: pl.LazyFrame) -> Staged:
     height = rows.select(pl.len()).collect(engine="streaming").item()
     return Staged(rows=rows, height=height, unread=none_unread())
+
+
+def _with_whole_numbers(frame: pl.DataFrame) -> pl.DataFrame:
+    """Make numbers whole where all of a column are: a workbook knows no other kind than floats."""
+    floats = frame.select(pl.selectors.float())
+    whole = [
+        column.name for column in floats if column.len() > column.null_count() and (column == column.round()).all()
+    ]
+    return frame.with_columns(pl.col(whole).cast(pl.Int64)) if whole else frame
 
 
 def _sheet(book: fastexcel.ExcelReader, chosen: str | None) -> str:
