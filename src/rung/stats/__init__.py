@@ -1,10 +1,11 @@
-"""The statistics of every decision: A/B tests, bandits, shadows, health, policies, and the gates of data tests.
+"""The statistics of every decision: A/B tests, bandits, shadows, health, policies, the gates of data tests, and drift.
 
 Pure: sums, counts and scores come in, a frozen value with its reason comes out. `lifecycle` and `control` call it;
 `docs/statistics.md` explains each method, its source and its measured error rates. `Experiment` is an A/B test for
 programs that use nothing else of Rung.
 """
 
+from rung.stats.alarms import FalseAlarms, alarms, discoveries
 from rung.stats.arms import Arm, Stratum, winsor_limits
 from rung.stats.bandits import BanditLook, discounted, expected_regret, judge_bandit, thompson_shares
 from rung.stats.disparity import (
@@ -18,7 +19,9 @@ from rung.stats.disparity import (
     compare_shares,
     hold_to,
 )
+from rung.stats.drift import chance_of_counts, chance_of_distance
 from rung.stats.effects import Effect, Goal, Kind, effect, stratified_effect
+from rung.stats.estimated import Estimate, Estimator, confidence_estimator, score_estimator
 from rung.stats.experiment import Experiment, Outcome
 from rung.stats.gate import DrawnScore, Gate, GroupedScore, bootstrap_draws, bootstrap_gate, groups, paired_gate
 from rung.stats.guardrail import Guardrail, guardrail
@@ -55,7 +58,10 @@ __all__ = [
     "DrawnScore",
     "Duration",
     "Effect",
+    "Estimate",
+    "Estimator",
     "Experiment",
+    "FalseAlarms",
     "Gate",
     "Goal",
     "GroupLimit",
@@ -77,13 +83,18 @@ __all__ = [
     "Simulated",
     "Stratum",
     "agreement",
+    "alarms",
     "bootstrap_draws",
     "bootstrap_gate",
     "categorical_shift",
+    "chance_of_counts",
+    "chance_of_distance",
     "compare_scores",
     "compare_shares",
+    "confidence_estimator",
     "differences",
     "discounted",
+    "discoveries",
     "doubly_robust",
     "effect",
     "expected_duration",
@@ -99,6 +110,7 @@ __all__ = [
     "paired_gate",
     "required_units",
     "sample_ratio",
+    "score_estimator",
     "self_normalised",
     "simulate",
     "stratified_effect",
