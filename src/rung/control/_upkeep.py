@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from rung import openlineage
 from rung.data import open_catalogue
 from rung.data.feedback import DOCUMENT, dataset_of, refresh
 
@@ -67,6 +68,7 @@ class Upkeep:
         done = self.lake.upkeep(budget_s=_BUDGET_S, keep_from=None if is_retained else self._keep_from())
         self._retained = self._retained if is_retained else began
         self._refresh_datasets()
+        openlineage.send_soon(self.place.workspace)
         packed = self.access_log.look()
         if done or packed:
             told = {name: count for name, count in asdict(done).items() if count}

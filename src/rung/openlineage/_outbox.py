@@ -23,10 +23,12 @@ if TYPE_CHECKING:
     from rung.openlineage._event import Status
     from rung.workspace import Workspace
 
-__all__ = ["EVENTS", "emit_ingest", "emit_training", "send_soon"]
+__all__ = ["EVENTS", "SENT", "emit_ingest", "emit_training", "send_soon"]
 
 EVENTS: Final = "openlineage.jsonl"
 """In `.rung/log/`, one event a line."""
+SENT: Final = "openlineage.sent"
+"""How many bytes of it the server has."""
 _SETTING: Final = b"openlineage_url"
 _DETACHED: Final = '"$@" >/dev/null 2>&1 </dev/null &'
 """The sender belongs to nobody: nobody waits for it, and it ends by itself."""
@@ -76,9 +78,16 @@ def emit_ingest(
 def send_soon(workspace: Workspace) -> None:
     """Let what was not sent yet be sent, where `rung.toml` names a server; returns at once."""
     with contextlib.suppress(OSError):
-        if _SETTING in (workspace.root / MARKER).read_bytes() and (workspace.state / "log" / EVENTS).is_file():
+        if _SETTING in (workspace.root / MARKER).read_bytes() and _waits(workspace.state / "log"):
             argv = [sys.executable, "-m", "rung.openlineage.send", str(workspace.root), str(workspace.state)]
             subprocess.run(["/bin/sh", "-c", _DETACHED, "sh", *argv], check=False, start_new_session=True)
+
+
+def _waits(folder: Path) -> bool:
+    """Say whether something was not sent yet."""
+    size = (folder / EVENTS).stat().st_size
+    sent = folder / SENT
+    return not sent.is_file() or sent.read_text() != str(size)
 
 
 def _emit(workspace: Workspace, event: Callable[[Place], dict[str, Any]], *, is_over: bool) -> None:

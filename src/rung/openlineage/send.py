@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 import httpx2
 
 from rung._http import verify
-from rung.openlineage._outbox import EVENTS
+from rung.openlineage._outbox import EVENTS, SENT
 from rung.workspace import MARKER, write_atomically
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 __all__ = ["main", "send"]
 
 KEY: Final = "OPENLINEAGE_API_KEY"
-_SENT: Final = "openlineage.sent"
 _REFUSED: Final = "openlineage.refused.jsonl"
 _TIMEOUT_S: Final = 10.0
 _WITHIN_S: Final = 60.0
@@ -83,7 +82,7 @@ def _send(client: httpx2.Client, folder: Path, url: str) -> bool:
             return False
         if not answer.is_success:
             _set_aside(folder, line, answer)
-        write_atomically(folder / _SENT, str(end).encode())
+        write_atomically(folder / SENT, str(end).encode())
     return True
 
 
@@ -98,7 +97,7 @@ def _waiting(folder: Path) -> Iterator[tuple[bytes, int]]:
 def _sent(folder: Path) -> int:
     """Tell how many bytes of the file were sent; a file that was made anew is sent from its beginning."""
     try:
-        sent = int((folder / _SENT).read_bytes())
+        sent = int((folder / SENT).read_bytes())
     except (FileNotFoundError, ValueError):
         return 0
     return sent if sent <= (folder / EVENTS).stat().st_size else 0
