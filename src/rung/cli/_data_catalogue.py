@@ -256,5 +256,6 @@ def _page(catalogue: Catalogue, entry: Entry, version: Version) -> str:
 def _show_columns(entry: Entry, profile: Profile) -> None:
     from rung.data.profile import HEADER, lines
 
-    rows = [[*line, cut(entry.columns.get(line[0], ""), 60)] for line in lines(profile)]
+    meanings = [cut(entry.columns.get(name, ""), 60) for name in profile.columns]
+    rows = [[*line, meaning] for line, meaning in zip(lines(profile), meanings, strict=True)]
     table(rows, [*HEADER, "MEANING"])

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
 
-__all__ = ["KEPT_BINS", "KEPT_VALUES", "add", "combine", "fewer_values", "settle"]
+__all__ = ["KEPT_BINS", "KEPT_VALUES", "add", "by_frequency", "combine", "fewer_values", "settle"]
 
 KEPT_BINS: Final = 64
 """No bin that is kept holds more than this part of the values, unless they are all the same."""
@@ -96,8 +96,12 @@ def _both(add_up: Callable[[Any, Any], Any], one: Any, other: Any) -> Any:
 def _values(one: Values, other: Values) -> Values:
     counts = Counter(dict(one.common))
     counts.update(dict(other.common))
-    ordered = tuple(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
-    return Values(common=ordered, is_complete=one.is_complete and other.is_complete)
+    return Values(common=by_frequency(counts.items()), is_complete=one.is_complete and other.is_complete)
+
+
+def by_frequency(counts: Iterable[tuple[str, int]]) -> tuple[tuple[str, int], ...]:
+    """Order values by how often they occur, the most frequent first; those that occur as often by themselves."""
+    return tuple(sorted(counts, key=lambda item: (-item[1], item[0])))
 
 
 def fewer_values(values: Values, most: int) -> Values:
@@ -143,9 +147,15 @@ def _moments(one: Numbers, other: Numbers) -> tuple[float | None, float | None]:
         return None, None
     total = one.finite + other.finite
     apart = other.mean - one.mean
-    squares = sum((part.deviation or 0.0) ** 2 * (part.finite - 1) for part in (one, other))
-    squares += apart**2 * one.finite * other.finite / total
+    squares = _squares(one) + _squares(other) + apart * apart * one.finite * other.finite / total
     return finite(one.mean + apart * other.finite / total), finite(math.sqrt(squares / (total - 1)))
+
+
+def _squares(part: Numbers) -> float:
+    """Give the sum of squares around the mean; infinite where it is no float."""
+    if part.deviation is None:
+        return 0.0 if part.finite == 1 else math.inf
+    return part.deviation * part.deviation * (part.finite - 1)
 
 
 def _fewer_bins(numbers: Numbers, bins: int) -> Numbers:
@@ -181,14 +191,14 @@ def _spread(part: Profile, one: str, other: str) -> _Spread | None:
     r = next((pair.r for pair in part.correlations if (pair.one, pair.other) == (one, other)), None)
     if r is None and width and height:
         return None
-    return count, x.mean, y.mean, width**2, height**2, (r or 0.0) * width * height
+    return count, x.mean, y.mean, width * width, height * height, (r or 0.0) * width * height
 
 
 def _together(one: _Spread, other: _Spread) -> float | None:
     count = one[0] + other[0]
     across, up = other[1] - one[1], other[2] - one[2]
     weight = one[0] * other[0] / count
-    width, height = one[3] + other[3] + across**2 * weight, one[4] + other[4] + up**2 * weight
+    width, height = one[3] + other[3] + across * across * weight, one[4] + other[4] + up * up * weight
     product = one[5] + other[5] + across * up * weight
     scale = math.sqrt(width) * math.sqrt(height)
-    return max(-1.0, min(product / scale, 1.0)) if scale and math.isfinite(scale) else None
+    return max(-1.0, min(product / scale, 1.0)) if scale and math.isfinite(scale + product) else None

@@ -80,8 +80,7 @@ def _scale_of(dtype: pl.DataType) -> int:
 
 
 def _truths(counts: dict[str, int]) -> Values:
-    common = sorted(((value, count) for value, count in counts.items() if count), key=lambda item: -item[1])
-    return Values(common=tuple(common), is_complete=True)
+    return Values(common=_add.by_frequency(item for item in counts.items() if item[1]), is_complete=True)
 
 
 def _numbers(ordered: pl.Series, scale: int, detail: int) -> Numbers:
@@ -162,8 +161,10 @@ def _text_column(texts: pl.Series, dtype: str, nulls: int, detail: int) -> Colum
     common = runs.sort("len", "value", descending=[True, False]).head(most)
     kept = common["value"]
     spelled = pl.DataFrame({"value": hashes, "text": texts}).filter(hashes.is_in(kept.implode())).unique("value")
-    counts = common.join(spelled, on="value", maintain_order="left").select("text", "len").rows()
-    values = Values(common=tuple((_cut(text), count) for text, count in counts), is_complete=runs.height <= most)
+    counts = common.join(spelled, on="value").select("text", "len").rows()
+    values = Values(
+        common=_add.by_frequency((_cut(text), count) for text, count in counts), is_complete=runs.height <= most
+    )
     return Column(
         kind="text",
         dtype=dtype,

@@ -24,7 +24,7 @@ _LONGEST: Final = 24
 
 def lines(profile: Profile) -> list[list[str]]:
     """Give the cells of each column's line; those of `HEADER`."""
-    return [[name, *_cells(column, profile.rows)] for name, column in profile.columns.items()]
+    return [[_printable(name), *_cells(column, profile.rows)] for name, column in profile.columns.items()]
 
 
 def _cells(column: Column, rows: int) -> list[str]:
@@ -55,6 +55,11 @@ def _frequent(column: Column) -> str:
     return ", ".join(named)
 
 
+def _printable(text: str) -> str:
+    """Keep what a terminal may be sent."""
+    return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
+
+
 def _cut(value: str) -> str:
-    value = " ".join(value.split())
+    value = _printable(value)
     return value if len(value) <= _LONGEST else value[: _LONGEST - 1] + "…"
