@@ -272,3 +272,17 @@ def verify(place: Place, fetched: list[Any], variables: dict[str, str]) -> dict[
     assert ended.returncode == 0, ended.stderr
     found: dict[str, Any] = json.loads(ended.stdout)
     return found
+
+
+def test_server_gives_what_was_fetched_for_a_prediction(homes: Place, monkeypatch: pytest.MonkeyPatch):
+    trained = homes.python(
+        "-m", "rung.training.deployed", "--service", "homes", environment={"RUNG_REVISION": "homes.v1.m1"}
+    )
+    assert trained.returncode == 0, trained.stderr
+    logged = [{"view": "houses", "definition": "", "versions": {}, "rows": [[["a"], 0, 0, None, [7.5, 2]]]}]
+    homes.write("features.json", json.dumps(logged))
+    monkeypatch.setenv("RUNG_FETCHED", str(homes.root / "features.json"))
+    with served(homes, None) as (client, _):
+        wait(lambda: client.get("/readyz").status_code == 200)  # although nothing was ever materialised
+        assert ask(client, {"house": "a"}) == [77.0]
+        assert client.post("/predict", json={"instances": [{"house": "b"}]}).status_code == 503
