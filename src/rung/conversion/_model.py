@@ -66,6 +66,11 @@ class OnnxModel:
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self._name}>"
 
+    @property
+    def native(self) -> Any:
+        """The native model, which is loaded for it."""
+        return self._fall_back("the native model was asked for")
+
     def _method(
         self,
         name: str,

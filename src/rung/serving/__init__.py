@@ -7,6 +7,7 @@ from rung.serving._app import create_serving_app, handlers_of, needed_artifacts
 from rung.serving._artifact import Artifact, Artifacts, bind_artifacts, converted_artifacts
 from rung.serving._bundle import Bundle, read_bundle, write_bundle
 from rung.serving._features import bind_features, missing_features, needed_features
+from rung.serving._explaining import explained_artifact, native
 from rung.serving._handler import Handler
 
 __all__ = [
@@ -18,8 +19,10 @@ __all__ = [
     "bind_features",
     "converted_artifacts",
     "create_serving_app",
+    "explained_artifact",
     "handlers_of",
     "missing_features",
+    "native",
     "needed_artifacts",
     "needed_features",
     "read_bundle",

@@ -31,6 +31,7 @@ from rung.serving._artifact import Artifacts, artifacts_of, asked_artifacts
 from rung.serving._asgi import ServingApp
 from rung.serving._bundle import read_bundle
 from rung.serving._endpoint import Endpoint, Intake
+from rung.serving._explaining import Explaining, asks_why
 from rung.serving._features import ServedViews, read_views, refuse_nested, views_of_app
 from rung.serving._handler import Handler, read_handler
 from rung.serving._identity import named_before
@@ -59,7 +60,8 @@ def create_serving_app(**handlers: Callable[..., Any]) -> FastAPI:
 
     Raises:
         SchemaError: There is no handler, a handler's signature is not that of a handler, it takes features that
-            `features.py` has not, or the keywords are not the values of the service's `Route`.
+            `features.py` has not, it is `@explained` by an artifact that it does not take, or the keywords are not the
+            values of the service's `Route`.
     """
     if not handlers:
         raise SchemaError("create_serving_app() was given no handler", hint="write create_serving_app(predict=predict)")
@@ -74,6 +76,7 @@ def create_serving_app(**handlers: Callable[..., Any]) -> FastAPI:
         route: Endpoint(handler, app.state.rung_artifacts, app.state.rung_observer, intake, app.state.rung_features)
         for route, handler in read.items()
     }
+    app.state.rung_explaining = {}
     app.state.rung_ready = "the application has not started"
     for endpoint in endpoints_of(app).values():
         _add_route(app, endpoint)
@@ -147,11 +150,13 @@ def _title(handlers: dict[str, Callable[..., Any]]) -> str:
 def _add_route(app: FastAPI, endpoint: Endpoint) -> None:
     """Let FastAPI know the route: for its document, and to resolve what is neither body nor artifact."""
     handler = endpoint.handler
+    explaining = app.state.rung_explaining[handler.route] = Explaining(endpoint)
 
     async def answer(http_request: Request, **others: Any) -> Response:
         scope = http_request.scope
         observation = endpoint.observer.begin(scope["headers"], route=handler.route, id=named_before(scope))
-        body = await endpoint.answer(observation, http_request.receive, others)
+        answering = explaining.answer if asks_why(scope) else endpoint.answer
+        body = await answering(observation, http_request.receive, others)
         return Response(body, media_type="application/json")
 
     http_parameter = inspect.Parameter("http_request", inspect.Parameter.KEYWORD_ONLY, annotation=Request)

@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from starlette.middleware import Middleware
 from starlette.requests import Request
 
+from rung.serving._explaining import asks_why
 from rung.serving._identity import REQUEST_ID, REVISION, Named, named_before
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
     from rung.serving._endpoint import Endpoint
+    from rung.serving._explaining import Explaining
     from rung.serving._observe import Observer
 
 _JSON = (b"content-type", b"application/json")
@@ -69,6 +71,7 @@ class ShortWay:
         self._owner = owner
         self._routes = routes
         self._observer: Observer = owner.state.rung_observer
+        self._explaining: Mapping[str, Explaining] = owner.state.rung_explaining
         self._revision = self._observer.revision.encode("latin-1", errors="replace")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -79,7 +82,10 @@ class ShortWay:
         observation = self._observer.begin(scope["headers"], route=endpoint.handler.route, id=named_before(scope))
         names = [(REQUEST_ID, observation.id.encode("latin-1")), (REVISION, self._revision)]
         try:
-            body = await endpoint.answer(observation, receive)
+            if scope["query_string"] and asks_why(scope):
+                body = await self._explaining[endpoint.handler.route].answer(observation, receive)
+            else:
+                body = await endpoint.answer(observation, receive)
         except Exception as error:  # noqa: BLE001  as FastAPI's own outermost layer
             response = await self._explained(error, Request(scope, receive, send))
             response.raw_headers.extend((*names, *(_CLOSE if self._owner.is_draining else ())))

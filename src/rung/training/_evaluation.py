@@ -32,6 +32,7 @@ def evaluate_models(
     *,
     max_difference: float | None = MAX_DIFFERENCE,
     max_leaked: float = 0.0,
+    explain: bool | None = None,
 ) -> TestResults:
     """Run the service's data and regression tests on the models of this run.
 
@@ -50,6 +51,8 @@ def evaluate_models(
             clock): they are not compared.
         max_leaked: Share of the held-out rows that may be training rows, instance and truth, where equal rows are
             honest: few possible instances, say.
+        explain: Keep which fields matter on the whole, as the artifact `global_explanation`. None: where a handler is
+            `@explained`.
 
     Raises:
         ConflictError: It was called outside a task, there are no held-out rows, more of them than `max_leaked` are
@@ -90,12 +93,23 @@ def evaluate_models(
         evaluated = keep_answers(tests.handlers, client, X_test, max_difference=max_difference)
         if tests.sensitive:
             context.kept[GROUP_METRICS] = measure_groups(tests.sensitive, tests.data, client, (X_test, y_test))
+    _explain(tests, values, context, (X_test, y_test), wanted=explain)
     context.kept[HELD_OUT] = {"X_test": X_test, "y_test": y_test}
     context.kept[EVALUATED] = evaluated.model_dump()
     return TestResults(rows=len(X_test), data=tuple(data), regression=tuple(regression), example=example)
 
 
 evaluate_models.__rung_evaluates__ = True  # type: ignore[attr-defined]  # see rung.closure
+
+
+def _explain(
+    tests: ServiceTests, values: Mapping[str, Any], context: TaskContext, rows: tuple[Any, Any], *, wanted: bool | None
+) -> None:
+    from rung.explain import GLOBAL_EXPLANATION  # noqa: PLC0415  as above
+    from rung.training._explanations import explain_globally, is_explained  # noqa: PLC0415  as above
+
+    if wanted or (wanted is None and is_explained(tests)):
+        context.kept[GLOBAL_EXPLANATION] = explain_globally(tests, values, rows)
 
 
 def _training_rows(held_out: tuple[Any, Any], trained: tuple[Any, Any], *, max_leaked: float) -> TrainingRows:
