@@ -166,6 +166,7 @@ def _found(sources: Sequence[str], asked: Asked) -> Found:
 
 def _asked(options: Options) -> Asked:
     separator = options.get("separator") or ("\t" if options.get("format") == "tsv" else None)
+    separator = "\t" if separator == "\\t" else separator  # as a shell hands it on
     if separator is not None and (len(separator) != 1 or not separator.isascii()):
         raise CallError(f"{separator!r} is no separator", hint="give one character, as ';'")
     return Asked(

@@ -128,7 +128,8 @@ def sorted_out(
         known = []
     else:
         known = [number for number in everything if pieces[number].digest in digests]
-    new = [number for number in everything if number not in known]
+    passed = set(known)
+    new = [number for number in everything if number not in passed]
     changed = [pieces[number].name for number in new if pieces[number].name in last]
     if changed and settled.mode is Mode.APPEND and not settled.is_asked:
         raise ConflictError(
