@@ -161,6 +161,28 @@ def materialize(views: tuple[str, ...], service: str | None, again: bool, as_jso
         click.echo("there are no views yet; a service defines them in its features.py")
 
 
+@click.command("forget", epilog="Example: rung features forget house_stats:60fe2b3a1c9d8e07")
+@click.argument("keys", nargs=-1, required=True, metavar="VIEW:DEFINITION...")
+@json_option
+def forget(keys: tuple[str, ...], as_json: bool) -> None:
+    """Remove definitions from the online store that no revision is served with any more; `show` names what is there."""
+    from rung.errors import NotFoundError
+    from rung.workspace import find
+
+    with opened(find()) as store:
+        known = store.views()
+        unknown = [key for key in keys if key not in known]
+        if unknown:
+            told = f"it has {', '.join(known)}" if known else "it has nothing"
+            raise NotFoundError(f"the online store has no {unknown[0]!r}", hint=told)
+        for key in keys:
+            store.remove(key)
+    if as_json:
+        print_json({"forgotten": list(keys)})
+    else:
+        click.echo(f"forgotten: {', '.join(keys)}")
+
+
 def _progress(name: str, *, is_silent: bool) -> Any:
     """Tell how far a view is, in one line that is written over, on a terminal."""
 

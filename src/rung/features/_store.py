@@ -16,7 +16,7 @@ __all__ = ["SILENT_S", "OnlineStore", "Put", "Read", "open_store", "unreachable"
 
 SILENT_S: Final = 2.0
 """A store that says nothing for so long is not there; an instance that waits gets a 503."""
-_FILE: Final = "features.db"
+_FILE: Final = "features/online.db"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

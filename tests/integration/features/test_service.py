@@ -182,6 +182,10 @@ def test_commands_tell_of_views(homes: Place):
     assert found["features"] == {"area": 2.6, "rooms": 5}
     assert missing["because"] == "houses: house 'nobody' has no row"
     assert rung(homes, "get", "houses", "a", "--at", "2026-01-03")[0]["features"] == {"area": 2.2, "rooms": 4}
+    key = f"houses:{listed['definition']}"
+    assert rung(homes, "forget", key) == {"forgotten": [key]}
+    assert rung(homes, "list")[0]["materialized"] == {}
+    assert rung(homes, "forget", key, code=2)["error"]["code"] == "not_found"
     assert rung(homes, "show", "others", code=2)["error"]["message"] == "there is no view 'others'"
 
 
