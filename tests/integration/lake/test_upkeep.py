@@ -168,6 +168,29 @@ def test_appends_go_on_during_joins(table: Table):
 
 
 @IN_BOTH
+def test_log_and_replaced_files_go(lake: Lake, writer: Writer, monkeypatch: pytest.MonkeyPatch):
+    for name, value in {"_COMMITS": 3, "_KEPT_COMMITS": 1, "_REPLACED_HOURS": 0, "_VACUUM_S": 0}.items():
+        monkeypatch.setattr(upkeep, name, value)
+    for minute in range(5):
+        writer.predict("a", "incumbent", minute=minute)
+        lake.ship()
+    assert lake.upkeep().checkpoints == 1
+    writer.predict("b", "incumbent", minute=9)
+    lake.ship()
+    done = lake.upkeep()
+    assert done.removed == 5  # that were joined
+    for minute in range(3):
+        writer.predict("c", "incumbent", minute=minute)
+        lake.ship()
+    assert lake.upkeep().commits > 0
+    fresh = Lake(lake.root, logs=lake.logs)
+    assert lake.count() == fresh.count() == 9
+    assert fresh.ship() == Shipped()
+    assert lake.tables[PREDICTIONS].place.commit(0) is not None
+    assert lake.tables[PREDICTIONS].place.commit(1) is None
+
+
+@IN_BOTH
 def test_days_that_are_older_go(lake: Lake, writer: Writer):
     day = 24 * 60
     for days in range(3):
