@@ -147,11 +147,8 @@ def _with_prediction(lineage: Lineage, name: str, records: Records, may_see: Cal
 
 def _unknown(lineage: Lineage, name: str) -> NotFoundError:
     known = {node.name for node in lineage.nodes.values() if node.kind in _NAMED}
-    known |= {name.partition("@")[0] for name in known if "@" in name}
+    known |= {one.partition("@")[0] for one in known if "@" in one}
     close = difflib.get_close_matches(name, known, n=3)
-    told = (
-        f"did you mean {' or '.join(close)}?"
-        if close
-        else "a dataset, a run, a revision, a digest, a file or the id of a prediction has one"
-    )
-    return NotFoundError(f"nothing on record is called {name!r}", hint=told)
+    kinds = "name a dataset, a run, a revision, a digest, a file that was read, or a prediction by its x-request-id"
+    hint = f"did you mean {' or '.join(close)}?" if close else kinds
+    return NotFoundError(f"nothing on record is called {name!r}", hint=hint)
