@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rung.testing._goal import declared_of, goal, goal_of
     from rung.testing._import import import_part
     from rung.testing._in_process import fake_artifacts, serve_in_process
+    from rung.testing._reference import REFERENCE, Reference, keep_reference
     from rung.testing._results import DataResult, RegressionResult, TestResults
     from rung.testing._sensitive import GROUP_METRICS, Sensitive, measure_groups
     from rung.testing._service import ServiceTests, load_service_tests
@@ -27,6 +28,7 @@ __all__ = [
     "EVALUATED",
     "GROUP_METRICS",
     "MAX_DIFFERENCE",
+    "REFERENCE",
     "AcceptanceTest",
     "Client",
     "DataResult",
@@ -36,6 +38,7 @@ __all__ = [
     "Limits",
     "PredictionError",
     "RecordingClient",
+    "Reference",
     "RegressionResult",
     "Scores",
     "Sensitive",
@@ -49,6 +52,7 @@ __all__ = [
     "goal_of",
     "import_part",
     "keep_answers",
+    "keep_reference",
     "load_service_tests",
     "measure_groups",
     "run_data_tests",
@@ -78,6 +82,9 @@ __getattr__ = exports(
         "Sensitive": "_sensitive",
         "ServiceTests": "_service",
         "Stage": "_acceptance",
+        "REFERENCE": "_reference",
+        "Reference": "_reference",
+        "keep_reference": "_reference",
         "TestResults": "_results",
         "declared_of": "_goal",
         "fake_artifacts": "_in_process",

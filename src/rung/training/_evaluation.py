@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rung.errors import ConflictError, NotFoundError, TaskError
 from rung.testing._evaluated import EVALUATED, MAX_DIFFERENCE
+from rung.testing._reference import REFERENCE
 from rung.testing._results import TestResults
 from rung.testing._rows import TRAINING_ROWS, Overlap, TrainingRows, hash_rows, keep_rows, overlap
 from rung.training._context import current
@@ -39,7 +40,8 @@ def evaluate_models(
     The tests call the application of `serve/app.py` in process, so they judge what consumers will get. The held-out
     rows are kept as the artifact `held_out`, and what the application answered to a sample of them as `evaluated`: a
     deployed server must answer the same. Hashes of the training rows are kept as `training_rows`: the data gate holds
-    them against the held-out rows, of this revision and of the next ones.
+    them against the held-out rows, of this revision and of the next ones. A sample of all rows is kept as
+    `reference`: production is held against it.
 
     Args:
         X_test: Held-out instances, never seen by training: a list of `Instance`, or what the data tests take.
@@ -76,6 +78,7 @@ def evaluate_models(
         GROUP_METRICS,
         RecordingClient,
         keep_answers,
+        keep_reference,
         load_service_tests,
         measure_groups,
         run_data_tests,
@@ -91,11 +94,13 @@ def evaluate_models(
         regression = run_regression_tests(tests.regression, lambda: RecordingClient(client.http, tests.handlers))
         example = _examples(tests, client, X_test)
         evaluated = keep_answers(tests.handlers, client, X_test, max_difference=max_difference)
+        reference = keep_reference(client, tests.handlers, (X_test, y_test), X_train)
         if tests.sensitive:
             context.kept[GROUP_METRICS] = measure_groups(tests.sensitive, tests.data, client, (X_test, y_test))
     _explain(tests, values, context, (X_test, y_test), wanted=explain)
     context.kept[HELD_OUT] = {"X_test": X_test, "y_test": y_test}
     context.kept[EVALUATED] = evaluated.model_dump()
+    context.kept[REFERENCE] = reference.model_dump()
     return TestResults(rows=len(X_test), data=tuple(data), regression=tuple(regression), example=example)
 
 

@@ -29,7 +29,7 @@ def test_metrics_and_held_out_rows_are_kept(line: Place):
     record = line.train("line")
     assert record.metrics == {"error": 54.0}
     assert record.failed_tests == []
-    assert set(record.artifacts) == {"fit", "evaluate", "held_out", "evaluated"}
+    assert set(record.artifacts) == {"fit", "evaluate", "held_out", "evaluated", "reference"}
     assert (line.folder(record) / "held_out.artifact").is_file()
 
 
@@ -148,9 +148,16 @@ def give_training_rows(line: Place, rows: str, truths: str, *more: str) -> None:
 def test_training_rows_are_kept_as_hashes(line: Place):
     give_training_rows(line, "range(20, 50)", "[3.0] * 30")
     record = line.train("line")
-    assert set(record.artifacts) == {"fit", "evaluate", "held_out", "evaluated", "training_rows"}
+    assert set(record.artifacts) == {"fit", "evaluate", "held_out", "evaluated", "reference", "training_rows"}
     kept = artifacts.decode(line.folder(record) / "training_rows.artifact")
     assert (kept["rows"], len(kept["instances"]), len(kept["pairs"]), kept["max_leaked"]) == (30, 240, 240, 0.0)
+
+
+def test_sample_of_what_was_seen_is_kept(line: Place):
+    give_training_rows(line, "range(20, 50)", "[3.0] * 30")
+    kept = artifacts.decode(line.folder(line.train("line")) / "reference.artifact")
+    assert (len(kept["trained"]), len(kept["held_out"]), kept["truths"]) == (30, 20, [3.0] * 20)
+    assert (len(kept["predictions"]["predict"]), "y" in kept["predictions"]["predict"][0]) == (20, True)
 
 
 def test_held_out_row_that_was_trained_on_is_refused(line: Place):
