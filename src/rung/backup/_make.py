@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from rung import __version__
 from rung.artifacts import stored_digests
 from rung.backup import _gather
+from rung.backup._datasets import datasets
 from rung.backup._manifest import (
     FORMAT,
     REGISTRY,
@@ -127,6 +128,7 @@ class _Backup:
         yield from _gather.runs(self.workspace, known)
         yield from _gather.revisions(self.workspace)
         yield from _gather.trusted_keys(self.workspace)
+        yield from datasets(self.workspace, self.scratch / "datasets")
         for name, path in lake.logs.items():
             yield _gather.Item(path=f"lake/log/{name}", source=path)
         for table in lake.tables.values():

@@ -230,6 +230,10 @@ class Catalogue:
         """Folder on this machine for what is under way."""
         return self._locks / "under-way"
 
+    def still(self, name: str) -> contextlib.AbstractContextManager[None]:
+        """Keep the writers of this machine waiting for as long as a block lasts: a backup looks at one moment."""
+        return self._writing(name)
+
     def _as_of(self, name: str, number: int | None, as_of: datetime) -> Version:
         if number is not None:
             raise CallError("a version and an instant are both given", hint="give one of them")
