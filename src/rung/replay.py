@@ -161,7 +161,7 @@ def _check_kept(row: Mapping[str, Any], privacy: Privacy | None) -> None:
     Raises:
         ConflictError: Parts of it were not kept.
     """
-    if privacy is not None and (privacy.touches("instance") or privacy.touches("parameters")):
+    if privacy is not None and not privacy.keeps_requests:
         raise ConflictError(
             f"what {row['service']} is asked is not kept whole, so it cannot be asked again",
             hint=f"see [services.{row['service']}.log] of rung.toml",

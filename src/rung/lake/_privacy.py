@@ -65,6 +65,11 @@ class Privacy:
         """Say whether anything in this part is dropped or hashed."""
         return part in self._rules
 
+    @property
+    def keeps_requests(self) -> bool:
+        """Whether requests are kept whole, so that they can be sent again."""
+        return not (self.touches("instance") or self.touches("parameters"))
+
     def text(self, part: Part, text: str | None) -> str | None:
         """Give the JSON of instances, parameters or predictions as it may be kept.
 

@@ -67,6 +67,12 @@ def test_units_are_hashed_or_dropped():
     assert Privacy(drop=("instance.a",)).unit("7") == "7"
 
 
+def test_requests_are_whole_unless_a_part_of_them_is_left_out():
+    assert Privacy(drop=("unit", "prediction.name")).keeps_requests
+    assert not Privacy(drop=("instance.owner",)).keeps_requests
+    assert not Privacy(hash=("parameters",)).keeps_requests
+
+
 def test_key_is_not_shown():
     assert "k" * 9 not in repr(Privacy(hash=("unit",), key=KEY))
 

@@ -16,6 +16,7 @@ from rung.control.deployment.deployments import write_plan
 from rung.control.promotion.papers import read_ab_test, read_specification
 from rung.control.promotion.recorded import read_plan, replay_plan, with_mapped
 from rung.control.servers import clean_environment, revision_environment, thread_limits
+from rung.lake._privacy import privacy_of
 from rung.lifecycle import (
     DataFacts,
     Gate,
@@ -165,6 +166,9 @@ class Gates:
         wanted = read_ab_test(self.deployments.place, name).replay
         if not wanted:
             return "its service asks for no replay (replay=0)"
+        privacy = privacy_of(self.deployments.place.workspace, name.service)
+        if privacy is not None and (not privacy.keeps_requests or privacy.touches("prediction")):
+            return f"requests and answers are not kept whole: [services.{name.service}.log] of rung.toml"
         self.lake.ship()
         majors = {one.name.major for one in self.deployments.registry.revisions(name.service)}
         before = sorted(major for major in majors if major < name.major)[-1:]
