@@ -3,8 +3,8 @@
     python benchmarks/data/profile.py [--alone] [--rows 1000000]
 
 Each runs in a process of its own, from a Parquet file to figures in memory (Rung and ydata-profiling: to JSON); its
-peak of memory is that of the whole process, libraries included. `polars.describe` says far less: count, mean, deviation and
-quartiles. ydata-profiling, in its quickest form, says about as much; it has an environment of its own
+peak of memory is that of the whole process, libraries included. `polars.describe` says far less: count, mean, deviation
+and quartiles. ydata-profiling, in its quickest form, says about as much; it has an environment of its own
 (`peers/ydata.txt`), because it needs an older pandas. A contract of ten rules is measured too: all rows at once, and a
 batch of 64 as while serving. Writes build/bench/profile.json.
 """

@@ -236,20 +236,17 @@ def _facts(entry: Entry, version: Version) -> dict[str, str]:
 
 def _page(catalogue: Catalogue, entry: Entry, version: Version) -> str:
     """Draw a version, with what changed since the one before."""
-    from rung.data._statistics import statistics
-    from rung.data.profile import compare, page
+    from rung.data._statistics import changes, statistics
+    from rung.data.profile import page
 
-    profile = statistics(catalogue, version)
-    before = None
-    if version.number > 1:
-        before = statistics(catalogue, catalogue.version(version.dataset, version.number - 1))
+    before = catalogue.shelf(version.dataset).read(version.number - 1) if version.number > 1 else None
     return page(
-        profile,
+        statistics(catalogue, version),
         title=version.ref,
         facts=_facts(entry, version),
         meanings=entry.columns,
-        changes=compare(before, profile) if before is not None else (),
-        before=before,
+        changes=changes(catalogue, version),
+        before=None if before is None else statistics(catalogue, before),
     )
 
 

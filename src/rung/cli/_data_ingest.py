@@ -9,11 +9,15 @@ import click
 
 from rung.cli._data_progress import Progress
 from rung.cli._terminal import json_option, print_json, table
+from rung.workspace import find
 
 if TYPE_CHECKING:
     from rung.data import Ingested
+    from rung.data.profile import Change
 
 __all__ = ["ingest"]
+
+_SHOWN_CHANGES = 3
 
 
 def _listed(_: click.Context, __: click.Parameter, written: str | None) -> list[str]:
@@ -77,10 +81,24 @@ def ingest(source: tuple[str, ...], as_json: bool, **given: Any) -> None:
         done = take(list(source), **options, tell=progress)
     finally:
         progress.end()
+    moved = _moved(done)
     if as_json:
-        print_json({**asdict(done), "version": done.version and _manifest(done)})
+        told = {"version": done.version and _manifest(done), "changes": [change.to_json() for change in moved]}
+        print_json({**asdict(done), **told})
         return
     _show(done)
+    for change in moved[:_SHOWN_CHANGES]:
+        click.echo(f"  {change.told}")
+    if len(moved) > _SHOWN_CHANGES:
+        click.echo(f"  {len(moved) - _SHOWN_CHANGES} smaller changes: rung data diff {done.dataset}")
+
+
+def _moved(done: Ingested) -> list[Change]:
+    """Tell what changed in how values are distributed, since the version before."""
+    from rung.data import open_catalogue
+    from rung.data._statistics import changes
+
+    return [] if done.version is None or done.is_dry else changes(open_catalogue(find()), done.version)
 
 
 def _manifest(done: Ingested) -> dict[str, Any]:

@@ -11,10 +11,10 @@ if TYPE_CHECKING:
 
     from rung.data._catalogue import Catalogue
     from rung.data._version import Version
-    from rung.data.profile import Profile
+    from rung.data.profile import Change, Profile
     from rung.data.sources import Tell
 
-__all__ = ["statistics", "summarise"]
+__all__ = ["changes", "statistics", "summarise"]
 
 _WHAT: Final = "profile"
 """Name of the document."""
@@ -38,6 +38,14 @@ def statistics(catalogue: Catalogue, version: Version, tell: Tell = silent) -> P
         kept = _measured(catalogue, version, progress)
         catalogue.keep(version.dataset, version.number, _WHAT, kept.to_json())
     return kept
+
+
+def changes(catalogue: Catalogue, version: Version) -> list[Change]:
+    """Tell how the values of a version are distributed otherwise than those of the one before, the largest first."""
+    from rung.data.profile import compare  # noqa: PLC0415  only where they are asked for
+
+    before = catalogue.shelf(version.dataset).read(version.number - 1) if version.number > 1 else None
+    return [] if before is None else compare(statistics(catalogue, before), statistics(catalogue, version))
 
 
 def _kept(catalogue: Catalogue, version: Version) -> Profile | None:

@@ -77,16 +77,27 @@ def _columns(name: str, one: Column, other: Column) -> Column:
         )
     kind = other.kind if one.kind == "other" else one.kind
     values = _both(_values, one.values, other.values)
-    exact = len(values.common) if values is not None and values.is_complete else None
+    numbers = _both(_numbers, one.numbers, other.numbers)
+    exact = _different(values, numbers if kind in {"number", "date", "moment", "duration"} else None)
     return Column(
         kind=kind,
         dtype=one.dtype if other.kind == "other" else other.dtype,
         nulls=one.nulls + other.nulls,
         blank=one.blank + other.blank,
         distinct=_both(lambda here, there: _distinct.added(here, there, exact=exact), one.distinct, other.distinct),
-        numbers=_both(_numbers, one.numbers, other.numbers),
+        numbers=numbers,
         values=values,
     )
+
+
+def _different(values: Values | None, numbers: Numbers | None) -> int | None:
+    """Count different values, where all of them are known."""
+    if values is not None and values.is_complete:
+        return len(values.common)
+    is_known = numbers is not None and not numbers.nan and not numbers.infinite
+    if numbers is not None and is_known and all(one.low == one.high for one in numbers.bins):
+        return len(numbers.bins)
+    return None
 
 
 def _both(add_up: Callable[[Any, Any], Any], one: Any, other: Any) -> Any:

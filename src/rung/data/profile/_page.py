@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rung.data.profile._change import Change
     from rung.data.profile._values import Column, Correlation, Numbers, Profile
 
-__all__ = ["page"]
+__all__ = ["STYLE", "card", "page"]
 
 _BARS: Final = 32
 _NAMED: Final = 10
@@ -28,7 +28,7 @@ _LONGEST: Final = 40
 _STRONGEST: Final = 10
 """Correlations that are written out."""
 
-_STYLE: Final = """
+STYLE: Final = """
 :root { --paper: #ffffff; --ink: #16202c; --faint: #5d6b7c; --line: #e6eaef; --main: #1f63d6; --second: #8a3ffc;
   --bad: #c2272d; }
 @media (prefers-color-scheme: dark) { :root { --paper: #10161d; --ink: #e8edf2; --faint: #9fadbb; --line: #26313c;
@@ -71,14 +71,14 @@ def page(
     repeated = f"; {profile.repeated:,} rows have a key that an earlier row has" if profile.repeated else ""
     earlier = before.columns if before is not None else {}
     cards = (
-        _card(name, column, rows=profile.rows, meaning=(meanings or {}).get(name, ""), before=earlier.get(name))
+        card(name, column, rows=profile.rows, meaning=(meanings or {}).get(name, ""), before=earlier.get(name))
         for name, column in profile.columns.items()
     )
     return "\n".join(
         [
             f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>',
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
-            f"<style>{_STYLE}</style></head><body>",
+            f"<style>{STYLE}</style></head><body>",
             f"<h1>{escape(title)}</h1><p>{counted}{repeated}</p>",
             *_facts(facts or {}),
             *_changes(changes),
@@ -104,7 +104,8 @@ def _changes(changes: Sequence[Change]) -> Iterator[str]:
         yield "</ol>"
 
 
-def _card(name: str, column: Column, *, rows: int, meaning: str, before: Column | None) -> str:
+def card(name: str, column: Column, *, rows: int, meaning: str = "", before: Column | None = None) -> str:
+    """Draw one column, with the figures of it; an earlier one is drawn as a line over the bars."""
     has_names = column.values is not None and bool(column.values.common)
     drawn = bars(column, _NAMED if has_names else _BARS, before)
     told = f'<p class="faint">{escape(meaning)}</p>' if meaning else ""
