@@ -15,7 +15,7 @@ def requests() -> list[Request[Instance, Parameters]]:
 
 
 def houses(count: int) -> list[Instance]:
-    """Draw parcels, on a day when all of them are in the register: equal ones would flatter what remembers its answers."""
+    """Draw parcels, on a day when all are in the register: equal ones would flatter what remembers its answers."""
     return [Instance(parcel=random.randint(1, 25_000), valued_on=date(1998, 12, 31)) for _ in range(count)]
 
 
