@@ -7,7 +7,7 @@ TORCH ?= $(filter true,$(CI))
 INSTALL := $(UV) pip install --quiet --python $(BIN)/python
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format lint types imports audit lock clean bench-training bench-serving bench-soak bench-ab demo-ab faults
+.PHONY: help demo test check format lint types imports audit lock clean bench-training bench-serving bench-soak bench-ab bench-data demo-ab faults
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -68,6 +68,9 @@ bench-ab: $(VENV)/.dev ## simulate A/B tests and bandits against their bars, int
 	$(BIN)/python benchmarks/ab/bandits.py
 	$(BIN)/python benchmarks/ab/simulate.py
 	$(BIN)/python benchmarks/lake/aggregate.py
+
+bench-data: $(VENV)/.dev ## time ingests, statistics, joins, online reads and the log, into build/bench/data.json
+	$(BIN)/python benchmarks/data/run.py
 
 faults: $(VENV)/.dev ## put every fault into a promotion under load, into build/bench/faults.json
 	$(BIN)/python benchmarks/faults/run.py
