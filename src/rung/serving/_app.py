@@ -38,6 +38,7 @@ from rung.serving._identity import named_before
 from rung.serving._observe import Observer
 from rung.serving._openapi import describe_routes
 from rung.serving._problems import ProblemError, places
+from rung.serving._tracing import tracer_of
 from rung.serving._v2 import add_v2
 from rung.workspace import find
 
@@ -47,6 +48,8 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
 _logger = logging.getLogger("rung.serving")
+_SAMPLE_S = 1.0
+"""Between two looks at what a worker takes."""
 _AGAIN_S = 2.0
 """Until features that were not there are looked for again."""
 
@@ -220,15 +223,18 @@ def _add_problems(app: FastAPI) -> None:
 
 @asynccontextmanager
 async def _lifespan(app: ServingApp) -> AsyncIterator[None]:
+    observer: Observer = app.state.rung_observer
+    observer.tracer = tracer_of(os.environ, observer.revision)
     app.state.rung_ready = await _make_ready(app)
     app.begin()
-    waiting = asyncio.create_task(_wait_for_features(app))
+    beside = [asyncio.create_task(_wait_for_features(app)), asyncio.create_task(_take_stock(app))]
     yield
-    waiting.cancel()
+    for task in beside:
+        task.cancel()
     for endpoint in endpoints_of(app).values():
         endpoint.close()
     views_of_app(app).close()
-    app.state.rung_observer.close()
+    await asyncio.to_thread(observer.close)  # traces are sent at last, which may take a while
 
 
 async def _make_ready(app: FastAPI) -> str:
@@ -260,6 +266,16 @@ async def _make_ready(app: FastAPI) -> str:
         return f"the artifacts {', '.join(missing)} are not there"
     without = views_of_app(app).missing()
     return f"the features {', '.join(without)} are not there" if without else ""
+
+
+async def _take_stock(app: FastAPI) -> None:
+    """Measure now and then what this worker takes, and what waits in it."""
+    endpoints = endpoints_of(app)
+    intake = next(iter(endpoints.values())).intake  # of all routes
+    while True:
+        waiting = {route: endpoint.waiting for route, endpoint in endpoints.items()}
+        app.state.rung_observer.sample(waiting=waiting, held=intake.held)
+        await asyncio.sleep(_SAMPLE_S)
 
 
 async def _wait_for_features(app: FastAPI) -> None:

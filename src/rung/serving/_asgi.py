@@ -37,9 +37,13 @@ class ServingApp(FastAPI):
     _is_traced = True
 
     def begin(self) -> None:
-        """Find out, once for all requests, what FastAPI would ask at each: whether telemetry has been set up."""
+        """Find out, once for all requests, what FastAPI would ask at each: whether telemetry has been set up.
+
+        Where Rung traces itself, FastAPI's own spans would only say the same again.
+        """
         telemetry = getattr(self, "_native_telemetry", None)
-        self._is_traced = bool(self.root_path) or telemetry is None or telemetry.enabled()
+        is_set_up = telemetry is None or telemetry.enabled()
+        self._is_traced = bool(self.root_path) or (is_set_up and self.state.rung_observer.tracer is None)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""

@@ -103,6 +103,7 @@ class Batcher(Generic[ItemT]):
         settle: Told what became of calls, on the event loop, in groups; it must set the futures that are not done.
         replace: Asks for this process to be replaced: threads hang.
         may_block: The function waits for others, so it always runs in a thread.
+        begun: Told which calls are served together, and when (seconds of the monotonic clock).
     """
 
     def __init__(
@@ -114,6 +115,7 @@ class Batcher(Generic[ItemT]):
         settle: Callable[[Sequence[tuple[Call[ItemT], Outcome]]], None] | None = None,
         replace: Callable[[], None] | None = None,
         may_block: bool = False,
+        begun: Callable[[Sequence[Call[ItemT]], float], None] | None = None,
     ) -> None:
         self._function = function
         self._limits = limits
@@ -121,6 +123,7 @@ class Batcher(Generic[ItemT]):
         self._settle = settle or _set_futures
         self._replace = replace
         self._may_block = may_block
+        self._begun = begun
         self._context = copy_context()
         self._groups: dict[object, deque[Call[ItemT]]] = {}
         self._waiting = 0
@@ -169,6 +172,8 @@ class Batcher(Generic[ItemT]):
         calls = self._take()
         if calls:
             batch = _Batch(calls, time.monotonic())
+            if self._begun is not None:
+                self._begun(calls, batch.begun)
             if self._is_async:
                 self._begin_task(batch)
             elif self._typical_s < _INLINE_S and not self._may_block:

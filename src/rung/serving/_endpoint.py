@@ -5,8 +5,10 @@ Everything that can be known before the first request is found out when the appl
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from contextvars import copy_context
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from starlette.exceptions import HTTPException
@@ -15,6 +17,7 @@ from rung.errors import NotFoundError, UnavailableError
 from rung.infrastructure import ServingHardware
 from rung.serving._batching import Batcher, Call, CountError, LateError, Limits, OverloadError
 from rung.serving._features import feature_problem, note
+from rung.serving._logs import REQUESTS
 from rung.serving._predict import read_request, write_answer
 from rung.serving._problems import ProblemError
 
@@ -41,6 +44,7 @@ TASKS = 1_000
 """As above, of an asynchronous one."""
 _RETRY_AFTER = {"retry-after": "1"}
 _NOTHING: Mapping[str, Any] = {}
+_NO_SPAN: AbstractContextManager[None] = nullcontext()
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
@@ -126,6 +130,11 @@ class Endpoint:
         self.open(Limits(concurrency=TASKS if self.handler.is_async else THREADS))
 
     @property
+    def waiting(self) -> int:
+        """Requests that wait for a call to begin."""
+        return self._batcher.waiting
+
+    @property
     def is_plain(self) -> bool:
         """The handler takes its request, artifacts and features, and nothing that FastAPI resolves."""
         return not self.handler.others
@@ -145,6 +154,7 @@ class Endpoint:
             settle=self._settle,
             replace=replace,
             may_block=bool(self.handler.features) and self.features.is_remote,
+            begun=partial(self.observer.called, self.handler.route),
         )
 
     def close(self) -> None:
@@ -236,19 +246,33 @@ class Endpoint:
         except NotFoundError as error:  # the gateway asks another server when it sees this header
             raise ProblemError(status=503, detail=str(error), headers={"x-rung-not-ready": "1"}) from None
         arguments = {handler.body_name: request, **values, **first.others}
-        return self._awaited(arguments) if handler.is_async else self._called(arguments)
+        seen = [call.observation for call in calls if call.observation is not None]
+        return self._awaited(seen, arguments) if handler.is_async else self._called(seen, arguments)
 
-    def _called(self, arguments: dict[str, Any]) -> Any:
+    def _called(self, seen: Sequence[Observation], arguments: dict[str, Any]) -> Any:
+        token = REQUESTS.set(seen)
         try:
-            return self.handler.function(**arguments)
+            with self._span(seen):
+                return self.handler.function(**arguments)
         except SystemExit as error:
             raise _raised(error) from error
+        finally:
+            REQUESTS.reset(token)
 
-    async def _awaited(self, arguments: dict[str, Any]) -> Any:
+    async def _awaited(self, seen: Sequence[Observation], arguments: dict[str, Any]) -> Any:
+        token = REQUESTS.set(seen)
         try:
-            return await self.handler.function(**arguments)
+            with self._span(seen):
+                return await self.handler.function(**arguments)
         except SystemExit as error:
             raise _raised(error) from error
+        finally:
+            REQUESTS.reset(token)
+
+    def _span(self, seen: Sequence[Observation]) -> AbstractContextManager[None]:
+        """Give the span of a call, where its requests are traced."""
+        tracer, spans = self.observer.tracer, [one.span for one in seen if one.span is not None]
+        return _NO_SPAN if tracer is None or not spans else tracer.handling(spans, sum(one.count for one in seen))
 
     def _settle(self, settled: Sequence[tuple[Any, Outcome]]) -> None:
         """Check, log and hand out what a call of the handler gave, one write for all."""

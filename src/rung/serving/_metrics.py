@@ -3,33 +3,45 @@
 from __future__ import annotations
 
 import os
+import resource
 from bisect import bisect_left
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
+_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+
 _REQUESTS = Counter("rung_requests", "Requests answered", ["route", "status"])
 _INSTANCES = Counter("rung_instances", "Instances predicted", ["route"])
+_ERRORS = Counter(
+    "rung_errors", "Requests without a prediction: refused, failed, late or unavailable", ["route", "kind"]
+)
+_WAITING = Gauge("rung_waiting_requests", "Requests that wait for a call", ["route"], multiprocess_mode="livesum")
 
 
-class _Durations(Histogram):
+class _Many(Histogram):
     """A histogram that takes many observations at once: each on its own writes to shared memory twice."""
 
     def observe_counted(self, counts: Sequence[int], total: float) -> None:
-        """Observe `counts[i]` durations of bucket i, `total` seconds together."""
+        """Observe `counts[i]` values of bucket i, `total` together."""
         self._sum.inc(total)
         for bucket, count in zip(self._buckets, counts, strict=True):
             if count:
                 bucket.inc(count)
 
 
-_SECONDS = _Durations("rung_request_seconds", "Time from request to answer", ["route"], buckets=_BUCKETS)
+_SECONDS = _Many("rung_request_seconds", "Time from request to answer", ["route"], buckets=_BUCKETS)
+_WAIT = _Many("rung_wait_seconds", "Time from request to the call that serves it", ["route"], buckets=_BUCKETS)
+_TOGETHER = _Many("rung_call_instances", "Instances that a call of the handler serves", ["route"], buckets=_SIZES)
 
 
 class RouteMetrics:
@@ -47,6 +59,10 @@ class RouteMetrics:
         self._requests: dict[int, int] = {}
         self._seconds = 0.0
         self._durations = [0] * (len(_BUCKETS) + 1)
+        self._waited = 0.0
+        self._waits = [0] * (len(_BUCKETS) + 1)
+        self._served = 0
+        self._calls = [0] * (len(_SIZES) + 1)
 
     def observe(self, *, status: int, seconds: float, instances: int) -> None:
         """Count one request."""
@@ -55,15 +71,85 @@ class RouteMetrics:
         self._seconds += seconds
         self._durations[bisect_left(_BUCKETS, seconds)] += 1
 
+    def called(self, *, waits: Iterable[float], instances: int) -> None:
+        """Count one call of the handler: how long its requests waited, seconds, and their instances."""
+        for seconds in waits:
+            self._waited += seconds
+            self._waits[bisect_left(_BUCKETS, seconds)] += 1
+        self._served += instances
+        self._calls[bisect_left(_SIZES, instances)] += 1
+
     def flush(self) -> None:
         """Hand over what has gathered."""
         if not self._requests:
             return
         for status, count in self._requests.items():
             _REQUESTS.labels(self._route, str(status)).inc(count)
+            if kind := kind_of(status):
+                _ERRORS.labels(self._route, kind).inc(count)
+        _WAIT.labels(self._route).observe_counted(self._waits, self._waited)
+        _TOGETHER.labels(self._route).observe_counted(self._calls, self._served)
         _INSTANCES.labels(self._route).inc(self._instances)
         _SECONDS.labels(self._route).observe_counted(self._durations, self._seconds)
         self._begin()
+
+
+@cache
+def _cpu() -> Counter:
+    """Give a metric without labels, which is written as it is made: not before the folder of all workers is there."""
+    return Counter("rung_cpu_seconds", "Processor time of the workers")
+
+
+@cache
+def _resident() -> Gauge:
+    return Gauge("rung_resident_bytes", "Memory of a worker, shared pages included", multiprocess_mode="liveall")
+
+
+@cache
+def _held() -> Gauge:
+    return Gauge("rung_held_bytes", "Bodies of requests in flight", multiprocess_mode="livesum")
+
+
+class WorkerMetrics:
+    """What one worker takes: processor time, memory, requests that wait and their bodies."""
+
+    def __init__(self) -> None:
+        self._cpu_s = 0.0
+
+    def sample(self, *, waiting: Mapping[str, int], held: int) -> None:
+        """Take stock.
+
+        Args:
+            waiting: Requests, by route.
+            held: Bytes of the bodies in flight.
+        """
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        cpu_s = used.ru_utime + used.ru_stime
+        _cpu().inc(cpu_s - self._cpu_s)
+        self._cpu_s = cpu_s
+        _resident().set(_resident_bytes())
+        _held().set(held)
+        for route, count in waiting.items():
+            _WAITING.labels(route).set(count)
+
+
+def _resident_bytes() -> int:
+    """Give the memory of this process; its peak where the system tells no more."""
+    try:
+        return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * _PAGE
+    except FileNotFoundError:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def kind_of(status: int) -> str:
+    """Tell what kind of error a status is; empty for none.
+
+    >>> [kind_of(status) for status in (200, 422, 500, 503, 504)]
+    ['', 'refused', 'failed', 'unavailable', 'late']
+    """
+    if status < 400:  # noqa: PLR2004  where errors begin in HTTP
+        return ""
+    return {503: "unavailable", 504: "late"}.get(status, "refused" if status < 500 else "failed")  # noqa: PLR2004
 
 
 def exposition() -> bytes:

@@ -16,7 +16,7 @@ from pydantic_core import to_json
 from rung.errors import UnavailableError
 from rung.lake.log import AppendLog, prediction_line
 from rung.serving._identity import identity
-from rung.serving._metrics import RouteMetrics, exposition
+from rung.serving._metrics import RouteMetrics, WorkerMetrics, exposition
 from rung.serving._problems import ProblemError
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     from rung.features import Served
     from rung.lake.log import Arm, Kind
+    from rung.serving._batching import Call
+    from rung.serving._tracing import RequestSpan, Tracer
 
 _FLUSH_S = 0.25
 """Counts reach the metrics that are shared by all workers after this time, seconds."""
@@ -62,6 +64,8 @@ class Observation:
     count: int = 0
     features: Served | None = None
     """What the handler fetched for it."""
+    span: RequestSpan | None = None
+    """None where requests are not traced."""
 
     def received(self, request: Any) -> None:
         """Keep what was asked, once it is valid."""
@@ -77,6 +81,8 @@ class Observer:
         self.revision = revision
         self.log = log
         """None outside a deployment: tests and evaluations keep no log."""
+        self.tracer: Tracer | None = None
+        """None where requests are not traced."""
         self._unit_header = unit_header.lower().encode("latin-1")
         self._read = frozenset(
             (
@@ -87,9 +93,12 @@ class Observer:
                 b"x-rung-propensity",
                 b"x-rung-route",
                 b"content-length",
+                b"traceparent",
+                b"tracestate",
             )
         )
         self._metrics: dict[str, RouteMetrics] = {}
+        self._worker = WorkerMetrics()
         self._flushing: asyncio.TimerHandle | None = None
 
     @classmethod
@@ -112,7 +121,7 @@ class Observer:
         """
         wanted = self._read
         found = {name: value for name, value in headers if name in wanted}
-        return Observation(
+        seen = Observation(
             id=id or identity(found.get(b"x-request-id", b"")),
             route=route,
             content_length=found.get(b"content-length"),
@@ -124,6 +133,9 @@ class Observer:
             time_us=time.time_ns() // 1_000,
             started=time.monotonic(),
         )
+        if self.tracer is not None:
+            seen.span = self.tracer.begin(seen, found)
+        return seen
 
     def answered(self, served: Sequence[tuple[Observation, bytes]]) -> None:
         """Log and count requests before their answers leave: each with its predictions, a JSON array.
@@ -147,22 +159,38 @@ class Observer:
                 self.log.append(self._line(observation, now, status, error=error))
         self._count(observation, status, now, 0)
 
+    def called(self, route: str, calls: Sequence[Call[Any]], now: float) -> None:
+        """Count a call of a route's handler that begins."""
+        instances = sum(len(call.items) for call in calls)
+        self._of(route).called(waits=[now - call.started for call in calls], instances=instances)
+
+    def sample(self, *, waiting: Mapping[str, int], held: int) -> None:
+        """Take stock of this worker: requests that wait, by route, and bytes of their bodies."""
+        self._worker.sample(waiting=waiting, held=held)
+
     def exposition(self) -> bytes:
         """Give the metrics of all workers in the Prometheus text format."""
         self._flush()
         return exposition()
 
     def close(self) -> None:
-        """Hand over what has been counted, before the process ends."""
+        """Hand over what has been counted and traced, before the process ends."""
         self._flush()
+        if self.tracer is not None:
+            self.tracer.close()
 
     def _count(self, seen: Observation, status: int, now: float, instances: int) -> None:
-        metrics = self._metrics.get(seen.route)
-        if metrics is None:
-            metrics = self._metrics[seen.route] = RouteMetrics(seen.route)
-        metrics.observe(status=status, seconds=now - seen.started, instances=instances)
+        if seen.span is not None and self.tracer is not None:
+            self.tracer.end(seen.span, status=status, instances=seen.count)
+        self._of(seen.route).observe(status=status, seconds=now - seen.started, instances=instances)
         if self._flushing is None:
             self._flushing = asyncio.get_running_loop().call_later(_FLUSH_S, self._flush)
+
+    def _of(self, route: str) -> RouteMetrics:
+        metrics = self._metrics.get(route)
+        if metrics is None:
+            metrics = self._metrics[route] = RouteMetrics(route)
+        return metrics
 
     def _flush(self) -> None:
         if self._flushing is not None:

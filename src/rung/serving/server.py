@@ -16,9 +16,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
+from gunicorn.glogging import Logger
 from prometheus_client.multiprocess import mark_process_dead
 from uvicorn.server import Server
 from uvicorn_worker import UvicornWorker
+
+from rung.serving._logs import configure
 
 if TYPE_CHECKING:
     from socket import socket
@@ -83,6 +86,16 @@ class Worker(UvicornWorker):  # type: ignore[misc]
         server.should_exit = True
 
 
+class GunicornLog(Logger):  # type: ignore[misc]
+    """Gunicorn's own lines, in the same form as all others."""
+
+    def setup(self, cfg: Any) -> None:
+        """Let them pass to the handler of all lines."""
+        super().setup(cfg)
+        self.error_log.handlers = []
+        self.error_log.propagate = True
+
+
 class _Server(BaseApplication):  # type: ignore[misc]
     """Gunicorn configured by values, not by its command line."""
 
@@ -130,7 +143,9 @@ def main(arguments: list[str] | None = None) -> None:
         "umask": 0o077,
         "proc_name": f"rung {os.environ.get('RUNG_REVISION', '')}".strip(),
         "control_socket_disable": True,
+        "logger_class": GunicornLog,
     }
+    configure(os.environ.get("RUNG_REVISION", "undeployed"))
     _Server(options.application, settings).run()
 
 
