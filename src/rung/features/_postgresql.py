@@ -33,10 +33,12 @@ INSERT INTO rung_feature_entries (view, key, made, entry)
 SELECT %(view)s, key, %(made)s, entry FROM unnest(%(keys)s::text[], %(entries)s::text[]) AS given (key, entry)
 ON CONFLICT (view, key) DO UPDATE SET made = excluded.made, entry = excluded.entry
 """
+_PATIENT: Final = "SET LOCAL statement_timeout = 60000"  # a writer waits for others, and has more to do
 _SETTINGS: Final[dict[str, Any]] = {
     "connect_timeout": 5,
     "application_name": "rung features",
     "tcp_user_timeout": int(SILENT_S * 1000),
+    "options": f"-c statement_timeout={int(SILENT_S * 1000)}",
 }
 
 
@@ -110,8 +112,9 @@ class PostgresqlStore:
             try:
                 return self._once(work, writes=writes)
             except self._psycopg.OperationalError:
+                is_lost = was_open and self._connection.closed
                 self._drop()
-                if writes or not was_open:
+                if writes or not is_lost:
                     raise
             return self._once(work, writes=writes)
 
@@ -121,6 +124,8 @@ class PostgresqlStore:
             self._connection = self._psycopg.connect(self._url, autocommit=True, **settings)
         transaction = self._connection.transaction() if writes else contextlib.nullcontext()
         with transaction, self._connection.cursor() as cursor:
+            if writes:
+                cursor.execute(_PATIENT)
             return work(cursor)
 
     def _drop(self) -> None:

@@ -47,14 +47,18 @@ class RedisStore:
         self._where = f"{parts.scheme}://{parts.hostname or ''}{f':{parts.port}' if parts.port else ''}{parts.path}"
         try:
             import redis  # noqa: PLC0415  from an extra
+            from redis.backoff import NoBackoff  # noqa: PLC0415  as above
+            from redis.retry import Retry  # noqa: PLC0415  as above
         except ModuleNotFoundError:
             raise not_installed(self._where, "redis", "redis") from None
         self._errors = redis.exceptions
+        # A lost connection is made again at once; a server that says nothing is not waited for a second time.
+        once = Retry(NoBackoff(), 1, supported_errors=(redis.exceptions.ConnectionError,))
         if not re.fullmatch(r"(/[0-9]*)?", parts.path):
             raise _unreadable()
         try:
             self._client: Any = redis.Redis.from_url(
-                url, decode_responses=True, socket_timeout=SILENT_S, socket_connect_timeout=SILENT_S
+                url, decode_responses=True, socket_timeout=SILENT_S, socket_connect_timeout=SILENT_S, retry=once
             )
         except ValueError:  # which may repeat a password
             raise _unreadable() from None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import time
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -37,6 +39,33 @@ def test_redis_that_went_away_is_told_and_found_again(redis: RedisServer, tmp_pa
             store.read("away:1", [])
         redis.start()
         assert store.read("away:1", []).state == "one"
+
+
+def test_redis_that_hangs_is_not_waited_for(redis: RedisServer, tmp_path: Path):
+    with closing(open_store(redis.url, tmp_path)) as store:
+        store.put("hangs:1", Put(expected=None, state="one"))
+        redis.process.send_signal(signal.SIGSTOP)
+        began = time.monotonic()
+        try:
+            with pytest.raises(UnavailableError, match="TimeoutError"):
+                store.read("hangs:1", [])
+        finally:
+            redis.process.send_signal(signal.SIGCONT)
+        assert time.monotonic() - began < 3
+        assert store.read("hangs:1", []).state == "one"
+
+
+def test_postgresql_that_is_locked_is_not_waited_for(postgresql: PostgresServer, tmp_path: Path):
+    psycopg = pytest.importorskip("psycopg")
+    url = postgresql.database(migrated=False)
+    with closing(open_store(url, tmp_path)) as store, psycopg.connect(url) as other:
+        other.execute("LOCK TABLE rung_feature_states IN ACCESS EXCLUSIVE MODE")
+        began = time.monotonic()
+        with pytest.raises(UnavailableError, match="QueryCanceled"):
+            store.read("locked:1", [])
+        assert time.monotonic() - began < 3
+        other.rollback()
+        assert store.read("locked:1", []).state is None
 
 
 def test_lost_connection_to_postgresql_is_made_again(postgresql: PostgresServer, tmp_path: Path):
