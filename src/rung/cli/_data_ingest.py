@@ -89,8 +89,8 @@ def ingest(source: tuple[str, ...], as_json: bool, **given: Any) -> None:
     _show(done)
     for change in moved[:_SHOWN_CHANGES]:
         click.echo(f"  {change.told}")
-    if len(moved) > _SHOWN_CHANGES:
-        click.echo(f"  {len(moved) - _SHOWN_CHANGES} smaller changes: rung data diff {done.dataset}")
+    if rest := len(moved[_SHOWN_CHANGES:]):
+        click.echo(f"  {rest} smaller change{'s' if rest > 1 else ''}: rung data diff {done.dataset}")
 
 
 def _moved(done: Ingested) -> list[Change]:
