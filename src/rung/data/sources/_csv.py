@@ -93,7 +93,7 @@ def read_csv(
     if layout.is_plain:
         with contextlib.suppress(pl.exceptions.PolarsError):
             rows, height = stage(layout.scan(path, _known(layout, path, types, _SAMPLE_ROWS)), targets[0], counted)
-            if _is_whole(path, layout, rows, height):
+            if _is_whole(path, layout, height):
                 return Staged(rows=rows, height=height, unread=none_unread())
     clean = path.with_name(f"{path.name}.clean")
     refused = unread(_cleaned(path, clean, layout))
@@ -152,26 +152,20 @@ def _known(layout: _Layout, path: Path, types: Mapping[str, pl.DataType], rows: 
     return {name: fixed.get(name, told.get(name, pl.String())) for name in layout.names}
 
 
-def _is_whole(path: Path, layout: _Layout, rows: pl.LazyFrame, height: int) -> bool:
-    """Say whether every line had all its values: the engine fills up lines that are too short.
-
-    Without quotes the separators are counted; with quotes a line that was filled up has nothing in its last column.
-    """
-    between = len(layout.names) - 1
-    separators, quotes = _count(path, layout.separator.encode())
-    if not quotes:
-        return separators == (height + 1) * between
-    last = rows.select(pl.col(layout.names[-1]).null_count()).collect(engine="streaming").item()
-    return between > 0 and last == 0
+def _is_whole(path: Path, layout: _Layout, height: int) -> bool:
+    """Say whether every line had all its values: the engine fills up lines that are too short."""
+    return _separators(path, layout.separator.encode()) == (height + 1) * (len(layout.names) - 1)
 
 
-def _count(path: Path, separator: bytes) -> tuple[int, int]:
-    separators = quotes = 0
+def _separators(path: Path, separator: bytes) -> int:
+    """Count the separators of a file that are not in quotes."""
+    found, is_quoted = 0, False
     with path.open("rb") as file:
         while chunk := file.read(_CHUNK):
-            separators += chunk.count(separator)
-            quotes += chunk.count(b'"')
-    return separators, quotes
+            parts = chunk.split(b'"')
+            found += b'"'.join(parts[is_quoted::2]).count(separator)
+            is_quoted ^= len(parts) % 2 == 0
+    return found
 
 
 def _cleaned(path: Path, clean: Path, layout: _Layout) -> Iterator[tuple[int, str, Any]]:
