@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 import sys
+from bisect import bisect_left
 from functools import lru_cache
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
@@ -21,7 +22,7 @@ from rung.data.profile._distinct import INDEX_BITS, REGISTERS, Distinct, registe
 from rung.data.profile._values import SHARES, Column, Kind, Numbers, Values, finite
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 __all__ = ["measure_column"]
 
@@ -37,6 +38,8 @@ _KINDS: Final[dict[type[pl.DataType], Kind]] = {
 _LARGEST: Final = sys.float_info.max
 _NEXT: Final = math.ulp(0.0)
 """The smallest number above 0."""
+_FEW: Final = 50_000
+"""Numbers up to which a list is searched faster than a series."""
 _LONGEST: Final = 100
 """Characters of a frequent text that are kept."""
 
@@ -136,22 +139,40 @@ def _split(ordered: pl.Series, most: int) -> list[Bin]:
 
     All bins that are still too full are split at once, by one search.
     """
+    at, places = _access(ordered)
     made: list[Bin] = []
     waiting = [(0, ordered.len())] if ordered.len() else []
     while waiting:
-        lows = ordered.gather([first for first, _ in waiting]).to_list()
-        highs = ordered.gather([end - 1 for _, end in waiting]).to_list()
         full: list[tuple[int, int]] = []
         edges: list[float] = []
-        for (first, end), low, high in zip(waiting, lows, highs, strict=True):
+        firsts, lasts = at([first for first, _ in waiting]), at([end - 1 for _, end in waiting])
+        for (first, end), low, high in zip(waiting, firsts, lasts, strict=True):
             if low == high or (end - first <= most and not low < 0 <= high):
                 made.append(Bin(*_bins.cell(low + 0.0, high + 0.0), end - first))
             else:
                 full.append((first, end))
                 edges.append(_bins.middle(low, high))
-        splits = ordered.search_sorted(pl.Series(edges, dtype=pl.Float64)).to_list()
-        waiting = [each for (first, end), at in zip(full, splits, strict=True) for each in ((first, at), (at, end))]
+        waiting = [
+            each
+            for (first, end), split in zip(full, places(edges), strict=True)
+            for each in ((first, split), (split, end))
+        ]
     return sorted(made, key=attrgetter("low"))
+
+
+def _access(ordered: pl.Series) -> tuple[Callable[[list[int]], list[float]], Callable[[list[float]], list[int]]]:
+    """Give how to look values up by their places, and places by values; of few values, without a query for each."""
+    few = ordered.to_list() if ordered.len() <= _FEW else []
+
+    def at(places: list[int]) -> list[float]:
+        return [few[place] for place in places] if few else ordered.gather(places).to_list()
+
+    def places(edges: list[float]) -> list[int]:
+        if few:
+            return [bisect_left(few, edge) for edge in edges]
+        return ordered.search_sorted(pl.Series(edges, dtype=pl.Float64)).to_list()
+
+    return at, places
 
 
 def _text_column(texts: pl.Series, dtype: str, nulls: int, detail: int) -> Column:

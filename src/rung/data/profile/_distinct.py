@@ -49,7 +49,8 @@ def registers_of(ranks: Iterable[tuple[int, int]]) -> bytes:
     """Keep the highest rank of each register."""
     registers = bytearray(REGISTERS)
     for register, rank in ranks:
-        registers[register] = max(registers[register], rank)
+        if rank > registers[register]:  # noqa: PLR1730  twice as fast as max
+            registers[register] = rank
     return bytes(registers)
 
 
