@@ -20,6 +20,8 @@ __all__ = ["Asked", "find", "lineage_of"]
 _DIGEST: Final = re.compile(r"(sha256:)?([0-9a-f]{6,64})")
 _LONGEST: Final = 2_000
 """Letters of a name: sources may be URLs."""
+_NEAR: Final = 100
+"""Letters of a name that is looked for among similar ones."""
 _NAMED: Final = (Kind.DATASET, Kind.RUN, Kind.REVISION, Kind.FILE, Kind.SOURCE)
 
 
@@ -148,7 +150,7 @@ def _with_prediction(lineage: Lineage, name: str, records: Records, may_see: Cal
 def _unknown(lineage: Lineage, name: str) -> NotFoundError:
     known = {node.name for node in lineage.nodes.values() if node.kind in _NAMED}
     known |= {one.partition("@")[0] for one in known if "@" in one}
-    close = difflib.get_close_matches(name, known, n=3)
+    close = difflib.get_close_matches(name, known, n=3) if len(name) <= _NEAR else []
     kinds = "name a dataset, a run, a revision, a digest, a file that was read, or a prediction by its x-request-id"
     hint = f"did you mean {' or '.join(close)}?" if close else kinds
     return NotFoundError(f"nothing on record is called {name!r}", hint=hint)
