@@ -202,7 +202,7 @@ def _line(name: str, number: int, *, time_us: int) -> bytes:
 
 def measure_shipping(root: Path, lines: int) -> dict[str, Any]:
     """Ship what some workers wrote, three times; give the median rate."""
-    rates = []
+    rates, cpu = [], []
     for round_ in range(3):
         lake = Lake(root / str(round_))
         logs = [AppendLog(lake.logs) for _ in range(FILES)]
@@ -210,13 +210,14 @@ def measure_shipping(root: Path, lines: int) -> dict[str, Any]:
             logs[number % FILES].append(_line(f"0199{number:028x}", number, time_us=BEGAN_US + number))
         for log in logs:
             log.close()
-        began = time.perf_counter()
+        began, began_cpu = time.perf_counter(), time.process_time()
         shipped = lake.ship()
         rates.append(lines / (time.perf_counter() - began))
+        cpu.append((time.process_time() - began_cpu) / lines * 1e6)
         if shipped.rows != lines or lake.count() != lines:
             raise SystemExit(f"shipped {shipped.rows} of {lines} lines")
-        print(f"shipped {rates[-1]:,.0f} lines per second", flush=True)
-    return {"lines_per_s": statistics.median(rates), "rates": rates, "lines": lines}
+        print(f"shipped {rates[-1]:,.0f} lines per second, {cpu[-1]:.2f} us of a processor each", flush=True)
+    return {"lines_per_s": statistics.median(rates), "rates": rates, "cpu_us": statistics.median(cpu), "lines": lines}
 
 
 def measure_kills(root: Path, kills: int) -> dict[str, Any]:

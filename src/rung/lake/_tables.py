@@ -17,6 +17,7 @@ from urllib.parse import unquote
 import polars as pl
 from arro3.core import Table as ArrowTable
 from deltalake import (
+    ColumnProperties,
     CommitProperties,
     DeltaTable,
     PostCommitHookProperties,
@@ -39,7 +40,14 @@ _PART_ROWS: Final = 1_000_000
 """A part ends with the file that passes this many rows."""
 _UNSETTLED: Final = 16
 """Commits at the end of a log that a killed process may have left unsynced: upkeep and appends make theirs apart."""
-WRITER: Final = WriterProperties(compression="ZSTD", compression_level=1, max_row_group_size=131_072)
+_DISTINCT: Final = ("id", "id_key", "unit_key", "prediction_key", "same_key", "time", "instances", "predictions")
+"""Columns of which nearly every value is another: a dictionary of them takes time, and a quarter more space."""
+WRITER: Final = WriterProperties(
+    compression="ZSTD",
+    compression_level=1,
+    max_row_group_size=131_072,
+    column_properties={name: ColumnProperties(dictionary_enabled=False) for name in _DISTINCT},
+)
 CONFIGURATION: Final = {
     "delta.logRetentionDuration": "interval 1 days",
     "delta.deletedFileRetentionDuration": "interval 3 hours",  # of what the log says of files that are replaced
