@@ -10,7 +10,7 @@ from rung.workspace import find
 _KINDS = ("production", "exact", "shadow", "replay", "test", "load")
 
 
-@click.command("feedback", epilog="Example: rung data feedback housing, then Dataset('housing.predictions')")
+@click.command("feedback", epilog="Example: rung data feedback housing")
 @click.argument("service")
 @click.option(
     "--kind",

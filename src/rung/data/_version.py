@@ -98,7 +98,7 @@ def content_digest(columns: dict[str, str], files: list[File]) -> str:
     """Hash what a version holds: its columns, in order, and every byte of its files, whatever these are called.
 
     >>> content_digest({"a": "Int64"}, [])[:14]
-    'sha256:7a21f2f'
+    'sha256:18d7409'
     """
     spelled = json.dumps([list(columns.items()), sorted((file.digest, file.rows) for file in files)])
     return f"sha256:{hashlib.sha256(spelled.encode()).hexdigest()}"
