@@ -41,6 +41,7 @@ _VERBS = {
     "audit": "show who did what, when and why",
     "why": "show the evidence behind a revision or a prediction",
     "lineage": "show what something was made of, and what was made of it",
+    "card": "tell all that is on record of a revision, for people or as a bill of materials",
     "metrics": "show the business metrics of every revision",
     "logs": "show the log of a revision's training or server",
     "verify": "hold a revision against what was signed when it was trained",

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from rung.cli._run_insights import print_insights
 from rung.cli._terminal import json_option, print_json, state, table, time_of_day
 from rung.registry import Registry, open_registry
 from rung.workspace import Workspace, find
@@ -87,6 +88,7 @@ def show(run: str, as_json: bool) -> None:
             click.echo(
                 f"{task['name']} read {read['path'].removeprefix('dataset:')}, {read['size']:,} bytes, {read['digest']}"
             )
+    print_insights(workspace, record)
 
 
 @command.command("compare", epilog="Example: rung runs compare RUN RUN")
