@@ -61,7 +61,7 @@ class Lake:
         *,
         logs: str | Path | None = None,
         kept: Path | None = None,
-        batch_bytes: int = 32 << 20,
+        batch_bytes: int = 16 << 20,
         privacies: Mapping[str, Privacy] | None = None,
     ) -> None:
         """Name the places; nothing is made or read yet.

@@ -189,7 +189,8 @@ def _read(route: Route, files: list[_LogFile]) -> _Batch | None:
     if not pieces:
         return None
     kind, redact = _lines.KINDS[route.stream], partial(route.redaction.fields, route.stream)
-    rows, bad = _lines.parse(b"".join(piece.data for piece in pieces), kind, redact)
+    data = pieces[0].data if len(pieces) == 1 else b"".join(piece.data for piece in pieces)
+    rows, bad = _lines.parse(data, kind, redact)
     return _Batch(
         rows=rows,
         bad=_refused(pieces, bad, route),
