@@ -42,6 +42,7 @@ _VERBS = {
     "why": "show the evidence behind a revision or a prediction",
     "lineage": "show what something was made of, and what was made of it",
     "card": "tell all that is on record of a revision, for people or as a bill of materials",
+    "monitor": "show how production is doing: errors, latency, drift, quality",
     "metrics": "show the business metrics of every revision",
     "logs": "show the log of a revision's training or server",
     "verify": "hold a revision against what was signed when it was trained",

@@ -103,13 +103,19 @@ class _Numbers:
         self.size = self._edges.size + 2  # the last one is for what is no number
 
     def bins(self, values: NDArray[Any]) -> NDArray[np.int64]:
-        numbers = values.astype(np.float64)
+        numbers = _as_numbers(values)
         found = np.searchsorted(self._edges, numbers, side="right")
         return np.where(np.isfinite(numbers), found, self.size - 1)
 
     def outside(self, values: NDArray[Any]) -> float:
-        numbers = values.astype(np.float64)
+        numbers = _as_numbers(values)
         return float(((numbers < self._low) | (numbers > self._high)).mean())
+
+
+def _as_numbers(values: NDArray[Any]) -> Floats:
+    """Give numbers; what holds texts now has none."""
+    is_number = values.dtype.kind in "fiub"
+    return values.astype(np.float64) if is_number else np.full(len(values), math.nan)
 
 
 class _Texts:

@@ -82,6 +82,7 @@ class Estimator:
     """Foretells the mean score of rows whose truth is not known yet."""
 
     models: tuple[_Model, ...]  # each learnt without one group of the held-out rows
+    columns: tuple[str, ...]  # that it takes
     outside: Callable[[Rows], tuple[float, str]]
     variance: float  # of a score around what was foretold for it
     misfit: float  # mean square of what it is off by beyond chance, where rows score low or high
@@ -94,7 +95,7 @@ class Estimator:
         """Estimate the mean score of some rows.
 
         Args:
-            rows: The columns that the estimator was made with.
+            rows: The columns that the estimator was made with; others are not looked at.
             independent: How many independent rows they stand for: requests, say, where a request has several.
         """
         count = min((len(column) for column in rows.values()), default=0)
@@ -173,6 +174,7 @@ def _estimator(learner: _Learner, rows: Rows, scores: Floats, members: NDArray[n
     holds, because, misfit = _check(foretold, scores)
     return Estimator(
         models=models,
+        columns=tuple(rows),
         outside=learner.outside,
         variance=float(((scores - foretold) ** 2).mean()),
         misfit=misfit,
