@@ -23,6 +23,7 @@ from rung.data._handover import described
 from rung.data._ingest_gather import brought
 from rung.data._ingest_plan import Mode, Wanted, settle
 from rung.data._ingest_run import MovedError, Task, once
+from rung.data._ingest_told import told
 from rung.data._names import check_dataset_name
 from rung.data._scratch import scratch
 from rung.data._statistics import summarise
@@ -140,7 +141,7 @@ def ingest(source: str | Sequence[str], **options: Unpack[Options]) -> Ingested:
             is_dry=options.get("dry_run", False),
             tell=tell,
         )
-        done = _tried(task)
+        done = told(task, _tried)
     if not task.is_dry:
         summarise(catalogue, name, tell)
     return replace(done, passed_over=found.passed_over, seconds=time.monotonic() - began)

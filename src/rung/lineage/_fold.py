@@ -119,7 +119,7 @@ def _standing_for(members: Sequence[Node]) -> Node:
     return Node(
         id=f"more:{members[0].id}",
         kind=kind,
-        name=f"{len(members)} more {_PLURALS.get(kind, f'{kind}s')}",
+        name=f"{len(members):,} more {_PLURALS.get(kind, f'{kind}s')}",
         told=told,
         time=times[-1] if times else None,
         service=members[0].service if len(services) == 1 else None,

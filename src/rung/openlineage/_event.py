@@ -11,7 +11,7 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from rung import __version__
 
@@ -197,7 +197,7 @@ def _location(place: Place, text: str) -> tuple[str, str]:
 
 def _source_facets(place: Place, source: str) -> dict[str, Any]:
     namespace, name = _location(place, source)
-    uri = Path(name).as_uri() if namespace == "file" else f"{namespace}/{name.lstrip('/')}"
+    uri = Path(name).as_uri() if namespace == "file" else f"{namespace}/{quote(name.lstrip('/'))}"
     return _facets(dataSource={"name": namespace, "uri": uri})
 
 

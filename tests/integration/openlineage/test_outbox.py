@@ -136,6 +136,23 @@ def test_failed_training_is_told(toy: Place):
     assert "the rows are bad" in event["run"]["facets"]["errorMessage"]["message"]
 
 
+def test_ingest_is_told(toy: Place):
+    toy.write("sales.csv", "house,price\na,1.5\nb,2.5\n")
+    toy.python("-m", "rung.cli", "data", "ingest", "sales.csv", "--name", "houses")
+    began, ended = written(toy)
+    assert problems(began) == problems(ended) == []
+    assert [one["name"] for one in ended["inputs"]] == [str(toy.root / "sales.csv")]
+    (made,) = ended["outputs"]
+    assert made["name"] == str(toy.root / ".rung" / "lake" / "datasets" / "houses")
+    assert [field["name"] for field in made["facets"]["schema"]["fields"]] == ["house", "price"]
+    assert made["outputFacets"]["outputStatistics"]["rowCount"] == 2
+    toy.write("sales.csv", "house,price\nc,many\n")
+    assert toy.python("-m", "rung.cli", "data", "ingest", "sales.csv", "--name", "houses").returncode != 0
+    assert written(toy)[-1]["eventType"] == "FAIL"
+    toy.python("-m", "rung.cli", "data", "ingest", "sales.csv", "--name", "houses", "--dry-run")
+    assert len(written(toy)) == 4
+
+
 def test_recalled_training_moved_no_data(toy: Place):
     toy.train("toy")
     ended = toy.python("-m", "rung.cli", "train", "toy")

@@ -68,7 +68,8 @@ EVENTS = {
     "ingest of a training": ingested(version={**VERSION, "run": "housing-20261121-1f3a"}),
     "ingest without news": ingested(),
     "ingest failed": ingested(status="failed", error="no such file", source="s3://bucket/houses/2026.csv"),
-    "ingest of a database": ingested(source="postgresql://db.example.org:5432/sales"),
+    "ingest of a database": ingested(source="postgresql://db.example.org:5432/sales SELECT * FROM houses"),
+    "ingest of several files": ingested(source="sales/2025 a.csv sales/2026.csv"),
 }
 
 
