@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-__all__ = ["Listen", "Log", "Login", "Policy", "Settings", "read"]
+__all__ = ["Listen", "Log", "Login", "Policy", "Price", "Settings", "read"]
 
 _VARIABLES = {"registry": "RUNG_REGISTRY", "storage": "RUNG_STORAGE", "online_store": "RUNG_ONLINE_STORE"}
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -101,6 +101,17 @@ class Log(_Declared):
         return self
 
 
+class Price(_Declared):
+    """What the machine costs: `[price]`. `rung cost` multiplies it with what was used."""
+
+    cpu_hour: Annotated[float, Field(ge=0)] = 0.0
+    """Of a processor for an hour."""
+    gib_hour: Annotated[float, Field(ge=0)] = 0.0
+    """Of a GiB of memory for an hour."""
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "EUR"
+    """Three letters of ISO 4217."""
+
+
 class Policy(_Declared):
     """How revisions of one service come to be promoted: `[services.NAME]`."""
 
@@ -116,6 +127,10 @@ class Policy(_Declared):
     """Only commits that are part of this branch may be deployed, as `main` or `origin/main`; by default any."""
     api_keys: bool = False
     """The gateway answers only who sends a key of a consumer, in the header x-api-key."""
+    idle_after_s: _Seconds = 7 * 86_400
+    """A candidate or an incumbent that nobody asks for so long is named as idle, seconds; 0: never."""
+    tear_down_idle: bool = False
+    """Idle candidates are torn down; never the incumbent, its warm predecessor, or the benchmark."""
     log: Log = Log()
 
 
@@ -143,6 +158,7 @@ class Settings(_Declared):
     """Every revision that is served must be signed by a trusted key; else only those that hold pickles."""
     openlineage_url: str | None = None
     """Where OpenLineage events are posted to, as `https://lineage.example.org/api/v1/lineage`; by default nowhere."""
+    price: Price | None = None
     listen: Listen = Listen()
     login: Login | None = None
     services: dict[str, Policy] = Field(default_factory=dict)
@@ -227,7 +243,7 @@ def _told(path: Path, error: ValidationError, given: Mapping[str, str]) -> Works
 
 def _known(loc: tuple[int | str, ...]) -> list[str]:
     """Name the settings beside one that is not known."""
-    models: dict[Any, type[BaseModel]] = {"listen": Listen, "login": Login, "services": Policy}
+    models: dict[Any, type[BaseModel]] = {"listen": Listen, "login": Login, "price": Price, "services": Policy}
     model = models.get(loc[0], Settings) if len(loc) > 1 else Settings
     if model is Policy and len(loc) > 3 and loc[2] == "log":  # noqa: PLR2004  services.NAME.log.SETTING
         model = Log

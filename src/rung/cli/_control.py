@@ -64,6 +64,15 @@ class Control:
         given = {name: value for name, value in parameters.items() if value is not None}
         return self._ask("GET", path, params=given)
 
+    def text(self, path: str) -> str:
+        """Read what is not JSON.
+
+        Raises:
+            ControlPlaneError: It does not answer.
+            RungError: It refused, with its reason.
+        """
+        return self._answer("GET", path).text
+
     def post(self, path: str, body: Any = None) -> Any:
         """Do.
 
@@ -86,6 +95,9 @@ class Control:
         return read_address(self._place)
 
     def _ask(self, method: str, path: str, **more: Any) -> Any:
+        return self._answer(method, path, **more).json()
+
+    def _answer(self, method: str, path: str, **more: Any) -> httpx2.Response:
         address = self.address()
         name = "".join(filter(str.isprintable, user_name()))
         headers = {b"authorization": f"Bearer {address.token}".encode(), b"x-rung-user": name.encode()}
@@ -95,7 +107,7 @@ class Control:
             raise self._away(address, error) from error
         if answer.is_error:
             _refuse(answer)
-        return answer.json()
+        return answer
 
     def _client(self, address: Address) -> httpx2.Client:
         """Give the client of an address; what it needs for TLS takes a tenth of a second to make."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import click
 
 from rung.cli._control import Control
@@ -10,13 +13,33 @@ from rung.cli.history import split_major
 
 
 @click.command(epilog="Example: rung metrics housing.v1")
-@click.argument("name", metavar="SERVICE.vN")
+@click.argument("name", metavar="[SERVICE.vN]", required=False)
+@click.option("--prometheus", is_flag=True, help="Print the metrics of all servers and the gateway, for Prometheus.")
+@click.option("--grafana", type=click.Path(dir_okay=False, path_type=Path), help="Write a dashboard for Grafana.")
 @json_option
-def command(name: str, as_json: bool) -> None:
+def command(name: str | None, prometheus: bool, grafana: Path | None, as_json: bool) -> None:
     """Show the business metrics of every revision, from what consumers reported of its production predictions.
 
     Revisions answered at different times: only an A/B test compares them fairly.
     """
+    if grafana is not None:
+        _write_dashboard(grafana)
+    elif prometheus:
+        click.echo(Control().text("/metrics"), nl=False)
+    elif name is None:
+        raise click.UsageError("name a service and its major, as housing.v1, or give --prometheus or --grafana FILE")
+    else:
+        _show(name, as_json=as_json)
+
+
+def _write_dashboard(path: Path) -> None:
+    from rung.control.dashboard import dashboard
+
+    path.write_text(f"{json.dumps(dashboard(), indent=1)}\n", encoding="utf-8")
+    click.echo(f"wrote {path}: import it in Grafana, Dashboards, New, Import")
+
+
+def _show(name: str, *, as_json: bool) -> None:
     service, major = split_major(name)
     shown = Control().get(f"/majors/{service}/{major or 1}/metrics")
     if as_json:

@@ -51,6 +51,8 @@ def _print_major(service: str, major: dict[str, Any], gateway: str) -> None:
     for revision in major["revisions"]:
         for trouble in revision["troubles"]:
             click.echo(f"{revision['id']}: {click.style(trouble, fg='red')}")
+        if revision["idle"]:
+            click.echo(f"{revision['id']}: {click.style(revision['idle'], fg='yellow')}")
         if revision.get("approval"):
             click.echo(f"{revision['id']}: {click.style(revision['approval']['told'], fg='yellow')}")
     if "experiment" in major and major["experiment"]["look"]:

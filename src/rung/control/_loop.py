@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from rung.compute.local import Command
     from rung.control._overuse import Overuse
     from rung.control._upkeep import Upkeep
+    from rung.control._usage import Usage
     from rung.control.deployment.deployments import Deployments
     from rung.control.promotion.automatic import Automatic
     from rung.control.promotion.promotions import Promotions
@@ -52,6 +53,7 @@ class Loop:
     overuse: Overuse
     lake: Lake
     upkeep: Upkeep
+    usage: Usage
     gateway: Gateway
     keyed: tuple[str, ...] = ()
     """Services whose consumers need a key."""
@@ -65,6 +67,7 @@ class Loop:
     _shipping: Future[None] | None = None
     _shipper: ThreadPoolExecutor = field(default_factory=partial(ThreadPoolExecutor, 1, "shipping"))
     _tending: Future[None] | None = None
+    _sampling: Future[None] | None = None
     _tender: ThreadPoolExecutor = field(default_factory=partial(ThreadPoolExecutor, 1, "upkeep"))
 
     def __post_init__(self) -> None:
@@ -112,6 +115,13 @@ class Loop:
         self._ship()
         if self.upkeep.is_due() and (self._tending is None or self._tending.done()):
             self._tending = self._tender.submit(self._guarded, "upkeep_failed", self.upkeep.look)
+        if self.usage.is_due() and (self._sampling is None or self._sampling.done()):
+            self._sampling = self._tender.submit(self._guarded, "usage_failed", self._look_at_usage)
+
+    def _look_at_usage(self) -> None:
+        """Add up what servers used, and tear down candidates that nobody asks, where the policy says so."""
+        self.usage.look()
+        self.deployments.end_idle(self.usage.last().asked)
 
     def _advance(self, promotion: Promotion) -> None:
         if not isinstance(self.promotions.advance(promotion), Wait):

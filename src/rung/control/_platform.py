@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Any, Self
 
 from rung.compute.environments import Environments
 from rung.control._access_log import AccessLog
+from rung.control._cost import bill
 from rung.control._edge import gateway_of, guarded_services
 from rung.control._encryption import address_of
 from rung.control._loop import Loop
 from rung.control._overuse import Overuse
 from rung.control._routing import is_served
+from rung.control._telemetry import Telemetry
 from rung.control._upkeep import Upkeep, retention_of
+from rung.control._usage import Usage, idle
 from rung.control._view import View, experiment_json
 from rung.control.deployment.builds import Builds
 from rung.control.deployment.deployments import Deployments
@@ -35,11 +38,14 @@ from rung.lifecycle import MIRRORED, State, check_move
 from rung.lineage import trace
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from rung.access import Actor
     from rung.control._fence import Fence
     from rung.control.place import Place
     from rung.registry import Registry
     from rung.schema import RevisionName
+    from rung.settings import Price
 
 _REPORTED = timedelta(days=28)  # outcomes that came in within this time are counted
 _LOG_PART = 1 << 16  # bytes of a log in one answer
@@ -57,6 +63,8 @@ class Platform:
     loop: Loop
     view: View
     keep_warm: timedelta
+    usage: Usage
+    telemetry: Telemetry
 
     @classmethod
     def open(cls, place: Place, *, registry: Registry, fence: Fence, gateway_port: int) -> Self:
@@ -77,6 +85,7 @@ class Platform:
             keep_candidates=timedelta(seconds=settings.keep_candidates_s),
         )
         deployments.trust.begin(registry)
+        usage = Usage(folder=place.usage, registry=registry, gateway=gateway)
         lake = open_lake(place.workspace)
         lake.adopt(place.lake)
         promotions = Promotions(
@@ -106,11 +115,14 @@ class Platform:
                     access_log=AccessLog(gateway=gateway, packed=place.log.parent / "access"),
                     retention=retention_of(settings),
                 ),
+                usage=usage,
                 gateway=gateway,
                 keyed=guarded_services(settings),
             ),
-            view=View(registry=registry, gateway_url=gateway_url),
+            view=View(registry=registry, gateway_url=gateway_url, usage=usage, settings=settings),
             keep_warm=keep_warm,
+            usage=usage,
+            telemetry=Telemetry(registry=registry, servers=deployments.servers, gateway=gateway, usage=usage),
         )
 
     def deploy_training(self, service: str, *, allow_dirty: bool, actor: str) -> RevisionName:
@@ -271,6 +283,15 @@ class Platform:
             "metrics": [asdict(measured) for measured in found],
             "outcomes": {name: {**asdict(report), "coverage": report.coverage} for name, report in reports.items()},
         }
+
+    def cost(self, service: str | None, *, since: date, until: date) -> tuple[Price | None, list[dict[str, Any]]]:
+        """Tell the prices, and what each revision used from a day to another, both included."""
+        settings, now = self.place.workspace.settings(), datetime.now(UTC)
+        used = self.usage.since(since, until=until)
+        if service is not None:
+            used = {name: use for name, use in used.items() if name.startswith(f"{service}.")}
+        idling = idle(self.registry.watched(now), self.usage.last().asked, settings, now)
+        return settings.price, bill(used, self.registry.revisions(service), price=settings.price, idle=idling)
 
     def prediction(self, identity: str) -> dict[str, Any]:
         """Trace a prediction to its revision, to what that was made of, why it answered then, and what came of it.

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from rung.control._usage import idle, idle_told
 from rung.control.deployment.builds import ENVIRONMENT, failures_of
 from rung.control.deployment.memory import MEMORY
 from rung.control.promotion.approvals import Approvals
@@ -15,8 +17,10 @@ from rung.schema import ABTest
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from rung.control._usage import Usage
     from rung.registry import Event, Experiment, Promotion, Registry, Revision
     from rung.schema import RevisionName
+    from rung.settings import Settings
 
 _NEXT = {
     State.TRAINING: "wait: `rung logs {name}` shows its training",
@@ -38,6 +42,8 @@ class _Seen:
 
     environments: Mapping[str, Event]
     memory: Mapping[str, Event]
+    asked: Mapping[str, float]
+    """When they were last asked, seconds since 1970."""
 
     def memory_of(self, revision: Revision) -> dict[str, Any] | None:
         """Tell what a revision's server took when it was deployed, in bytes and a sentence; None without a server."""
@@ -61,6 +67,8 @@ class View:
 
     registry: Registry
     gateway_url: str
+    usage: Usage
+    settings: Settings
 
     def status(self, service: str | None = None) -> dict[str, Any]:
         """Tell of each service which revisions there are, in which state, and what comes next."""
@@ -80,7 +88,9 @@ class View:
 
     def _look(self, service: str | None) -> _Seen:
         return _Seen(
-            environments=self.registry.latest(ENVIRONMENT, service), memory=self.registry.latest(MEMORY, service)
+            environments=self.registry.latest(ENVIRONMENT, service),
+            memory=self.registry.latest(MEMORY, service),
+            asked=self.usage.last().asked,
         )
 
     def _major(
@@ -122,10 +132,17 @@ class View:
             "next": following.format(name=name, service=name.service),
             "memory": seen.memory_of(revision),
             "troubles": seen.troubles(revision),
+            "idle": self._idle(revision, seen),
         }
         if revision.state is State.AWAITING_APPROVAL:
             shown["approval"] = self._approval(name)
         return shown
+
+    def _idle(self, revision: Revision, seen: _Seen) -> str | None:
+        """Say for how long nobody has asked a revision that is idle."""
+        now = datetime.now(UTC)
+        found = idle([revision], seen.asked, self.settings, now)
+        return next((idle_told(since, now) for since in found.values()), None)
 
     def _approval(self, name: RevisionName) -> dict[str, Any] | None:
         attempts = self.registry.promotions(name.service, active_only=True)

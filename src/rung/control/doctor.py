@@ -25,6 +25,7 @@ from rung.control import leftovers
 from rung.control._data_doctor import examine_datasets, examine_lake
 from rung.control._finding import Finding
 from rung.control._routing import is_served
+from rung.control._usage import Usage, idle, idle_told
 from rung.control.deployment.builds import Builds
 from rung.control.deployment.trust import Trust
 from rung.control.place import Address, read_address
@@ -83,7 +84,8 @@ def examine(place: Place, open_registry: Callable[[], Registry], *, deep: bool =
         if is_read:
             yield from _guarded("lake", partial(examine_lake, place, now, is_up=address is not None))
             yield from _guarded("datasets", partial(examine_datasets, place, now, deep=deep))
-            yield from _guarded("leftovers", partial(_leftovers, place, registry, now))
+            yield from _guarded("idle", partial(examine_idle, place, registry, now))
+        yield from _guarded("leftovers", partial(_leftovers, place, registry, now))
 
 
 def _guarded(subject: str, look: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
@@ -244,6 +246,15 @@ def _signature(place: Place, revision: Revision) -> Iterator[Finding]:
     if verified.signed_by is None:
         mend = "train the next revision on this platform, or trust the key that signed it: .rung/keys/trusted"
         yield Finding(subject=str(revision.name), is_well=False, told=verified.told, mend=mend)
+
+
+def examine_idle(place: Place, registry: Registry, now: datetime) -> Iterator[Finding]:
+    """Name the revisions that nobody asks: nothing is wrong with them, and they cost."""
+    gateway = Gateway(folder=place.gateway, port=1)
+    asked = Usage(folder=place.usage, registry=registry, gateway=gateway).last().asked
+    for name, since in idle(registry.watched(now), asked, place.workspace.settings(), now).items():
+        told, mend = idle_told(since, now), f"rung teardown {name}, if nobody will"
+        yield Finding(subject=name, is_well=True, told=told, mend=mend)
 
 
 def _leftovers(place: Place, registry: Registry, now: datetime) -> Iterator[Finding]:

@@ -60,6 +60,11 @@ class Place:
         return f"{self.tables}/datasets"
 
     @property
+    def usage(self) -> Path:
+        """What each revision used, one file a day."""
+        return self.workspace.state / "usage"
+
+    @property
     def environments(self) -> Path:
         """Locked environments, one for each lock."""
         return self.workspace.state / "environments"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 import socket
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
@@ -28,6 +29,12 @@ ROUTES_LOADED: Final = f"http.{STAT_PREFIX}.rds.{ROUTES}"
 WARMING: Final = "cluster_manager.warming_clusters"
 """Name of the number of clusters whose endpoints have not all been looked at."""
 
+_REQUESTS: Final = re.compile(r"^cluster\.([^.]+)\.upstream_rq_total")
+SHOWN: Final = (
+    rf"^(cluster\.[^.]+/v[0-9]+/m[0-9]+\.(upstream_rq_(total|[1-5]xx|time|timeout|retry|active|pending_overflow)"
+    rf"|upstream_cx_active|membership_healthy)|http\.{STAT_PREFIX}\.downstream_(rq_(total|[1-5]xx|time|active)|cx_active))$"
+)
+"""Names of the statistics that people look at; Envoy has some hundred for each cluster."""
 _PATIENCE_S = 5.0  # for one answer
 _FAILED = ("failed_active_health_check", "pending_active_hc", "active_hc_timeout", "pending_dynamic_removal")
 
@@ -69,6 +76,16 @@ class Admin:
             if each["name"] == listener:
                 return int(each["local_address"]["socket_address"]["port_value"])
         return None
+
+    def requests(self) -> dict[str, int]:
+        """Return how many requests each cluster was sent since Envoy knows it, by name; probes do not count."""
+        _, lines = self._request("GET", f"/stats?filter={quote(_REQUESTS.pattern)}")
+        found = (_REQUESTS.match(line) for line in lines.splitlines())
+        return {match[1]: int(match.string.rpartition(": ")[2]) for match in found if match is not None}
+
+    def exposition(self) -> str:
+        """Return what Envoy counts of consumers' requests and of each cluster, in the Prometheus text format."""
+        return self._request("GET", f"/stats/prometheus?usedonly&filter={quote(SHOWN)}")[1]
 
     def reopen_logs(self) -> None:
         """Close the log files and open them anew by their names."""

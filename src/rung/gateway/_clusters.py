@@ -58,6 +58,15 @@ def cluster_name(revision: str) -> str:
     return revision.replace(".", "/")
 
 
+def revision_name(cluster: str) -> str | None:
+    """Return the revision that a cluster is; None for a cluster of something else.
+
+    >>> revision_name("housing/v1/m2"), revision_name("outcomes")
+    ('housing.v1.m2', None)
+    """
+    return cluster.replace("/", ".") if cluster.count("/") == 2 else None  # noqa: PLR2004  service, major, minor
+
+
 def fallback_name(first: str, second: str) -> str:
     """Return the name of the cluster that tries a revision, then another.
 

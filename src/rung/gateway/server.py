@@ -153,6 +153,23 @@ class Gateway:
         """Return the version of the configuration that Envoy routes by; empty before it has read any."""
         return self._admin().statistics().get(f"{ROUTES_LOADED}.version_text", "")
 
+    def requests(self) -> dict[str, int]:
+        """Return how many requests each revision was sent since Envoy knows it.
+
+        Raises:
+            GatewayError: Envoy does not answer.
+        """
+        clusters = self._admin().requests().items()
+        return {name: count for cluster, count in clusters if (name := _clusters.revision_name(cluster)) is not None}
+
+    def exposition(self) -> str:
+        """Return what Envoy counts, in the Prometheus text format; a revision is a cluster, as `housing/v1/m2`.
+
+        Raises:
+            GatewayError: Envoy does not answer.
+        """
+        return self._admin().exposition()
+
     def healthy(self, revision: str) -> frozenset[str]:
         """Return the endpoints of a revision that pass their health check: a socket's path or "address:port"."""
         return self._admin().healthy_endpoints().get(_clusters.cluster_name(revision), frozenset())

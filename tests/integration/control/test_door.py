@@ -124,10 +124,14 @@ def test_role_of_another_service_opens_nothing(api: Api, tokens: dict[tuple[str,
 
 @pytest.mark.parametrize("route", ROUTES, ids=" ".join)
 def test_role_of_a_service_opens_it_alone(api: Api, tokens: dict[tuple[str, str], str], route: tuple[str, str]):
-    is_whole = ACTIONS[route] is Action.ADMINISTER or route in {("GET", "/events"), ("GET", "/audit")}
+    is_whole = ACTIONS[route] is Action.ADMINISTER or route in {
+        ("GET", "/events"),
+        ("GET", "/audit"),
+        ("GET", "/metrics"),
+    }
     answer = ask(api, route, tokens["admin", "housing"])
     assert (answer.status_code == 403) == is_whole
-    if route in {("GET", "/events"), ("GET", "/audit")}:
+    if route in {("GET", "/events"), ("GET", "/audit"), ("GET", "/metrics")}:
         assert api.ask("GET", f"{route[1]}?service=housing", tokens["admin", "housing"]).status_code == 200
         assert api.ask("GET", f"{route[1]}?service=sentiment", tokens["admin", "housing"]).status_code == 403
 

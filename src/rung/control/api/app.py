@@ -22,6 +22,7 @@ from rung.control.api.lineage import add_lineage
 from rung.control.api.parameters import Major, Position, ServiceName
 from rung.control.api.patience import BodyLimit
 from rung.control.api.people import add_people
+from rung.control.api.watching import add_watching
 from rung.errors import CallError, ConflictError, NotAllowedError, NotFoundError, RungError, UnavailableError
 from rung.schema import RevisionName
 from rung.serving._openapi import PROBLEM
@@ -117,6 +118,7 @@ def create_api(platform: Platform, *, guard: Guard, shut_down: Callable[[], None
     add_people(router, platform)
     add_consumers(router, platform)
     add_lineage(router, platform)
+    add_watching(router, platform)
 
     @router.post("/shutdown", status_code=202)
     def shutdown(actor: Asker) -> dict[str, str]:

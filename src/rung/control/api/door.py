@@ -58,6 +58,8 @@ ACTIONS: Mapping[tuple[str, str], Action] = MappingProxyType(
         ("GET", "/services/{service}/experiments"): Action.READ,
         ("GET", "/predictions/{identity}"): Action.READ,
         ("GET", "/lineage"): Action.READ,
+        ("GET", "/metrics"): Action.READ,
+        ("GET", "/cost"): Action.READ,
         ("POST", "/revisions"): Action.DEPLOY,
         ("POST", "/revisions/{name}/serving"): Action.DEPLOY,
         ("POST", "/revisions/{name}/teardown"): Action.DEPLOY,
@@ -87,6 +89,7 @@ NARROWED = frozenset(
         ("GET", "/status"),
         ("GET", "/predictions/{identity}"),
         ("GET", "/lineage"),
+        ("GET", "/cost"),
         ("POST", "/revisions"),
     }
 )

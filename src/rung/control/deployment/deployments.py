@@ -18,6 +18,7 @@ from rung.artifacts import LocalStore
 from rung.compute import local
 from rung.compute.environments import Environment, resolve
 from rung.compute.jobs import Ended, Job
+from rung.control._usage import idle, idle_told
 from rung.control.deployment.agreement import Agreement, compare_with_evaluation, not_compared, read_evaluated
 from rung.control.deployment.builds import Builds, last_words
 from rung.control.deployment.memory import MEMORY, Memory, measure
@@ -122,6 +123,25 @@ class Deployments:
             if revision.state is State.CANDIDATE and revision.since < since:
                 because = f"nobody promoted it for {self.keep_candidates.total_seconds():,.0f} s"
                 self.registry.move(revision.name, State.TORN_DOWN, because=because, actor="rung")
+
+    def end_idle(self, asked: Mapping[str, float]) -> None:
+        """Tear down idle candidates of services whose policy says so; what others are compared with stays.
+
+        Args:
+            asked: When revisions were last asked, seconds since 1970, by name.
+        """
+        now, settings = datetime.now(UTC), self.place.workspace.settings()
+        candidates = [
+            one
+            for one in self.registry.watched(now)
+            if one.state is State.CANDIDATE
+            and not one.name.is_benchmark
+            and settings.policy(one.name.service).tear_down_idle
+        ]
+        for name, since in idle(candidates, asked, settings, now).items():
+            because = f"{idle_told(since, now)}, and tear_down_idle is set"
+            with suppress(ConflictError):  # a promotion of it has begun meanwhile
+                self.registry.move(RevisionName.parse(name), State.TORN_DOWN, because=because, actor="rung")
 
     def advance(self, revision: Revision) -> None:
         """Take the next step of a revision that trains or is being deployed."""
