@@ -7,11 +7,15 @@ Intelligence 2020. Imported for such models only: `shap` takes seconds to import
 from __future__ import annotations
 
 from importlib.util import find_spec
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rung.explain._explanation import Explanation, NotExplainableError, Output
 from rung.explain._linear import split, transformed, unwrapped
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_CHECKED = 1e-3  # trees of other libraries add up in single precision
 _ROWS = 100
 """At the most: an exact explanation of a deep forest takes a tenth of a second a row, and more."""
 
@@ -54,7 +58,31 @@ def _values(last: Any, matrix: Any) -> tuple[Any, Any]:
         bases = np.atleast_1d(np.asarray(explainer.expected_value, dtype=float))
     except Exception as error:  # whatever shap raises of a model that it does not know
         raise NotExplainableError(f"shap does not explain {type(last).__name__} ({error})") from error
-    return (values[:, :, None] if values.ndim == 2 else values), bases  # noqa: PLR2004  one output
+    values = values[:, :, None] if values.ndim == 2 else values  # noqa: PLR2004  one output
+    sums = values.sum(axis=1) + bases
+    if not any(np.allclose(sums, told, rtol=_CHECKED, atol=_CHECKED) for told in _said(last, dense, sums.shape)):
+        raise NotExplainableError(
+            f"shap's values of {type(last).__name__} do not add up to what it predicts",
+            hint="it does not follow splits by category of scikit-learn's trees",
+        )
+    return values, bases
+
+
+def _said(last: Any, rows: Any, shape: tuple[int, ...]) -> Iterator[Any]:
+    """Give what the sums may add up to: predictions, margins, probabilities, or margins that make these."""
+    import numpy as np  # noqa: PLC0415  as above
+
+    if not hasattr(last, "predict_proba"):
+        yield np.reshape(last.predict(rows), shape)
+        return
+    if hasattr(last, "decision_function"):
+        yield np.reshape(last.decision_function(rows), shape)
+    probabilities = last.predict_proba(rows)
+    if shape[1] == 1:
+        with np.errstate(divide="ignore"):
+            yield (np.log(probabilities[:, -1]) - np.log(probabilities[:, 0]))[:, None]
+    else:
+        yield probabilities
 
 
 def _explanation(values: Any, bases: Any, names: list[str], told: tuple[str, str | None, Any]) -> Explanation:
