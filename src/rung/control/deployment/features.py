@@ -7,6 +7,7 @@ is followed; a job that fails is tried again, and what is served meanwhile are t
 from __future__ import annotations
 
 import json
+import math
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 _EVERY_S: Final = 3.0  # between two looks at the datasets of a revision
 _AGAIN_S: Final = 30.0  # after a job that failed
+_ANYWAY_S: Final = 900.0  # after one that did not: the online store may have been lost
 
 
 @dataclass(slots=True)
@@ -70,13 +72,15 @@ class Features:
         state, wanted = job.state(), self.newest(bundle)
         if state == "running":
             return "its features are being written"
+        is_there = False
         if isinstance(state, Ended) and _made_of(job) == wanted:
-            if state.exit_code == 0:
+            is_there, ended_s = state.exit_code == 0, _ended_s(job)
+            if is_there and ended_s < _ANYWAY_S:
                 return ""
-            if time.time() - job.exit_file.stat().st_mtime < _AGAIN_S:
+            if not is_there and ended_s < _AGAIN_S:
                 raise ConflictError(f"its features could not be written: {last_words(job)}")
         self._start(job, name, python, wanted)
-        return "its features are being written"
+        return "" if is_there else "its features are being written"
 
     def _start(self, job: Job, name: RevisionName, python: Path, wanted: Mapping[str, int]) -> None:
         job.clear()
@@ -85,6 +89,14 @@ class Features:
         argv = (str(python), "-m", "rung.features.materialize", "--service", name.service)
         variables = {**revision_environment(self.place, name), **thread_limits(1)}
         job.start(local.Command(argv=argv, folder=self.place.source(name), environment=variables))
+
+
+def _ended_s(job: Job) -> float:
+    """Tell how long ago a job ended; one that was cut off, for ever ago."""
+    try:
+        return time.time() - job.exit_file.stat().st_mtime
+    except FileNotFoundError:
+        return math.inf
 
 
 def _made_of(job: Job) -> dict[str, int] | None:
