@@ -89,22 +89,36 @@ def read_csv(
         CallError: It has no columns.
     """
     layout = _layout(path, asked)
-    targets = [path.with_name(f"{path.name}.{number}.arrow") for number in range(3)]
     if layout.is_plain:
         with contextlib.suppress(pl.exceptions.PolarsError):
-            rows, height = stage(layout.scan(path, _known(layout, path, types, _SAMPLE_ROWS)), targets[0], counted)
+            rows, height = stage(
+                layout.scan(path, _known(layout, path, types, _SAMPLE_ROWS)), _beside(path, 0), counted
+            )
             if _is_whole(path, layout, height):
                 return Staged(rows=rows, height=height, unread=none_unread())
     clean = path.with_name(f"{path.name}.clean")
     refused = unread(_cleaned(path, clean, layout))
-    layout = _Layout(names=layout.names, separator=",", nulls=layout.nulls)
-    try:
-        rows, height = stage(layout.scan(clean, _known(layout, clean, types, None)), targets[1], counted)
-    except pl.exceptions.NoDataError:
-        rows, height = pl.LazyFrame(schema=dict.fromkeys(layout.names, pl.String())), 0
-    except pl.exceptions.ComputeError:  # values are not of their columns' types: whoever fits them tells which
-        rows, height = stage(layout.scan(clean), targets[2], counted)
+    rows, height = _staged(clean, layout, types, counted)
     return Staged(rows=rows, height=height, unread=refused)
+
+
+def _staged(
+    clean: Path, layout: _Layout, types: Mapping[str, pl.DataType], counted: Callable[[int], None]
+) -> tuple[pl.LazyFrame, int]:
+    """Set down a file whose lines are whole: by the types that its first rows tell, by what all tell, or as text."""
+    is_known = all(name in types for name in layout.names)
+    for number, rows in enumerate((_SAMPLE_ROWS,) if is_known else (_SAMPLE_ROWS, None), 1):
+        try:
+            return stage(layout.scan(clean, _known(layout, clean, types, rows)), _beside(clean, number), counted)
+        except pl.exceptions.NoDataError:
+            return pl.LazyFrame(schema=dict.fromkeys(layout.names, pl.String())), 0
+        except pl.exceptions.ComputeError:  # values are not of their columns' types
+            continue
+    return stage(layout.scan(clean), _beside(clean, 0), counted)  # whoever fits them to types tells which do not
+
+
+def _beside(path: Path, number: int) -> Path:
+    return path.with_name(f"{path.name}.{number}.arrow")
 
 
 def separator_of(line: str) -> str:
@@ -170,14 +184,15 @@ def _separators(path: Path, separator: bytes) -> int:
 
 def _cleaned(path: Path, clean: Path, layout: _Layout) -> Iterator[tuple[int, str, Any]]:
     """Write the lines that have all their values into a file, and give the others."""
+    columns = len(layout.names)
     with _opened(path) as file, clean.open("w", encoding="utf-8", newline="") as kept, _long_values():
-        out = csv.writer(kept, lineterminator="\n")
-        for number, (text, values) in enumerate(_records(file, layout.separator)):
-            why = _wrong(values, len(layout.names))
-            if number == 0:  # the names
-                out.writerow(layout.names)
-            elif why is None:
-                out.writerow(values)
+        csv.writer(kept, delimiter=layout.separator, lineterminator="\n").writerow(layout.names)
+        records = _records(file, layout.separator)
+        next(records)  # the names
+        for number, (text, values) in enumerate(records, 1):
+            why = _wrong(text, values, columns)
+            if why is None:
+                kept.write(f"{text}\n")
             else:
                 yield number, why, text
 
@@ -205,16 +220,17 @@ def _records(file: Iterable[str], separator: str) -> Iterator[tuple[str, Any]]:
         text.clear()
 
 
-def _wrong(values: list[str] | csv.Error, columns: int) -> str | None:
+def _wrong(text: str, values: list[str] | csv.Error, columns: int) -> str | None:
     """Tell why a record is no row; None when it is one."""
     if isinstance(values, csv.Error):
         return f"its quotes are not right ({values})"
     if len(values) != columns:
         return f"it has {len(values):,} values, and there are {columns:,} columns"
-    try:
-        "".join(values).encode()
-    except UnicodeEncodeError:
-        return "it is not in UTF-8"
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            return "it is not in UTF-8"
     return None
 
 
