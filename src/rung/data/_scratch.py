@@ -6,13 +6,17 @@ import contextlib
 import fcntl
 import secrets
 import shutil
-from typing import TYPE_CHECKING
+import time
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 __all__ = ["scratch"]
+
+_BEGUN_S: Final = 60.0
+"""By then a process has made the folder that its lock is for."""
 
 
 @contextlib.contextmanager
@@ -39,6 +43,7 @@ def _sweep(place: Path) -> None:
                 fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 continue
-            if lock.stat().st_size == 0 and lock.with_suffix("").is_dir():
-                shutil.rmtree(lock.with_suffix(""), ignore_errors=True)
+            folder = lock.with_suffix("")
+            if folder.is_dir() or time.time() - lock.stat().st_mtime > _BEGUN_S:
+                shutil.rmtree(folder, ignore_errors=True)
                 lock.unlink(missing_ok=True)
