@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 
 _NAMESPACE: Final = uuid.UUID("9a0a4d3e-5b0c-5d6e-8f7a-3c1d2e4b5a69")
 """Of the serial numbers of revisions; never changed."""
-_SPDX: Final = re.compile(r"[A-Za-z0-9.+-]+( (AND|OR|WITH) [A-Za-z0-9.+-]+)*")
-_CALLED: Final = frozenset({"MIT License", "BSD License", "Apache License 2.0", "Apache Software License"})
+_ID: Final = r"\(?(0BSD|ISC|MIT|Unlicense|Zlib|[A-Za-z][A-Za-z0-9]*(-[A-Za-z0-9.+]+)+)\)?"
+_SPDX: Final = re.compile(rf"{_ID}( (AND|OR|WITH) {_ID})*")
+"""Identifiers as SPDX spells them, and expressions of these; `BSD` is none."""
 
 
 def bill_of_materials(facts: Facts) -> dict[str, Any]:
@@ -186,7 +187,7 @@ def _licences(licence: str) -> dict[str, Any]:
     """Give an SPDX expression as one, and anything else by its name."""
     if not licence:
         return {}
-    if _SPDX.fullmatch(licence) and licence not in _CALLED:
+    if _SPDX.fullmatch(licence):
         return {"licenses": [{"expression": licence}]}
     return {"licenses": [{"license": {"name": licence}}]}
 

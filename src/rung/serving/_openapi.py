@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
+from rung.explain import explained_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -33,6 +35,33 @@ PROBLEM = {
 }
 
 
+EXPLANATION = {
+    "type": "object",
+    "properties": {
+        "artifact": {"type": "string"},
+        "method": {"type": "string"},
+        "space": {"type": "string", "description": "What the terms add up to"},
+        "outputs": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {
+                    "output": {"type": "string", "description": "The class, of a classifier"},
+                    "value": {"type": "number", "description": "The baseline and all terms"},
+                    "baseline": {"type": "number"},
+                    "terms": {"type": "object", "additionalProperties": {"type": "number"}},
+                    "others": {
+                        "type": "object",
+                        "description": "Terms beyond the 50 largest",
+                        "properties": {"count": {"type": "integer"}, "sum": {"type": "number"}},
+                    },
+                },
+            },
+        },
+    },
+}
+
+
 def describe_routes(app: FastAPI, handlers: Iterable[Handler]) -> None:
     """Make the application's OpenAPI document tell the bodies and answers of these handlers."""
     plain = app.openapi
@@ -53,6 +82,8 @@ def describe_routes(app: FastAPI, handlers: Iterable[Handler]) -> None:
                 body = _body(handler, instance, parameters)
                 operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": body}}}
                 operation["responses"] = _responses(prediction)
+                if explained_of(handler.function) is not None:
+                    _tell_of_explanations(operation)
         found: dict[str, Any] = app.openapi_schema or {}
         return found
 
@@ -90,3 +121,21 @@ def _responses(prediction: dict[str, Any]) -> dict[str, Any]:
         "4XX": {"description": "The request is not right", "content": problem},
         "5XX": {"description": "The service could not answer", "content": problem},
     }
+
+
+def _tell_of_explanations(operation: dict[str, Any]) -> None:
+    """Add the query parameter `explain`, and what it adds to the answer."""
+    operation.setdefault("parameters", []).append(
+        {
+            "name": "explain",
+            "in": "query",
+            "description": "Tell what made each prediction",
+            "schema": {"type": "boolean", "default": False},
+        }
+    )
+    properties = operation["responses"]["200"]["content"]["application/json"]["schema"]["properties"]
+    properties["explanations"] = {
+        "description": "One for each prediction, where they were asked for; null, where there are none",
+        "anyOf": [{"type": "array", "items": EXPLANATION}, {"type": "null"}],
+    }
+    properties["explanations_because"] = {"type": "string", "description": "Why there are no explanations"}

@@ -16,7 +16,7 @@ from tests.integration.serving.conftest import serving
 from rung import artifacts
 from rung.conversion import OnnxModel
 from rung.errors import IntegrityError
-from rung.serving import Artifacts, Bundle, read_bundle, write_bundle
+from rung.serving import Artifacts, Bundle, native, read_bundle, write_bundle
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -107,6 +107,11 @@ def test_refused_file_leaves_native(tmp_path: Path, kept: dict[str, Any], part: 
 def test_unproven_use_is_answered_natively(state: Path, ask: Any, caplog: pytest.LogCaptureFixture):
     assert np.array_equal(ask(loaded(state).get("fit")), ask(FOREST))
     assert caplog.text.count("conversion_left: fit is asked of the native model") == 1
+
+
+def test_explanations_are_of_the_native_model(state: Path):
+    assert isinstance(native(loaded(state).get("fit")), RandomForestRegressor)
+    assert native(FOREST) is FOREST
 
 
 def test_native_errors_stay(state: Path):

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
+import jsonschema_rs
 import numpy as np
 import pytest
 from fastapi import Depends, Header
@@ -150,6 +151,15 @@ def test_explanation_is_no_part_of_the_log(http: Any, tmp_path: Path):
     (line,) = [json.loads(text) for path in tmp_path.iterdir() for text in path.read_text().splitlines()]
     assert line["id"] == asked.headers["x-request-id"]
     assert "explanations" not in json.dumps(line)
+
+
+def test_document_tells_of_explanations_where_they_are(http: Any):
+    paths = http.get("/openapi.json").json()["paths"]
+    told, silent = (paths[f"/{route}"]["post"] for route in ("predict", "silent"))
+    assert [one["name"] for one in told["parameters"]] == ["explain"]
+    assert "parameters" not in silent
+    answer = told["responses"]["200"]["content"]["application/json"]["schema"]["properties"]["explanations"]
+    jsonschema_rs.validate(answer, http.post("/predict?explain=true", json=BODY).json()["explanations"])
 
 
 @pytest.mark.parametrize("artifact", ["other", None])
