@@ -192,3 +192,15 @@ def test_datasets_are_shared(houses: Callable[..., Any], place: Place):
     assert [one["name"] for one in houses("list", "--shared-with", "pricing")] == ["houses"]
     assert houses("ingest", "handed", "--name", "homes")["added"] == 4
     assert houses("show", "homes")["entry"]["owner"] == "ann"
+
+
+def test_without_the_libraries_it_says_what_to_install(place: Place):
+    hidden = "import sys; from importlib import util; util.find_spec = lambda name: None"
+    code = f"{hidden}; sys.argv = ['rung', 'data', 'list']; from rung.cli import main; main()"
+
+    ended = subprocess.run(
+        [sys.executable, "-c", code], cwd=place.root, capture_output=True, text=True, check=False, timeout=60
+    )
+
+    assert ended.returncode == 2
+    assert "pip install 'rung[data]'" in ended.stderr
