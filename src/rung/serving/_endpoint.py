@@ -8,7 +8,6 @@ from __future__ import annotations
 from contextlib import AbstractContextManager, nullcontext
 from contextvars import copy_context
 from dataclasses import dataclass, field
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from starlette.exceptions import HTTPException
@@ -154,7 +153,7 @@ class Endpoint:
             settle=self._settle,
             replace=replace,
             may_block=bool(self.handler.features) and self.features.is_remote,
-            begun=partial(self.observer.called, self.handler.route),
+            begun=self.observer.metrics_of(self.handler.route).called,
         )
 
     def close(self) -> None:
@@ -271,8 +270,11 @@ class Endpoint:
 
     def _span(self, seen: Sequence[Observation]) -> AbstractContextManager[None]:
         """Give the span of a call, where its requests are traced."""
-        tracer, spans = self.observer.tracer, [one.span for one in seen if one.span is not None]
-        return _NO_SPAN if tracer is None or not spans else tracer.handling(spans, sum(one.count for one in seen))
+        tracer = self.observer.tracer
+        if tracer is None:
+            return _NO_SPAN
+        spans = [one.span for one in seen if one.span is not None]
+        return tracer.handling(spans, sum(one.count for one in seen)) if spans else _NO_SPAN
 
     def _settle(self, settled: Sequence[tuple[Any, Outcome]]) -> None:
         """Check, log and hand out what a call of the handler gave, one write for all."""

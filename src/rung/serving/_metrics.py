@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 import resource
-from bisect import bisect_left
+from bisect import bisect_right
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
+
+    from rung.serving._batching import Call
 
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
@@ -31,12 +33,16 @@ _WAITING = Gauge("rung_waiting_requests", "Requests that wait for a call", ["rou
 class _Many(Histogram):
     """A histogram that takes many observations at once: each on its own writes to shared memory twice."""
 
-    def observe_counted(self, counts: Sequence[int], total: float) -> None:
-        """Observe `counts[i]` values of bucket i, `total` together."""
-        self._sum.inc(total)
-        for bucket, count in zip(self._buckets, counts, strict=True):
-            if count:
-                bucket.inc(count)
+    def observe_all(self, values: list[float]) -> None:
+        """Observe values; they are sorted in place, which is cheaper than to find each one's bucket."""
+        self._sum.inc(sum(values))
+        values.sort()
+        below = 0
+        for bucket, bound in zip(self._buckets, self._upper_bounds, strict=True):
+            end = bisect_right(values, bound)
+            if end > below:
+                bucket.inc(end - below)
+            below = end
 
 
 _SECONDS = _Many("rung_request_seconds", "Time from request to answer", ["route"], buckets=_BUCKETS)
@@ -57,27 +63,23 @@ class RouteMetrics:
     def _begin(self) -> None:
         self._instances = 0
         self._requests: dict[int, int] = {}
-        self._seconds = 0.0
-        self._durations = [0] * (len(_BUCKETS) + 1)
-        self._waited = 0.0
-        self._waits = [0] * (len(_BUCKETS) + 1)
-        self._served = 0
-        self._calls = [0] * (len(_SIZES) + 1)
+        self._durations: list[float] = []
+        self._waits: list[float] = []
+        self._calls: list[float] = []
 
     def observe(self, *, status: int, seconds: float, instances: int) -> None:
         """Count one request."""
         self._requests[status] = self._requests.get(status, 0) + 1
         self._instances += instances
-        self._seconds += seconds
-        self._durations[bisect_left(_BUCKETS, seconds)] += 1
+        self._durations.append(seconds)
 
-    def called(self, *, waits: Iterable[float], instances: int) -> None:
-        """Count one call of the handler: how long its requests waited, seconds, and their instances."""
-        for seconds in waits:
-            self._waited += seconds
-            self._waits[bisect_left(_BUCKETS, seconds)] += 1
-        self._served += instances
-        self._calls[bisect_left(_SIZES, instances)] += 1
+    def called(self, calls: Sequence[Call[Any]], now: float) -> None:
+        """Count requests that one call of the handler serves, which begins now (seconds of the monotonic clock)."""
+        instances = 0
+        for call in calls:
+            self._waits.append(now - call.started)
+            instances += len(call.items)
+        self._calls.append(instances)
 
     def flush(self) -> None:
         """Hand over what has gathered."""
@@ -87,10 +89,10 @@ class RouteMetrics:
             _REQUESTS.labels(self._route, str(status)).inc(count)
             if kind := kind_of(status):
                 _ERRORS.labels(self._route, kind).inc(count)
-        _WAIT.labels(self._route).observe_counted(self._waits, self._waited)
-        _TOGETHER.labels(self._route).observe_counted(self._calls, self._served)
+        _WAIT.labels(self._route).observe_all(self._waits)
+        _TOGETHER.labels(self._route).observe_all(self._calls)
         _INSTANCES.labels(self._route).inc(self._instances)
-        _SECONDS.labels(self._route).observe_counted(self._durations, self._seconds)
+        _SECONDS.labels(self._route).observe_all(self._durations)
         self._begin()
 
 

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
     from rung.features import Served
     from rung.lake.log import Arm, Kind
-    from rung.serving._batching import Call
     from rung.serving._tracing import RequestSpan, Tracer
 
 _FLUSH_S = 0.25
@@ -159,11 +158,6 @@ class Observer:
                 self.log.append(self._line(observation, now, status, error=error))
         self._count(observation, status, now, 0)
 
-    def called(self, route: str, calls: Sequence[Call[Any]], now: float) -> None:
-        """Count a call of a route's handler that begins."""
-        instances = sum(len(call.items) for call in calls)
-        self._of(route).called(waits=[now - call.started for call in calls], instances=instances)
-
     def sample(self, *, waiting: Mapping[str, int], held: int) -> None:
         """Take stock of this worker: requests that wait, by route, and bytes of their bodies."""
         self._worker.sample(waiting=waiting, held=held)
@@ -182,11 +176,12 @@ class Observer:
     def _count(self, seen: Observation, status: int, now: float, instances: int) -> None:
         if seen.span is not None and self.tracer is not None:
             self.tracer.end(seen.span, status=status, instances=seen.count)
-        self._of(seen.route).observe(status=status, seconds=now - seen.started, instances=instances)
+        self.metrics_of(seen.route).observe(status=status, seconds=now - seen.started, instances=instances)
         if self._flushing is None:
             self._flushing = asyncio.get_running_loop().call_later(_FLUSH_S, self._flush)
 
-    def _of(self, route: str) -> RouteMetrics:
+    def metrics_of(self, route: str) -> RouteMetrics:
+        """Give the counters of a route."""
         metrics = self._metrics.get(route)
         if metrics is None:
             metrics = self._metrics[route] = RouteMetrics(route)
