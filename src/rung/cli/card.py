@@ -30,6 +30,7 @@ def command(revision: str, *, form: str, output: Path | None, as_json: bool) -> 
     the model, the evidence of every gate, limits. Needs no control plane; the same record makes the same bytes.
     """
     from rung.cards import bill_of_materials, gather, model_card
+    from rung.errors import CallError
     from rung.registry import open_registry
     from rung.schema import RevisionName
     from rung.workspace import find, write_atomically
@@ -40,7 +41,12 @@ def command(revision: str, *, form: str, output: Path | None, as_json: bool) -> 
     bill = bill_of_materials(facts) if form == "cyclonedx" else None
     text = model_card(facts) if bill is None else json.dumps(bill, indent=2, ensure_ascii=False) + "\n"
     if output is not None:
-        write_atomically(output, text.encode())
+        try:
+            write_atomically(output, text.encode())
+        except OSError as error:
+            raise CallError(
+                f"{output} cannot be written: {error.strerror}", hint="name a file in a folder of yours"
+            ) from error
     if as_json:
         told: dict[str, Any] = {"revision": revision, "format": form, "output": output and str(output)}
         print_json({**told, "card": text} if bill is None else {**told, "bill": bill})

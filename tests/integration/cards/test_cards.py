@@ -147,6 +147,13 @@ def test_command_prints_and_writes(housing: tuple[Place, Workspace]):
     assert json.loads((place.root / "bill.json").read_text()) == json.loads(written.stdout)["bill"]
 
 
+def test_file_that_cannot_be_written_is_told(housing: tuple[Place, Workspace]):
+    place, _ = housing
+    ended = place.python("-m", "rung.cli", "card", "housing.v1.m0", "--output", "nowhere/card.md")
+    assert ended.returncode == 2
+    assert "nowhere/card.md cannot be written" in ended.stderr
+
+
 def test_run_tells_of_groups_and_fields(housing: tuple[Place, Workspace]):
     place, _ = housing
     shown = place.python("-m", "rung.cli", "runs", "show", "housing.v1.m0").stdout
