@@ -7,7 +7,7 @@ TORCH ?= $(filter true,$(CI))
 INSTALL := $(UV) pip install --quiet --python $(BIN)/python
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format lint types imports audit lock clean bench-training bench-serving bench-soak bench-ab bench-data demo-ab faults
+.PHONY: help demo test check format lint types imports audit lock clean bench-training bench-serving bench-soak bench-ab bench-data bench-monitoring demo-ab faults
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -71,6 +71,9 @@ bench-ab: $(VENV)/.dev ## simulate A/B tests and bandits against their bars, int
 
 bench-data: $(VENV)/.dev ## time ingests, statistics, joins, online reads and the log, into build/bench/data.json
 	$(BIN)/python benchmarks/data/run.py
+
+bench-monitoring: $(VENV)/.dev ## count false alarms, time reports and what watching costs, into build/bench/monitoring.json
+	$(BIN)/python benchmarks/monitoring/run.py
 
 faults: $(VENV)/.dev ## put every fault into a promotion under load, into build/bench/faults.json
 	$(BIN)/python benchmarks/faults/run.py

@@ -25,7 +25,20 @@ __all__ = ["Drift", "Limits", "Segment", "drifts", "findings_of", "integrity", "
 _TIMES: Final = {"date", "moment"}
 _QUARTERS: Final = (2, 3, 4)
 """Places of the quartiles among the quantiles that are kept."""
-_INTEGRITY: Final = {"removed", "added", "type", "nulls", "blank", "nan", "infinite", "new values", "vanished values"}
+_INTEGRITY: Final = {
+    "removed",
+    "added",
+    "type",
+    "nulls",
+    "blank",
+    "nan",
+    "infinite",
+    "new values",
+    "vanished values",
+    "range",
+}
+_BEYOND: Final = 0.1
+"""Share of rows beyond the range of a column that is an alarm."""
 _MISSING: Final = "missing"
 _KINDS: Final[dict[str, Kind]] = {"outcome": "errors", "duration_ms": "latency"}
 """What columns of requests tell; all others are of rows."""
@@ -146,7 +159,8 @@ def findings_of(found: Iterable[Drift], before: Mapping[str, Profile], now: Prof
 def integrity(before: Profile, now: Profile, *, against: str) -> list[Finding]:
     """Name what a column never held and now holds, or held and holds no more: no matter of sizes.
 
-    Columns that are gone or have another type are alarms; values that are new are told.
+    Columns that are gone, have another type, or lie beyond their range in a tenth of the rows are alarms; the rest is
+    told. Of days and moments a new range is told: time goes on.
     """
     return [
         Finding(
@@ -155,7 +169,7 @@ def integrity(before: Profile, now: Profile, *, against: str) -> list[Finding]:
             against=against,
             size=change.size,
             p=None,
-            is_alarm=change.what in {"removed", "type"},
+            is_alarm=change.what in {"removed", "type"} or (change.what == "range" and change.size >= _BEYOND),
             because=change.told,
             data=dict(change.figures),
         )

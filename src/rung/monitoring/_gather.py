@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from rung.lake import Lake
     from rung.monitoring._drift import Drift
     from rung.monitoring._quality import Measured
+    from rung.stats import Estimate
 
 __all__ = ["Sources", "monitor"]
 
@@ -33,6 +34,8 @@ _WEEK: Final = timedelta(days=7)
 _HOURLY: Final = timedelta(days=2)
 _FEWEST: Final = 50
 """Units whose mean is held against another one."""
+_UNLIKE: Final = 0.2
+"""Distance of a column from which on confidence is not believed."""
 _ACCURACY: Final = 0.03
 """Least difference that matters where the service does not say."""
 _PERCENTILES: Final = {"p50": 3, "p95": 5, "p99": 6}
@@ -141,7 +144,7 @@ class _Look:
             limits=self.sources.limits,
         )
         measured = _quality.measured(self.sources.lake, revision, self.times, every=None)
-        estimated = self._estimated(measured)
+        estimated = self._estimated(measured, found)
         told = [*_told(found, references, now), *self._quality(measured, estimated)]
         return Report(
             revision=revision,
@@ -189,7 +192,7 @@ class _Look:
         predictions = self.known.predictions.get(route)
         return instances if predictions is None else _merged(instances, predictions)
 
-    def _estimated(self, measured: list[Measured]) -> Estimated | None:
+    def _estimated(self, measured: list[Measured], drifts: list[Drift]) -> Estimated | None:
         quality = self.known.qualities.get(self.asked[1])
         if quality is None:
             return None
@@ -197,6 +200,8 @@ class _Look:
         if rows is None:
             return None
         estimate = quality.estimator.estimate(columns_for(quality, rows.columns), independent=rows.requests)
+        if quality.classes:
+            estimate = _held_to(estimate, drifts)
         came = next((one for one in measured if one.metric == quality.metric), None)
         if came is not None and came.interval is not None and came.units >= _FEWEST:
             low, high = max(came.interval[0], estimate.interval[0]), min(came.interval[1], estimate.interval[1])
@@ -227,6 +232,16 @@ class _Look:
     def _is_worse(self, found: Finding) -> bool:
         worse = 1 if self.known.goals.get(found.subject, "maximize") == "minimize" else -1
         return bool(worse * found.data["difference"] >= self.known.least.get(found.subject, _ACCURACY) / 2)
+
+
+def _held_to(estimate: Estimate, drifts: list[Drift]) -> Estimate:
+    """Believe confidence only where what is asked is much like what was held out: it was calibrated on that alone."""
+    asked = [one for one in drifts if one.against == "training" and one.column.startswith("instance") and one.has_moved]
+    most = max(asked, key=lambda one: one.size, default=None)
+    if most is None or most.size < _UNLIKE:
+        return estimate
+    told = f"{most.column} moved by {most.size:.2f}: how sure it is of such rows was never held against the truth"
+    return replace(estimate, holds=False, because=told)
 
 
 def _fallen(now: Measured, was: Measured) -> Finding:

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 __all__ = ["EMPTY", "Sketch", "count_of", "sketch", "statistics", "together"]
 
 _ANSWERED, _FAILED = (200, 299), 500
-_PART: Final = 125_000
-"""Rows whose statistics are made at once: of twenty columns that is 20 MB."""
+_COLUMNS: Final = 4
+"""That are read at once: of a million rows that is 32 MB."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,9 +54,17 @@ def sketch(answers: pl.DataFrame, vocabularies: Mapping[str, frozenset[int]]) ->
 
 
 def statistics(rows: pl.LazyFrame | pl.DataFrame) -> Profile:
-    """Make the statistics of rows, however many, in little memory."""
-    parts = [profile(part) for part in rows.lazy().collect_batches(chunk_size=_PART) if part.width]
-    return _added(parts)
+    """Make the statistics of rows, however many.
+
+    A lazy frame is read some columns at a time: in less memory, and without the correlations between all of them.
+    """
+    if isinstance(rows, pl.DataFrame):
+        return profile(rows) if rows.width else EMPTY.rows
+    names = rows.collect_schema().names()
+    parts = [profile(rows.select(names[first : first + _COLUMNS])) for first in range(0, len(names), _COLUMNS)]
+    if not parts:
+        return EMPTY.rows
+    return Profile(rows=parts[0].rows, columns={name: each for part in parts for name, each in part.columns.items()})
 
 
 def together(sketches: Iterable[Sketch]) -> Sketch:

@@ -66,17 +66,7 @@ class Production:
             house["text"] = f"{house['text']} {word}".strip()
             price, paid = self.answer(house)
             at = begin + DAY * number / requests
-            fields = {"status": 200, "duration_ms": float(self.random.lognormal(1)), "kind": "production"} | line
-            self.predictions.append(
-                prediction_line(
-                    id=f"p{self.count}",
-                    revision="housing.v1.m1",
-                    time=round(at.timestamp() * 1e6),
-                    instances=json.dumps([house]).encode(),
-                    predictions=json.dumps([{"price": price}]).encode(),
-                    **fields,  # type: ignore[arg-type]
-                )
-            )
+            self.log({"id": f"p{self.count}"} | line, at, house, {"price": price})
             self.outcomes.append(
                 outcome_line(
                     service="housing",
@@ -86,6 +76,18 @@ class Production:
                     prediction_id=f"p{self.count}",
                 )
             )
+
+    def log(self, line: dict[str, object], at: datetime, instance: object, prediction: object) -> None:
+        fields = {"status": 200, "duration_ms": float(self.random.lognormal(1)), "kind": "production"} | line
+        self.predictions.append(
+            prediction_line(
+                revision="housing.v1.m1",
+                time=round(at.timestamp() * 1e6),
+                instances=json.dumps([instance]).encode(),
+                predictions=json.dumps([prediction]).encode(),
+                **fields,  # type: ignore[arg-type]
+            )
+        )
 
     def train(self) -> None:
         """Keep what evaluation keeps."""
@@ -97,19 +99,20 @@ class Production:
             truths=[paid for _, paid in answers],
             predictions={"predict": [{"price": price} for price, _ in answers]},
         )
+        self.keep(reference, metrics=[METRIC])
+
+    def keep(self, reference: Reference, *, metrics: list[object]) -> None:
         digest = self.store.put(encode(reference.model_dump()))
-        write_bundle(
-            self.state,
-            Bundle(
-                revision="housing.v1.m1",
-                run="r1",
-                artifacts={REFERENCE: digest},
-                contract={},
-                infrastructure={},
-                ab_test={"metrics": [METRIC]},
-                example={},
-            ),
+        bundle = Bundle(
+            revision="housing.v1.m1",
+            run="r1",
+            artifacts={REFERENCE: digest},
+            contract={},
+            infrastructure={},
+            ab_test={"metrics": metrics},
+            example={},
         )
+        write_bundle(self.state, bundle)
 
     def report(self, name: str = "housing", *, since: timedelta = DAY, now: datetime = NOW) -> Report:
         self.lake.ship()
@@ -171,6 +174,39 @@ def test_unknown_words_are_drift_of_texts(production: Production):
     production.day(NOW - DAY, 400, word="houseboat harbour")
     subjects = {one.subject for one in production.report().alarms}
     assert "instance.text.unknown_words" in subjects
+
+
+def test_confidence_is_believed_only_of_texts_like_those_held_out(tmp_path: Path):
+    random = np.random.default_rng(3)
+    words = [f"word{number}" for number in range(300)]
+
+    def sentence(known: float) -> dict[str, str]:
+        chosen = random.choice(words, 8)
+        return {"text": " ".join(w if random.random() < known else f"new{random.integers(1e6)}" for w in chosen)}
+
+    def classes() -> dict[str, float]:
+        sure = float(random.uniform(0.5, 1))
+        return {"good": sure, "bad": 1 - sure}
+
+    asked = [sentence(1.0) for _ in range(1_000)]
+    told = [classes() for _ in asked]
+    truths = ["good" if random.random() < one["good"] else "bad" for one in told]
+    reference = Reference(trained=asked, held_out=asked, truths=truths, predictions={"predict": told})
+    production = Production(tmp_path)
+    production.keep(reference, metrics=[])
+    for day, known in ((2, 1.0), (1, 0.5)):
+        for number in range(300):
+            at = NOW - DAY * day + timedelta(minutes=number)
+            production.log({"id": f"{day} {number}"}, at, sentence(known), classes())
+    quiet = production.report(now=NOW - DAY)
+    assert quiet.estimated is not None
+    assert quiet.estimated.estimate.holds, quiet.estimated.estimate.because
+    assert quiet.estimated.metric == "accuracy"
+    moved = production.report(since=timedelta(hours=24)).estimated
+    assert moved is not None
+    assert not moved.estimate.holds
+    assert "instance.text.unknown_words moved by" in moved.estimate.because
+    production.predictions.close()
 
 
 def test_failures_are_errors(production: Production):

@@ -101,6 +101,18 @@ def test_columns_that_are_gone_or_new_values_are_told():
     assert "instance.garage has values that it never had: 'barn' (100 %)" in [one.because for one in told]
 
 
+def test_numbers_far_beyond_their_range_are_an_alarm():
+    metres = houses(500).with_columns(pl.col("instance.area") + 30)
+    told = {one.subject: one for one in integrity(REFERENCE, statistics(metres), against="training")}
+    assert told["instance.area"].is_alarm
+    assert "it lay from" in told["instance.area"].because
+    few = houses(500).with_columns(
+        pl.when(pl.int_range(pl.len()) < 5).then(30).otherwise("instance.area").alias("instance.area")
+    )
+    told = {one.subject: one for one in integrity(REFERENCE, statistics(few), against="training")}
+    assert not told["instance.area"].is_alarm
+
+
 def test_segments_that_moved_most_come_first():
     now = statistics(houses(2_000, shift=1.0, garage=0.7))
     moved = segments(REFERENCE, now, independent=(4_000, 2_000))
