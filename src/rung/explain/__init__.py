@@ -1,4 +1,4 @@
-"""Why a model says what it says: exact terms where it is linear, SHAP values elsewhere, importance of fields for all.
+"""Why a model says what it says: exact terms where it is linear, SHAP or sampled values elsewhere; what matters to it.
 
 Authors write `@explained` above a handler in `serve/app.py`. Serving then answers `?explain=true`, and evaluation keeps
 what matters on the whole with the run. `shap` is imported for models that need it, and nothing here on the way of a
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rung.explain._linear import explain_linear
     from rung.explain._mark import Explained, explained, explained_of
     from rung.explain._model import explain_model, explain_use
+    from rung.explain._sampled import Sampling, plan_sampling, settle_sampling
     from rung.explain._shap import explain_shap
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "Importance",
     "NotExplainableError",
     "Output",
+    "Sampling",
     "Summary",
     "explain_linear",
     "explain_model",
@@ -33,6 +35,8 @@ __all__ = [
     "explained",
     "explained_of",
     "importance",
+    "plan_sampling",
+    "settle_sampling",
     "summarise",
 ]
 
@@ -43,6 +47,7 @@ __getattr__ = exports(
         **dict.fromkeys(("GLOBAL_EXPLANATION", "ROWS", "Importance", "Summary", "importance", "summarise"), "_global"),
         **dict.fromkeys(("Explained", "explained", "explained_of"), "_mark"),
         **dict.fromkeys(("explain_model", "explain_use"), "_model"),
+        **dict.fromkeys(("Sampling", "plan_sampling", "settle_sampling"), "_sampled"),
         "explain_linear": "_linear",
         "explain_shap": "_shap",
     },

@@ -9,18 +9,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
 from pydantic_core import to_json
 
+from rung import artifacts
 from rung.errors import RungError, SchemaError
 from rung.explain import explained_of
+from rung.serving._bundle import read_bundle
 from rung.serving._predict import read_request
 from rung.serving._problems import ProblemError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from starlette.types import Message, Receive, Scope
 
@@ -35,6 +39,9 @@ _SECONDS = 20.0
 """For one explanation, waiting included; then there is none."""
 _WAITING = 8
 """Requests that wait for their explanations, which are made one after the other."""
+_EVALUATED = "evaluated"  # of rung.testing, which lies above
+_CHUNK = 512
+"""Rows in one call of the handler, where many are asked for."""
 _NOTHING: Mapping[str, Any] = {}
 
 
@@ -73,6 +80,7 @@ class Explaining:
         self._artifact = explained_artifact(endpoint.handler)
         self._turn = asyncio.Semaphore(1)
         self._waiting = 0
+        self._known: Sequence[Any] | None = None
 
     async def answer(self, observation: Observation, receive: Receive, others: Mapping[str, Any] = _NOTHING) -> bytes:
         """Answer a request that asks why: `predictions`, and `explanations` in the same order.
@@ -121,25 +129,74 @@ class Explaining:
     async def _explain(self, request: Any, others: Mapping[str, Any]) -> list[Explanation]:
         """Let the handler answer again, and explain what it asked the model."""
         from rung.conversion import Recorder  # noqa: PLC0415  only for those who ask
-        from rung.explain import explain_use  # noqa: PLC0415  as above
+        from rung.explain import NotExplainableError, explain_use  # noqa: PLC0415  as above
 
         endpoint, handler = self._endpoint, self._endpoint.handler
         assert self._artifact is not None  # noqa: S101  asked before
         model = native(endpoint.artifacts.get(self._artifact))
         recorder = Recorder(model)
-        arguments: dict[str, Any] = {
-            name: recorder if artifact.name == self._artifact else endpoint.artifacts.get(artifact.name)
-            for name, artifact in handler.artifacts.items()
-        }
+        arguments = self._models()
+        arguments |= {name: recorder for name, one in handler.artifacts.items() if one.name == self._artifact}
         if handler.features:
             arguments |= endpoint.features.readers(handler.features, [])
         arguments |= {handler.body_name: request, **others}
-        if handler.is_async:
-            await handler.function(**arguments)
-        else:
-            await asyncio.to_thread(handler.function, **arguments)
+        await self._call(arguments)
         count = len(request.instances)
-        return await asyncio.to_thread(explain_use, model, recorder.use, artifact=self._artifact, count=count)
+        try:
+            return await asyncio.to_thread(explain_use, model, recorder.use, artifact=self._artifact, count=count)
+        except NotExplainableError as error:
+            held_out = await asyncio.to_thread(self._held_out)
+            if not held_out:
+                raise
+            _logger.debug("explained_by_sampling: %s", error.message)
+        return await self._sample(request, {**arguments, **self._models()}, held_out)
+
+    def _models(self) -> dict[str, Any]:
+        """Give the artifacts that the handler takes, by parameter."""
+        endpoint = self._endpoint
+        return {name: endpoint.artifacts.get(artifact.name) for name, artifact in endpoint.handler.artifacts.items()}
+
+    async def _sample(self, request: Any, arguments: dict[str, Any], held_out: Sequence[Any]) -> list[Explanation]:
+        """Let the handler answer for instances between held-out ones and those of the request."""
+        from rung.explain import plan_sampling, settle_sampling  # noqa: PLC0415  only for those who ask
+
+        sampling = plan_sampling(request.instances, held_out)
+        name, predictions = self._endpoint.handler.body_name, []
+        for start in range(0, len(sampling.rows), _CHUNK):
+            rows = list(sampling.rows[start : start + _CHUNK])
+            body = type(request).model_construct(instances=rows, parameters=request.parameters)
+            predictions += await self._call({**arguments, name: body})
+        told = [one.model_dump() for one in predictions]
+        return settle_sampling(sampling, told, artifact=self._artifact or "")
+
+    async def _call(self, arguments: dict[str, Any]) -> Any:
+        handler = self._endpoint.handler
+        if handler.is_async:
+            return await handler.function(**arguments)
+        return await asyncio.to_thread(handler.function, **arguments)
+
+    def _held_out(self) -> Sequence[Any]:
+        """Read some of the held-out instances of the revision, once; none outside of a deployment."""
+        if self._known is None:
+            self._known = read_held_out(self._endpoint.handler)
+        return self._known
+
+
+def read_held_out(handler: Handler) -> list[Any]:
+    """Read the held-out instances that evaluation kept with their answers; none, where it kept none of this route."""
+    state, revision = os.environ.get("RUNG_STATE"), os.environ.get("RUNG_REVISION")
+    if not state or not revision:
+        return []
+    digest = read_bundle(Path(state), revision).artifacts.get(_EVALUATED)
+    store = artifacts.LocalStore(Path(state) / "artifacts")
+    if digest is None or not store.has(digest):
+        return []
+    data = store.get(digest)
+    if artifacts.describe(data).marked_unsafe:
+        return []
+    exchanges = artifacts.decode(data, digest=digest)["exchanges"]
+    asked = [one for exchange in exchanges if exchange["route"] == handler.route for one in exchange["instances"]]
+    return [handler.instance.model_validate(one) for one in asked]
 
 
 def native(model: Any) -> Any:

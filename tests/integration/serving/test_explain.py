@@ -12,12 +12,14 @@ from fastapi import Depends, Header
 from pydantic import BaseModel, Field
 from sklearn.linear_model import LinearRegression
 from sklearn.tree import DecisionTreeRegressor
+from starlette.testclient import TestClient
 
+from rung import artifacts
 from rung.errors import SchemaError
 from rung.explain import explained
 from rung.lake.log import AppendLog
 from rung.schema import Request
-from rung.serving import Artifact, create_serving_app
+from rung.serving import Artifact, Bundle, bind_artifacts, create_serving_app, write_bundle
 from rung.testing import fake_artifacts
 
 ROWS = np.array([[0.0, 1.0], [1.0, 0.0], [2.0, 2.0], [3.0, 1.0]])
@@ -123,6 +125,34 @@ def test_prediction_is_not_lost_without_an_explanation():
     assert len(told.json()["predictions"]) == 2
     assert told.json()["explanations"] is None
     assert told.json()["explanations_because"].startswith("DecisionTreeRegressor is not linear, and shap")
+
+
+@pytest.fixture
+def deployed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A revision whose evaluation kept answers."""
+    rows = [{"x": x, "z": z} for x, z in ROWS.tolist()]
+    exchange = {"instances": rows, "predictions": [{"y": 0.0}] * len(rows)}
+    kept = {"exchanges": [{"route": route, **exchange} for route in ("predict", "later", "one_by_one")]}
+    digest = artifacts.LocalStore(tmp_path / "artifacts").put(artifacts.encode(kept))
+    bundle = {"revision": "s.v1.m1", "run": "r", "contract": {}, "infrastructure": {}, "example": {}}
+    write_bundle(tmp_path, Bundle(artifacts={"evaluated": digest}, **bundle))
+    monkeypatch.setenv("RUNG_STATE", str(tmp_path))
+    monkeypatch.setenv("RUNG_REVISION", "s.v1.m1")
+
+
+@pytest.mark.parametrize("route", ["predict", "later", "one_by_one"])
+def test_any_model_is_explained_by_sampling_where_it_is_deployed(deployed: None, route: str):
+    fresh = create_serving_app(predict=predict, later=later, one_by_one=one_by_one)
+    tree = DecisionTreeRegressor(max_depth=2, random_state=0).fit(ROWS, ROWS[:, 0])
+    with bind_artifacts(fresh, {"fit": tree, "other": 0.0}):
+        client = TestClient(fresh)  # not started: nothing is loaded from the store
+        told = client.post(f"/{route}?explain=true", json=BODY).json()
+    assert [one["method"] for one in told["explanations"]] == ["sampled shapley values"] * 2
+    for prediction, explanation in zip(told["predictions"], told["explanations"], strict=True):
+        (output,) = explanation["outputs"]
+        assert output["output"] == "y"
+        assert output["value"] == pytest.approx(prediction["y"])
+        assert abs(output["terms"]["x"]) > abs(output["terms"]["z"])
 
 
 def test_handler_that_asks_row_by_row_says_so(http: Any):
