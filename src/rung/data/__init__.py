@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rung.data._dataset import Dataset, reading_from, resolve
     from rung.data._entry import Entry
     from rung.data._ingest import ingest
-    from rung.data._ingested import Ingested
+    from rung.data._ingest.result import Ingested
     from rung.data._names import check_dataset_name, parse_reference, reference
     from rung.data._notice import noticing
     from rung.data._unlisted import unlisted
@@ -60,7 +60,7 @@ __getattr__ = exports(
         "Facts": "_version",
         "File": "_version",
         "How": "_write",
-        "Ingested": "_ingested",
+        "Ingested": "_ingest.result",
         "Refusal": "_contract",
         "Replace": "_write",
         "Upsert": "_write",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from rung.data._fit import fitted
+from rung.data._ingest.fit import fitted
 from rung.data._types import read_type
 
 if TYPE_CHECKING:

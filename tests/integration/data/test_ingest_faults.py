@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 ROWS = 40_000
 _PLACES = {
-    "while it reads": "rung.data._ingest_gather.hold",
+    "while it reads": "rung.data._ingest.gather.hold",
     "before what is refused is kept": "rung.data._catalogue.Catalogue.add_quarantine",
-    "before key and time are remembered": "rung.data._ingest_run._remember",
+    "before key and time are remembered": "rung.data._ingest.run._remember",
     "before the version": "rung.data._catalogue.Catalogue.write",
     "between files and commit": "rung.data._table.DatasetTable.commit",
     "between commit and manifest": "rung.objects._folder.FolderObjects.create",

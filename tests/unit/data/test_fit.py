@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from rung.data._fit import columns_for, fitted, misfits, numbers, widest
+from rung.data._ingest.fit import columns_for, fitted, misfits, numbers, widest
 from rung.data.sources import Staged
 from rung.data.sources._staged import unread
 from rung.errors import SchemaError

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rung.data import Entry
-from rung.data._ingest_plan import Mode, Settled, Taken, Wanted, changes, check_columns, settle, sorted_out
+from rung.data._ingest.plan import Mode, Settled, Taken, Wanted, changes, check_columns, settle, sorted_out
 from rung.errors import CallError, ConflictError
 
 NEW = Entry(name="houses")
