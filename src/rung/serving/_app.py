@@ -16,6 +16,7 @@ import logging
 import os
 import signal
 from contextlib import asynccontextmanager, suppress
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -196,10 +197,11 @@ def _add_health(app: FastAPI) -> None:
 
 
 def _add_problems(app: FastAPI) -> None:
-    async def problem(_: Request, error: Exception) -> Response:
+    async def problem(request: Request, error: Exception) -> Response:
         assert isinstance(error, ProblemError)  # noqa: S101  registered for this class
-        if error.__cause__ is not None:
-            _logger.error("prediction_failed: %s", error.detail, exc_info=error.__cause__)
+        if error.__cause__ is not None or error.status == HTTPStatus.INTERNAL_SERVER_ERROR:
+            told = {"request_id": named_before(request.scope)}
+            _logger.error("prediction_failed: %s", error.detail, exc_info=error.__cause__, extra=told)
         return error.response()
 
     async def http_problem(_: Request, error: Exception) -> Response:
@@ -212,7 +214,8 @@ def _add_problems(app: FastAPI) -> None:
         return ProblemError(status=422, detail="the request does not fit the route", errors=errors).response()
 
     async def unexpected(request: Request, error: Exception) -> Response:
-        _logger.error("request_failed: %s", request.url.path, exc_info=error)
+        told = {"request_id": named_before(request.scope)}
+        _logger.error("request_failed: %s", request.url.path, exc_info=error, extra=told)
         return ProblemError(status=500, detail=f"the service raised {type(error).__name__}").response()
 
     app.add_exception_handler(ProblemError, problem)

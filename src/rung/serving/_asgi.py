@@ -13,7 +13,7 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 
 from rung.serving._explaining import asks_why
-from rung.serving._identity import REQUEST_ID, REVISION, Named, named_before
+from rung.serving._identity import REQUEST_ID, REVISION, Named, name_again, named_before
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -91,6 +91,7 @@ class ShortWay:
             else:
                 body = await endpoint.answer(observation, receive)
         except Exception as error:  # noqa: BLE001  as FastAPI's own outermost layer
+            name_again(scope, observation.id)
             response = await self._explained(error, Request(scope, receive, send))
             response.raw_headers.extend((*names, *(_CLOSE if self._owner.is_draining else ())))
             await response(scope, receive, send)

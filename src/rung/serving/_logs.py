@@ -41,6 +41,8 @@ class JsonLines(logging.Formatter):
             "revision": self._revision,
             **_requests(),
         }
+        if given := getattr(record, "request_id", None):
+            line["request_id"] = given
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
         return json.dumps(line, ensure_ascii=False, default=str)
