@@ -10,8 +10,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
 
-from .conftest import FILES, Server, serving
+from .conftest import FILES, Server, lay_line, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,8 +35,6 @@ def watched(place: Place) -> Place:
         '            logging.getLogger("author").info("asked for %d", len(request.instances))\n'
         "            if request.parameters.seconds:",
     )
-    from .conftest import lay_line  # noqa: PLC0415  beside what it changes
-
     lay_line(place)
     place.write("experiments/line/serve/app.py", app)
     ended = place.python(
@@ -98,13 +97,12 @@ def test_lines_name_the_request(watched: Place):
 @contextmanager
 def receiver() -> Iterator[tuple[str, list[Any]]]:
     """Take spans as OTLP over HTTP; give where, and what has come."""
-    messages = pytest.importorskip("opentelemetry.proto.collector.trace.v1.trace_service_pb2")
     got: list[Any] = []
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
-            got.append((self.path, messages.ExportTraceServiceRequest.FromString(body)))
+            got.append((self.path, trace_service_pb2.ExportTraceServiceRequest.FromString(body)))
             self.send_response(200)
             self.send_header("content-length", "0")
             self.end_headers()
