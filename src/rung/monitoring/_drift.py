@@ -20,25 +20,11 @@ if TYPE_CHECKING:
 
     from rung.data.profile import Column, Numbers, Profile, Values
 
-__all__ = ["Drift", "Limits", "Segment", "drifts", "findings_of", "integrity", "segments"]
+__all__ = ["Drift", "Limits", "Segment", "drifts", "findings_of", "segments"]
 
 _TIMES: Final = {"date", "moment"}
 _QUARTERS: Final = (2, 3, 4)
 """Places of the quartiles among the quantiles that are kept."""
-_INTEGRITY: Final = {
-    "removed",
-    "added",
-    "type",
-    "nulls",
-    "blank",
-    "nan",
-    "infinite",
-    "new values",
-    "vanished values",
-    "range",
-}
-_BEYOND: Final = 0.1
-"""Share of rows beyond the range of a column that is an alarm."""
 _MISSING: Final = "missing"
 _KINDS: Final[dict[str, Kind]] = {"outcome": "errors", "duration_ms": "latency"}
 """What columns of requests tell; all others are of rows."""
@@ -153,28 +139,6 @@ def findings_of(found: Iterable[Drift], before: Mapping[str, Profile], now: Prof
         )
         for drift in found
         if drift.has_moved or drift.is_alarm
-    ]
-
-
-def integrity(before: Profile, now: Profile, *, against: str) -> list[Finding]:
-    """Name what a column never held and now holds, or held and holds no more: no matter of sizes.
-
-    Columns that are gone, have another type, or lie beyond their range in a tenth of the rows are alarms; the rest is
-    told. Of days and moments a new range is told: time goes on.
-    """
-    return [
-        Finding(
-            kind="integrity",
-            subject=change.column,
-            against=against,
-            size=change.size,
-            p=None,
-            is_alarm=change.what in {"removed", "type"} or (change.what == "range" and change.size >= _BEYOND),
-            because=change.told,
-            data=dict(change.figures),
-        )
-        for change in compare(before, now)
-        if change.what in _INTEGRITY
     ]
 
 

@@ -11,6 +11,7 @@ from rung.errors import NotFoundError
 from rung.monitoring import _drift, _quality
 from rung.monitoring._drift import Limits
 from rung.monitoring._finding import Finding
+from rung.monitoring._integrity import integrity
 from rung.monitoring._ledger import KEEP_DAYS, Ledger
 from rung.monitoring._reference import Known, columns_for, known_of
 from rung.monitoring._report import Estimated, Report, Traffic
@@ -298,7 +299,7 @@ def _told(found: list[Drift], references: Mapping[str, _Reference], now: Sketch)
     of_rows = [one for one in found if one.column not in now.requests.columns]
     return [
         *_drift.findings_of(of_rows, rows, now.rows),
-        *(one for name, before in rows.items() for one in _drift.integrity(before, now.rows, against=name)),
+        *(one for name, before in rows.items() for one in integrity(before, now.rows, against=name)),
         *(
             _worse(one, requests[one.against], now.requests)
             for one in _drift.findings_of(of_requests, requests, now.requests)

@@ -81,6 +81,8 @@ def known_of(state: Path, store: artifacts.Store, revision: str) -> Known:
     digest = bundle.artifacts.get(REFERENCE)
     if digest is None:
         return replace(known, because=f"the training of {revision} kept no reference")
+    if not store.has(digest):
+        return replace(known, because=f"what the training of {revision} kept is not on this machine")
     data = store.get(digest)
     artifacts.verify(data, digest)
     return _known(known, Reference.model_validate(artifacts.decode(data)), test)

@@ -281,3 +281,25 @@ def test_report_is_plain_json(production: Production):
     production.train()
     production.day(NOW - DAY, 50)
     assert json.loads(json.dumps(production.report().to_json()))["traffic"]["requests"] == 50
+
+
+def test_what_was_half_written_is_thrown_away(production: Production, tmp_path: Path):
+    quiet_week(production)
+    assert production.report(since=9 * DAY).whole.requests == 560
+    folder = tmp_path / "monitoring" / "housing"
+    (folder / "0123.sketch").write_bytes(b"of a look that was killed")
+    production.day(NOW - DAY, 40)
+    assert production.report(since=9 * DAY).whole.requests == 600
+    assert not (folder / "0123.sketch").exists()
+    (folder / "state.json").write_text('{"format": 1, "mark"')
+    assert production.report(since=9 * DAY).whole.requests == 600
+
+
+def test_reference_that_is_gone_is_told(production: Production):
+    production.train()
+    production.day(NOW - DAY, 40)
+    for path in (production.state / "artifacts").rglob("*"):
+        if path.is_file():
+            path.unlink()
+    told = production.report().references["training"]
+    assert told == "what the training of housing.v1.m1 kept is not on this machine"

@@ -9,7 +9,8 @@ import polars as pl
 import pytest
 
 from rung.monitoring import Drift, Limits, drifts, segments, statistics
-from rung.monitoring._drift import findings_of, integrity
+from rung.monitoring._drift import findings_of
+from rung.monitoring._integrity import integrity
 from rung.stats import FalseAlarms
 
 RANDOM = np.random.default_rng(1)
@@ -111,6 +112,18 @@ def test_numbers_far_beyond_their_range_are_an_alarm():
     )
     told = {one.subject: one for one in integrity(REFERENCE, statistics(few), against="training")}
     assert not told["instance.area"].is_alarm
+
+
+@pytest.mark.parametrize(("days", "is_old"), [(20, False), (300, False), (900, True)])
+def test_training_goes_out_of_date(days: int, is_old: bool):
+    start = date(1993, 1, 1)
+    trained, later = (
+        statistics(pl.DataFrame({"instance.day": [start + timedelta(days=first + n) for n in range(count)]}))
+        for first, count in ((0, 4 * 365), (4 * 365 + days, 30))
+    )
+    found = {name: integrity(trained, later, against=name) for name in ("training", "before")}
+    assert [[one.is_alarm for one in told] for told in found.values()] == [[is_old], [False]]
+    assert ("out of date" in found["training"][0].because) == is_old
 
 
 def test_segments_that_moved_most_come_first():
