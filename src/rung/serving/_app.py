@@ -227,7 +227,7 @@ def _add_problems(app: FastAPI) -> None:
 @asynccontextmanager
 async def _lifespan(app: ServingApp) -> AsyncIterator[None]:
     observer: Observer = app.state.rung_observer
-    observer.tracer = tracer_of(os.environ, observer.revision)
+    observer.tracer = views_of_app(app).tracer = tracer_of(os.environ, observer.revision)
     app.state.rung_ready = await _make_ready(app)
     app.begin()
     beside = [asyncio.create_task(_wait_for_features(app)), asyncio.create_task(_take_stock(app))]

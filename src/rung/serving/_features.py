@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from rung.errors import FeaturesBrokenError, FeaturesMissingError, NotFoundError, SchemaError, UnavailableError
 from rung.features import Features, OnlineSource, Reader, Recorded, Served, ViewOf, open_store, views_of
+from rung.serving._fetches import WatchedSource
 from rung.serving._problems import LONGEST, SHOWN, ProblemError, pointer
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from rung.features import FeatureView, Fetch, OnlineStore, Source
     from rung.features._recorded import RecordedReader
     from rung.serving._handler import Handler
+    from rung.serving._tracing import Tracer
 
 
 class ServedViews:
@@ -31,6 +33,8 @@ class ServedViews:
         self.views = views
         self._bound: dict[str, ViewOf] = {}
         self._store: OnlineStore | None = None
+        self.tracer: Tracer | None = None
+        """None where requests are not traced."""
         self._recorded: Recorded | None = None
         self.is_awaited = False
         """The online store did not have them, and may have them later."""
@@ -87,7 +91,9 @@ class ServedViews:
         sources = {name: OnlineSource(self._store, view) for name, view in self.views.items()}
         for source in sources.values():
             source.read([])
-        self._bound = {name: ViewOf(self.views[name], source) for name, source in sources.items()}
+        self._bound = {
+            name: ViewOf(self.views[name], WatchedSource(source, name, self.tracer)) for name, source in sources.items()
+        }
         self.is_awaited, self.is_remote = False, url is not None
 
     def close(self) -> None:

@@ -107,6 +107,13 @@ class Tracer:
         ):
             yield
 
+    @contextmanager
+    def fetching(self, view: str, entities: int) -> Iterator[None]:
+        """Make the span of a fetch of features around the block; it lies in the handler's."""
+        attributes = {"rung.view": view, "rung.entities": entities}
+        with self._tracer.start_as_current_span("features", kind=self._api.SpanKind.CLIENT, attributes=attributes):
+            yield
+
     def close(self) -> None:
         """Send what has not been sent yet."""
         self._provider.shutdown()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import threading
 import time
 from contextlib import contextmanager
@@ -156,3 +158,36 @@ def test_server_without_a_receiver_loads_no_telemetry(watched: Place):
     )
     ended = watched.python("-c", code)
     assert (ended.returncode, ended.stdout.strip()) == (0, "[]"), ended.stderr
+
+
+def test_fetch_of_features_lies_in_the_span_around_it(monkeypatch: pytest.MonkeyPatch):
+    code = (
+        "import os\n"
+        "from opentelemetry import trace\n"
+        "from prometheus_client import REGISTRY\n"
+        "from rung.features._sources import Snapshot\n"
+        "from rung.serving._fetches import WatchedSource\n"
+        "from rung.serving._tracing import tracer_of\n"
+        "class Houses:\n"
+        "    def read(self, keys):\n"
+        "        return Snapshot(entries=[None for _ in keys])\n"
+        "tracer = tracer_of(os.environ, 'line.v1.m1')\n"
+        "with trace.get_tracer('author').start_as_current_span('around'):\n"
+        "    WatchedSource(Houses(), 'houses', tracer).read(['a', 'b'])\n"
+        "tracer.close()\n"
+        "for name in ('seconds_count', 'entities_total', 'missing_total'):\n"
+        "    print(REGISTRY.get_sample_value(f'rung_features_{name}', {'view': 'houses'}))\n"
+    )
+    with receiver() as (url, got):
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", url)
+        ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
+    assert (ended.returncode, ended.stdout.split()) == (0, ["1.0", "2.0", "2.0"]), ended.stderr
+    found = {
+        span.name: span
+        for _, message in got
+        for resource in message.resource_spans
+        for scope in resource.scope_spans
+        for span in scope.spans
+    }
+    assert found["features"].parent_span_id == found["around"].span_id
+    assert read(found["features"]) == {"rung.view": "houses", "rung.entities": 2}
