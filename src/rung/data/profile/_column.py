@@ -64,7 +64,7 @@ def measure_column(values: pl.Series, detail: int) -> Column:
         kind=kind,
         dtype=dtype,
         nulls=nulls,
-        distinct=_distinct(ordered.unique(maintain_order=True)),
+        distinct=_distinct(ordered.filter(ordered.ne_missing(ordered.shift(1)))),
         numbers=_numbers(ordered, _scale_of(values.dtype), detail),
     )
 
@@ -179,13 +179,10 @@ def _text_column(texts: pl.Series, dtype: str, nulls: int, detail: int) -> Colum
     hashes = texts.hash()
     runs = hashes.sort().rle().struct.unnest()  # len, value
     most = _add.KEPT_VALUES * detail
-    common = runs.sort("len", "value", descending=[True, False]).head(most)
-    kept = common["value"]
-    spelled = pl.DataFrame({"value": hashes, "text": texts}).filter(hashes.is_in(kept.implode())).unique("value")
-    counts = common.join(spelled, on="value").select("text", "len").rows()
-    values = Values(
-        common=_add.by_frequency((_cut(text), count) for text, count in counts), is_complete=runs.height <= most
-    )
+    is_complete = runs.height <= most
+    common = runs.sort("len", "value", descending=[True, False]).head(most).filter(is_complete | (pl.col("len") > 1))
+    first = pl.Series([hashes.index_of(value) for value in common["value"]], dtype=pl.UInt32)
+    counts = zip(map(_cut, texts.gather(first)), common["len"].to_list(), strict=True)
     return Column(
         kind="text",
         dtype=dtype,
@@ -193,7 +190,7 @@ def _text_column(texts: pl.Series, dtype: str, nulls: int, detail: int) -> Colum
         blank=int((texts.str.strip_chars() == "").sum()),
         distinct=_distinct_hashes(runs["value"]),
         numbers=_numbers(texts.str.len_chars().sort(), 1, detail),
-        values=_add.fewer_values(values, most),
+        values=Values(common=_add.by_frequency(counts), is_complete=is_complete),
     )
 
 
