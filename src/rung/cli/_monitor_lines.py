@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING, Final
 
 import click
 
-from rung.charts.blocks import bar, coloured, columns, fit, row
+from rung.charts.blocks import ROW_INDENT, bar, coloured, columns, fit, row
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +33,7 @@ def lines(report: Report, *, width: int) -> list[str]:
         click.style(f"{report.revision} {report.route}", bold=True),
         *_traffic(report),
         *_quality(report),
-        *_findings(report),
+        *_findings(report, width - ROW_INDENT),
         *_drifts(report),
         *_segments(report),
         *(row("against", [f"{name}: {told}"]) for name, told in report.references.items()),
@@ -63,12 +64,13 @@ def _quality(report: Report) -> Iterator[str]:
         yield row("", [coloured(f"{says}{found.estimate.because}", "quiet")])
 
 
-def _findings(report: Report) -> Iterator[str]:
+def _findings(report: Report, width: int) -> Iterator[str]:
     alarms = report.alarms
     if not alarms:
         yield row("alarms", [coloured("none", "good")])
-    for number, found in enumerate(alarms):
-        yield row("" if number else "alarms", [coloured(_told(found), "bad")])
+    told = [line for found in alarms for line in textwrap.wrap(_told(found), max(width, 1), subsequent_indent="  ")]
+    for number, line in enumerate(told):
+        yield row("" if number else "alarms", [coloured(line, "bad")])
 
 
 def _told(found: Finding) -> str:
