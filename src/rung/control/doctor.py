@@ -85,7 +85,7 @@ def examine(place: Place, open_registry: Callable[[], Registry], *, deep: bool =
             yield from _guarded("lake", partial(examine_lake, place, now, is_up=address is not None))
             yield from _guarded("datasets", partial(examine_datasets, place, now, deep=deep))
             yield from _guarded("idle", partial(examine_idle, place, registry, now))
-        yield from _guarded("leftovers", partial(_leftovers, place, registry, now))
+            yield from _guarded("leftovers", partial(_leftovers, place, registry, now))
 
 
 def _guarded(subject: str, look: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
