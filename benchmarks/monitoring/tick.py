@@ -150,7 +150,7 @@ def _serve(platform: Platform, name: RevisionName) -> None:
 def _warm_up(platform: Platform) -> None:
     deadline = time.monotonic() + WARM_UP_S
     platform.loop.tick()
-    while not platform.loop.gateway.version():
+    while not (platform.loop.gateway.ready() and platform.loop.gateway.version()):
         if time.monotonic() > deadline:
             raise RuntimeError(f"the gateway did not route within {WARM_UP_S} s")
         time.sleep(0.2)
