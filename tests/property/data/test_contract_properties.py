@@ -25,7 +25,7 @@ from pydantic import (
 
 from rung.data._contract import check, check_rows
 
-NAMES = ["rooms", "price", "built", "Ünïcode name", "row", "number", "0"]
+NAMES = ["rooms", "price", "built", "Ünïcode name", "row", "number", "0", "*", "^r.*$"]
 BEGAN = datetime(2026, 1, 1)  # noqa: DTZ001  contracts speak of naive times too
 
 

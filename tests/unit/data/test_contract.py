@@ -14,6 +14,7 @@ from pydantic import (
     ConfigDict,
     Field,
     RootModel,
+    create_model,
     field_validator,
     model_validator,
 )
@@ -161,6 +162,13 @@ def test_author_is_told_which_row_as_a_whole():
 
 def test_model_of_something_else_than_rows_refuses_them():
     assert check(frame({}), RootModel[list[int]]).refused == 1
+
+
+def test_column_may_be_called_as_a_pattern():
+    odd = create_model("Odd", star=(int, Field(alias="*", ge=1)), other=(int, Field(alias="^.*$", ge=0)))
+    rows = pl.DataFrame({"*": [1, 0], "a": [-1, -1], "^.*$": [1, 1]})
+    assert check(rows, odd).bad["column"].to_list() == ["*"]
+    require(rows.lazy().head(1), odd, what="odd@1")
 
 
 def test_few_rows_are_checked_without_a_frame():

@@ -107,13 +107,13 @@ def require(frame: pl.DataFrame | pl.LazyFrame, model: type[BaseModel], *, what:
     Raises:
         ContractError: A row breaks it, or a column is missing or of a wrong type; the first rows are shown.
     """
-    from rung.data._contract.rules import rules_of  # noqa: PLC0415  as below
+    from rung.data._contract.rules import column, rules_of  # noqa: PLC0415  as below
 
     frame = frame.lazy()
     schema = frame.collect_schema()
     rules = rules_of(model, schema)
     if not rules.by_row:
-        frame = frame.select([name for name in schema if any(rule.column == name for rule in rules.rules)])
+        frame = frame.select([column(name) for name in schema if any(rule.column == name for rule in rules.rules)])
     rows = refused = 0
     shown: list[Refusal] = []
     for part in _parts(frame):

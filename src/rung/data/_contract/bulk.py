@@ -45,7 +45,9 @@ def lines_of(rows: pl.DataFrame, rules: Sequence[Rule], masks: Sequence[pl.Serie
         places = mask.arg_true()
         if not places.len():
             continue
-        values = _spelled(rows[rule.column].gather(places)) if not rule.is_of_all else pl.lit("")
+        values = (
+            _spelled(rows.get_column(rule.column).alias("value").gather(places)) if not rule.is_of_all else pl.lit("")
+        )
         constant = {"column": pl.lit(rule.column), "reason": pl.lit(rule.reason), "value": values}
         parts.append(pl.select(row=places.cast(pl.Int64)).with_columns(**constant))
     return pl.concat(parts)

@@ -7,6 +7,7 @@ says why: then Pydantic itself looks at every row.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
-__all__ = ["Rule", "Rules", "rules_of"]
+__all__ = ["Rule", "Rules", "column", "rules_of"]
 
 _KNOWN_SETTINGS: Final = {
     *("title", "extra_fields_behavior", "frozen", "from_attributes"),
@@ -84,6 +85,16 @@ def rules_of(model: type[BaseModel], columns: Mapping[str, pl.DataType]) -> Rule
     return Rules(rules=tuple(rules), by_row="; ".join(dict.fromkeys(found.by_row)))
 
 
+def column(name: str) -> pl.Expr:
+    """Name a column literally: polars takes `*` and `^...$` for patterns.
+
+    >>> pl.DataFrame({"*": [1], "a": [2]}).select(column("*")).columns
+    ['*']
+    """
+    is_pattern = name == "*" or (name.startswith("^") and name.endswith("$"))
+    return pl.col(f"^{re.escape(name)}$" if is_pattern else name)
+
+
 def _read(model: type[BaseModel]) -> _Found:
     """Go down to the fields of a model; `fields` stays None where something before them may change the row."""
     found = _Found()
@@ -139,7 +150,7 @@ def _column_rules(found: _Found, name: str, schema: Mapping[str, Any], kind: pl.
             found.by_row.append(f"{name} has a default for what is refused")
             return
         schema = schema["schema"]
-    demands = demands_of(schema, kind, pl.col(name), definitions=found.definitions, settings=found.settings)
+    demands = demands_of(schema, kind, column(name), definitions=found.definitions, settings=found.settings)
     if demands is None:
         found.by_row.append(f"{name} ({kind}) has a rule that is no expression")
         return

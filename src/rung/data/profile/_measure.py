@@ -60,7 +60,7 @@ def profile(
     keys: list[pl.Series] = []
 
     def measured(part: pl.DataFrame, detail: int) -> Profile:
-        keys.append(part.select(pl.struct(key).hash()).to_series() if key else pl.Series())
+        keys.append(pl.DataFrame([part.get_column(name) for name in key]).hash_rows() if key else pl.Series())
         return _measure(part, detail)
 
     parts = iter(lazy.collect_batches(chunk_size=max(_CELLS // max(len(schema), 1), _LEAST_ROWS)))
@@ -83,18 +83,20 @@ def _with_key(found: Profile, key: Sequence[str], keys: Sequence[pl.Series]) -> 
 
 
 def _measure(part: pl.DataFrame, detail: int) -> Profile:
-    columns = {name: measure_column(part[name], detail) for name in part.columns}
+    columns = {name: measure_column(part.get_column(name).alias("values"), detail) for name in part.columns}
     numeric = [name for name, column in columns.items() if column.kind == "number"][:_CORRELATED]
     return Profile(rows=part.height, columns=columns, correlations=tuple(_correlations(part, numeric)))
 
 
 def _correlations(part: pl.DataFrame, names: Sequence[str]) -> Iterator[Correlation]:
-    rows = part.select(names).gather_every(max(part.height // _CORRELATED_ROWS, 1))
-    numbers = rows.select(
-        pl.when(pl.col(name).cast(pl.Float64).is_finite()).then(pl.col(name).cast(pl.Float64)) for name in names
+    """Correlate columns pair by pair; by their places, because a name may mean something to polars, as `*`."""
+    every = max(part.height // _CORRELATED_ROWS, 1)
+    numbers = pl.DataFrame(
+        [part.get_column(name).alias(str(n)).gather_every(every).cast(pl.Float64) for n, name in enumerate(names)]
     )
-    pairs = list(itertools.combinations(names, 2))
-    found = numbers.select(pl.corr(*pair).alias(str(place)) for place, pair in enumerate(pairs))
+    numbers = numbers.select(pl.when(pl.all().is_finite()).then(pl.all()))
+    pairs = list(itertools.combinations(range(len(names)), 2))
+    found = numbers.select(pl.corr(str(one), str(other)).alias(f"{one} {other}") for one, other in pairs)
     for (one, other), r in zip(pairs, found.rows()[0] if pairs else (), strict=True):
         if r is not None and math.isfinite(r):
-            yield Correlation(one=one, other=other, r=max(-1.0, min(r, 1.0)))
+            yield Correlation(one=names[one], other=names[other], r=max(-1.0, min(r, 1.0)))
