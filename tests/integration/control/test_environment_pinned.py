@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 import shutil
 import time
+from contextlib import nullcontext
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
 from rung.compute.environments import Environments, Lock, own_wheel
+from rung.control._edge import gateway_of
+from rung.control._usage import Usage
 from rung.control._view import View
 from rung.control.deployment.builds import Builds
 from rung.control.deployment.deployments import Deployments
@@ -108,7 +111,12 @@ def test_failed_rebuild_is_told_and_waits(tmp_path: Path, wheels: tuple[Path, Pa
 
     deployments.registry.move(name, State.TRAINED, because="its training succeeded", actor="rung")
     deployments.registry.move(name, State.DEPLOYING, because="serving was deployed", actor="anna")
-    shown = View(registry=deployments.registry, gateway_url="").revision(deployments.registry.revision(name))
+    place = deployments.place
+    settings = place.workspace.settings()
+    gateway = gateway_of(place, settings, port=4780, guard=nullcontext)
+    usage = Usage(folder=place.usage, registry=deployments.registry, gateway=gateway)
+    view = View(registry=deployments.registry, gateway_url="", usage=usage, settings=settings)
+    shown = view.revision(deployments.registry.revision(name))
     assert "its environment cannot be made" in shown["troubles"][0]
 
     ended = job.log.stat().st_size
