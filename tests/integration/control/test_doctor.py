@@ -7,6 +7,7 @@ import os
 import secrets
 import subprocess
 import sys
+import tempfile
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -35,12 +36,13 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
     (tmp_path / "rung.toml").touch()
-    made = Place(workspace=Workspace(root=tmp_path, state=tmp_path / ".rung"))
-    made.make()
-    return made
+    with tempfile.TemporaryDirectory(prefix="rung-") as sockets:  # whose path is short enough for sockets
+        monkeypatch.setenv("XDG_RUNTIME_DIR", sockets)
+        made = Place(workspace=Workspace(root=tmp_path, state=tmp_path / ".rung"))
+        made.make()
+        yield made
 
 
 @pytest.fixture
