@@ -86,7 +86,7 @@ def test_line_that_cannot_be_read_waits_since_its_file_was_written(place: Place)
     condition = lake.condition()
     assert condition.waiting == 17
     assert condition.waiting_since is not None
-    assert abs(condition.waiting_since - NOW) < timedelta(minutes=5)
+    assert abs(condition.waiting_since - datetime.now(UTC)) < timedelta(minutes=5)
 
 
 def test_upkeep_that_falls_behind_is_told(place: Place, monkeypatch: pytest.MonkeyPatch):
