@@ -106,6 +106,15 @@ class Workspace:
 
         return read(self.root / MARKER)
 
+    def lake(self) -> str:
+        """Give the folder or URI of the lake, its tables and its datasets: in the storage, where there is one.
+
+        Raises:
+            WorkspaceError: As `settings`.
+        """
+        storage = self.settings().storage
+        return str(self.state / "lake") if storage is None else f"{storage.rstrip('/')}/lake"
+
     def registry_url(self) -> str | None:
         """Give the URL of the registry; None when it is a file in the state folder.
 

@@ -90,10 +90,7 @@ class _Backup:
             self._before = {file.path: file for file in read_manifest(self.target).files}
         dump = registry.dump(self.scratch / REGISTRY)
         storage = self.workspace.settings().storage
-        lake = Lake(
-            str(self.workspace.state / "lake") if storage is None else f"{storage.rstrip('/')}/lake",
-            logs=self.workspace.state / "lake" / "log",
-        ).capture(self.scratch / "lake")
+        lake = Lake(self.workspace.lake(), logs=self.workspace.state / "lake" / "log").capture(self.scratch / "lake")
         of_revisions, of_runs = _gather.named_artifacts(self.scratch / REGISTRY)
         stored = set() if storage is None else self._stored(storage) & of_runs
         items = [*self._items(lake, of_runs - stored)]

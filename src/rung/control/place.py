@@ -51,8 +51,7 @@ class Place:
     @property
     def tables(self) -> str:
         """Where the tables of predictions and outcomes are: in the storage, where there is one."""
-        storage = self.workspace.settings().storage
-        return str(self.lake) if storage is None else f"{storage.rstrip('/')}/lake"
+        return self.workspace.lake()
 
     @property
     def datasets(self) -> str:

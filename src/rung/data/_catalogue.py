@@ -272,10 +272,7 @@ def open_catalogue(workspace: Workspace) -> Catalogue:
 
     The variable `RUNG_DATASETS` names another root, for trainings of the platform.
     """
-    root = os.environ.get(ROOT)
-    if not root:
-        storage = workspace.settings().storage
-        root = str(workspace.state / "lake" / "datasets") if storage is None else f"{storage.rstrip('/')}/lake/datasets"
+    root = os.environ.get(ROOT) or f"{workspace.lake()}/datasets"
     return Catalogue(root, locks=workspace.state / "lake" / "locks")
 
 

@@ -42,7 +42,7 @@ class Commit:
     changed: int
     removed: int
     files: Sequence[File] = ()  # that come
-    gone: Sequence[File] = ()
+    gone: Sequence[File] = ()  # none, where the files that come are all
     is_whole: bool = False  # the files that come are all that the dataset has from now on
 
     @property
@@ -94,7 +94,7 @@ class DatasetTable:
         try:
             table = self._prepared(commit, schema)
             table.create_write_transaction(
-                [*map(_add, commit.files), *map(_remove, () if commit.is_whole else commit.gone)],
+                [*map(_add, commit.files), *map(_remove, commit.gone)],
                 mode="overwrite" if commit.is_whole else "append",
                 schema=schema,
                 commit_properties=CommitProperties(

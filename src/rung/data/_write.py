@@ -119,18 +119,14 @@ def _plan(
             changed=0,
             removed=removed,
             files=[file],
-            gone=() if before is None else before.files,
             is_whole=before is not None,
         )
     is_wider = any(columns[name] != kind for name, kind in columns_of(before).items())
     if isinstance(how, Upsert):
         return _upsert(shelf, before, given, key=how.key, facts=facts, rewrite=is_wider)
-    if is_wider:
-        file = _store(shelf, pl.concat([conform(scan(shelf, before), columns), rows]))
-        added, gone = file.rows - before.rows, before.files
-    else:
-        file = _store(shelf, rows)
-        added, gone = file.rows, []
+    whole = pl.concat([conform(scan(shelf, before), columns), rows]) if is_wider else rows
+    file = _store(shelf, whole)
+    added = file.rows - before.rows if is_wider else file.rows
     if not added:
         shelf.files.delete(file.path)
         return None
@@ -142,7 +138,6 @@ def _plan(
         changed=0,
         removed=0,
         files=[file],
-        gone=gone,
         is_whole=is_wider,
     )
 
@@ -183,7 +178,7 @@ def _upsert(
         changed=changed,
         removed=0,
         files=[file],
-        gone=touched,
+        gone=() if rewrite else touched,
         is_whole=rewrite,
     )
 

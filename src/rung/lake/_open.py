@@ -24,7 +24,7 @@ def open_lake(workspace: Workspace) -> Lake:
     settings, folder = workspace.settings(), workspace.state / "lake"
     privacies = {name: privacy_of(workspace, name) for name in settings.services}
     return Lake(
-        folder if settings.storage is None else f"{settings.storage.rstrip('/')}/lake",
+        workspace.lake(),
         logs=folder / "log",
         kept=folder / "ledgers",
         privacies={name: privacy for name, privacy in privacies.items() if privacy is not None},

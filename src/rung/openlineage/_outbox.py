@@ -118,8 +118,7 @@ def _place(workspace: Workspace) -> Place:
 def _datasets(workspace: Workspace) -> str:
     """Tell where datasets lie; without the settings being read where none names a storage, which takes long."""
     is_set = os.environ.get("RUNG_STORAGE") or b"storage" in (workspace.root / MARKER).read_bytes()
-    storage = workspace.settings().storage if is_set else None
-    return str(workspace.state / "lake" / "datasets") if storage is None else f"{storage.rstrip('/')}/lake/datasets"
+    return f"{workspace.lake() if is_set else workspace.state / 'lake'}/datasets"
 
 
 def _repository(path: Path) -> str | None:

@@ -16,7 +16,7 @@ from rung.compute import local
 from rung.compute.jobs import Ended, Job
 from rung.control.deployment.builds import last_words
 from rung.control.servers import revision_environment, thread_limits
-from rung.data import Catalogue
+from rung.data import open_catalogue
 from rung.errors import ConflictError
 from rung.workspace import write_atomically
 
@@ -46,7 +46,7 @@ class Features:
         Raises:
             NotFoundError: One of them is gone.
         """
-        catalogue = Catalogue(self.place.datasets, locks=self.place.lake / "locks")
+        catalogue = open_catalogue(self.place.workspace)
         return {name: catalogue.version(name).number for name in bundle.datasets}
 
     def follow(self, name: RevisionName, bundle: Bundle, python: Path) -> None:
