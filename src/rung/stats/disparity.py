@@ -10,13 +10,13 @@ import math
 from dataclasses import dataclass
 from itertools import combinations
 from statistics import NormalDist
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from rung.errors import CallError
 from rung.stats.proportions import wilson_interval
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 __all__ = [
     "SMALLEST_GROUP",
@@ -29,6 +29,8 @@ __all__ = [
     "compare_shares",
     "hold_to",
 ]
+
+_Measured = TypeVar("_Measured")
 
 SMALLEST_GROUP = 30
 """Rows; a smaller group is shown and takes no part in comparisons: normal approximations do not hold for it."""
@@ -119,15 +121,7 @@ def compare_shares(shares: Sequence[Share], *, confidence: float = 0.95) -> Disp
         for one in shares
     )
     compared = [one for one in shares if one.trials >= SMALLEST_GROUP]
-    pairs = list(combinations(compared, 2))
-    if not pairs:
-        return Disparity(groups=groups)
-    each = 1 - (1 - confidence) / len(pairs)
-    return _disparity(
-        groups,
-        differences=[_newcombe(one, other, each) for one, other in pairs],
-        ratios=[_katz(one, other, each) for one, other in pairs],
-    )
+    return _of_pairs(groups, compared, confidence, difference=_newcombe, ratio=_katz)
 
 
 def compare_scores(scores: Sequence[Score], *, confidence: float = 0.95) -> Disparity:
@@ -143,15 +137,7 @@ def compare_scores(scores: Sequence[Score], *, confidence: float = 0.95) -> Disp
         raise CallError(f"the confidence is {confidence}, but must be above 0 and below 1")
     groups = tuple(_measured(one, confidence) for one in scores)
     compared = [one for one, group in zip(scores, groups, strict=True) if group.is_compared]
-    pairs = list(combinations(compared, 2))
-    if not pairs:
-        return Disparity(groups=groups)
-    each = 1 - (1 - confidence) / len(pairs)
-    return _disparity(
-        groups,
-        differences=[_welch(one, other, each) for one, other in pairs],
-        ratios=[_log_welch(one, other, each) for one, other in pairs],
-    )
+    return _of_pairs(groups, compared, confidence, difference=_welch, ratio=_log_welch)
 
 
 def hold_to(disparity: Disparity, *, limit: float) -> GroupLimit:
@@ -190,6 +176,26 @@ class _Pair:
     value: float  # >= 0 for differences, <= 1 for ratios
     low: float
     high: float
+
+
+def _of_pairs(
+    groups: tuple[MeasuredGroup, ...],
+    compared: Sequence[_Measured],
+    confidence: float,
+    *,
+    difference: Callable[[_Measured, _Measured, float], _Pair],
+    ratio: Callable[[_Measured, _Measured, float], _Pair | None],
+) -> Disparity:
+    """Compare each two groups, with Bonferroni's correction for the number of pairs."""
+    pairs = list(combinations(compared, 2))
+    if not pairs:
+        return Disparity(groups=groups)
+    each = 1 - (1 - confidence) / len(pairs)
+    return _disparity(
+        groups,
+        differences=[difference(one, other, each) for one, other in pairs],
+        ratios=[ratio(one, other, each) for one, other in pairs],
+    )
 
 
 def _disparity(groups: tuple[MeasuredGroup, ...], *, differences: list[_Pair], ratios: list[_Pair | None]) -> Disparity:
