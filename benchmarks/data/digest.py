@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import json
 import os
 import statistics
 import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from report import keep
 
 from rung.objects import open_objects
 
@@ -36,11 +37,7 @@ def main() -> None:
     entries = judged(figures)
     for name, figure in figures.items():
         print(f"{name:40}{figure:10,.2f}")
-    for entry in entries:
-        print(f"{entry['goal']:90}{entry['measured']:10,.2f}{entry['bar']:10,.2f}{'' if entry['ok'] else '   missed'}")
-    path = Path("build/bench/digest.json")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"goals": entries, "figures": figures}, indent=2) + "\n")
+    keep("digest", entries, figures)
 
 
 def goals() -> list[dict[str, Any]]:

@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from report import keep
 
 from rung.data import Catalogue, ingest
 
@@ -52,11 +53,7 @@ def main() -> None:
     for name, found in figures.items():
         told = f"{found['seconds']:8.2f} s{found['cpu_s']:8.2f} s of processors{found['peak_mb']:8,.0f} MB"
         print(f"{name:10}{told}  {found['read']:,} rows read, {found['written']:,} written")
-    for entry in entries:
-        print(f"{entry['goal']:80}{entry['measured']:8,.2f}{entry['bar']:8,.2f}{'' if entry['ok'] else '   missed'}")
-    path = Path("build/bench/ingest.json")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"goals": entries, "figures": figures}, indent=2) + "\n")
+    keep("ingest", entries, figures)
 
 
 def goals() -> list[dict[str, Any]]:

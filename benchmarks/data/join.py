@@ -13,13 +13,14 @@ import argparse
 import json
 import os
 import resource
-import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
+
+from report import keep, peer
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -45,11 +46,7 @@ def main() -> None:
     for who, found in figures.items():
         told = f"{found['found']:,} rows found, {found['rows']:,} given back"
         print(f"{who:8}{found['seconds']:8.2f} s{found['peak_mb']:8,.0f} MB  {told}")
-    for entry in entries:
-        print(f"{entry['goal']:80}{entry['measured']:8,.2f}{entry['bar']:8,.2f}{'' if entry['ok'] else '   missed'}")
-    path = Path("build/bench/join.json")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"goals": entries, "figures": figures}, indent=2) + "\n")
+    keep("join", entries, figures)
 
 
 def goals() -> list[dict[str, Any]]:
@@ -72,7 +69,7 @@ def measure(*, with_peer: bool = True) -> dict[str, dict[str, Any]]:
         lay(folder)
         commands = {"rung": [sys.executable, str(Path(__file__).resolve()), "--join", str(folder)]}
         if with_peer:
-            commands["feast"] = [str(feast()), str(HERE / "peers" / "feast_join.py"), str(folder)]
+            commands["feast"] = [str(peer("feast")), str(HERE / "peers" / "feast_join.py"), str(folder)]
         runs: dict[str, list[dict[str, Any]]] = {who: [] for who in commands}
         for _ in range(ROUNDS):
             for who, command in commands.items():
@@ -143,20 +140,6 @@ def join(folder: Path) -> dict[str, Any]:
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
     found = joined.height - joined["f0"].null_count()
     return {"seconds": seconds, "peak_mb": peak_mb, "rows": joined.height, "found": found, "sum": joined["f0"].sum()}
-
-
-def feast() -> Path:
-    """Make Feast's environment from its pins, or find it; give its Python."""
-    folder, pins = ROOT / "build" / "bench" / "feast", HERE / "peers" / "feast.txt"
-    stamp = folder / "pins.txt"
-    if not stamp.is_file() or stamp.read_bytes() != pins.read_bytes():
-        uv = str(Path(sys.executable).with_name("uv"))
-        shutil.rmtree(folder, ignore_errors=True)
-        subprocess.run([uv, "venv", "--quiet", "--python", "3.11", str(folder)], check=True)
-        install = [uv, "pip", "install", "--quiet", "--require-hashes", "--python", str(folder / "bin" / "python")]
-        subprocess.run([*install, "-r", str(pins)], check=True)
-        stamp.write_bytes(pins.read_bytes())
-    return folder / "bin" / "python"
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+from report import keep
 
 from rung.lake import OUTCOMES, PREDICTIONS, AppendLog, Lake, prediction_line
 from rung.lake._lines import KINDS, parse
@@ -82,12 +83,8 @@ def main() -> None:
     arguments = parser.parse_args()
     figures = measure(arguments.batches, arguments.lines, arguments.kills, uri=arguments.uri)
     entries = judged(figures)
-    for entry in entries:
-        print(f"{entry['goal']:96}{entry['measured']:14,.2f}{entry['bar']:12,.2f}{'' if entry['ok'] else '   missed'}")
     print(json.dumps(figures["append"], indent=1))
-    path = Path("build/bench/log.json")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"goals": entries, "figures": figures}, indent=2) + "\n")
+    keep("log", entries, figures)
 
 
 def goals() -> list[dict[str, Any]]:

@@ -9,7 +9,6 @@ and PostgreSQL are real servers on this machine. Writes build/bench/online.json.
 from __future__ import annotations
 
 import argparse
-import json
 import random
 import statistics
 import sys
@@ -21,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
+from report import keep
 
 from rung.data import Append, Catalogue, Dataset, reading_from
 from rung.features import Feature, FeatureView, OnlineSource, Reader, ViewOf, materialize_view, open_store
@@ -45,11 +45,7 @@ def main() -> None:
     for kind, found in figures.items():
         times = "".join(f"{found[name]:9.3f} " for name in ("one_p50_ms", "one_p99_ms", "many_p50_ms", "many_p99_ms"))
         print(f"{kind:12}{times}{found['written_per_s']:16,.0f}")
-    for entry in entries:
-        print(f"{entry['goal']:70}{entry['measured']:8.3f}{entry['bar']:8.2f}{'' if entry['ok'] else '   missed'}")
-    path = Path("build/bench/online.json")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"goals": entries, "figures": figures}, indent=2) + "\n")
+    keep("online", entries, figures)
 
 
 def goals() -> list[dict[str, Any]]:

@@ -15,7 +15,6 @@ import argparse
 import json
 import os
 import resource
-import shutil
 import statistics
 import subprocess
 import sys
@@ -23,6 +22,8 @@ import tempfile
 import time
 from pathlib import Path
 from typing import Any
+
+from report import keep, peer
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -50,11 +51,7 @@ def main() -> None:
     entries = judged(figures)
     for who, found in figures.items():
         print(f"{who:18}" + "  ".join(f"{name} {figure:,.2f}" for name, figure in found.items()))
-    for entry in entries:
-        print(f"{entry['goal']:80}{entry['measured']:8,.2f}{entry['bar']:8,.2f}{'' if entry['ok'] else '   missed'}")
-    path = Path("build/bench/profile.json")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"goals": entries, "figures": figures}, indent=2) + "\n")
+    keep("profile", entries, figures)
 
 
 def goals() -> list[dict[str, Any]]:
@@ -80,7 +77,7 @@ def measure(rows: int = 1_000_000, *, with_peer: bool = True) -> dict[str, dict[
         own = [sys.executable, str(Path(__file__)), "--run"]
         commands = {what: [*own, what, str(file)] for what in ("rung", "polars.describe", "contract")}
         if with_peer:
-            commands["ydata-profiling"] = [str(ydata()), str(HERE / "peers" / "ydata_profile.py"), str(file)]
+            commands["ydata-profiling"] = [str(peer("ydata")), str(HERE / "peers" / "ydata_profile.py"), str(file)]
         runs: dict[str, list[dict[str, Any]]] = {who: [] for who in commands}
         for turn in range(ROUNDS):
             for who, command in commands.items():
@@ -143,20 +140,6 @@ def checked(file: Path) -> dict[str, Any]:
 def _took(began: float) -> dict[str, Any]:
     seconds = time.perf_counter() - began
     return {"seconds": seconds, "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3}
-
-
-def ydata() -> Path:
-    """Make ydata-profiling's environment from its pins, or find it; give its Python."""
-    folder, pins = ROOT / "build" / "bench" / "ydata", HERE / "peers" / "ydata.txt"
-    stamp = folder / "pins.txt"
-    if not stamp.is_file() or stamp.read_bytes() != pins.read_bytes():
-        uv = str(Path(sys.executable).with_name("uv"))
-        shutil.rmtree(folder, ignore_errors=True)
-        subprocess.run([uv, "venv", "--quiet", "--python", "3.11", str(folder)], check=True)
-        install = [uv, "pip", "install", "--quiet", "--require-hashes", "--python", str(folder / "bin" / "python")]
-        subprocess.run([*install, "-r", str(pins)], check=True)
-        stamp.write_bytes(pins.read_bytes())
-    return folder / "bin" / "python"
 
 
 if __name__ == "__main__":
