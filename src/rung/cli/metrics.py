@@ -33,7 +33,7 @@ def command(name: str | None, prometheus: bool, grafana: Path | None, as_json: b
 
 
 def _write_dashboard(path: Path) -> None:
-    from rung.control.dashboard import dashboard
+    from rung.control.grafana import dashboard
 
     path.write_text(f"{json.dumps(dashboard(), indent=1)}\n", encoding="utf-8")
     click.echo(f"wrote {path}: import it in Grafana, Dashboards, New, Import")

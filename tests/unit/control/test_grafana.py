@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from rung.control import dashboard
+from rung.control import grafana
 from rung.gateway import _admin
 from rung.serving import _metrics
 
@@ -14,7 +14,7 @@ OWN = {"rung_up", "rung_memory_bytes"}  # of `_telemetry`
 
 
 def told() -> list[str]:
-    return [expression for panel in dashboard.PANELS for expression, _ in panel.queries]
+    return [expression for panel in grafana.PANELS for expression, _ in panel.queries]
 
 
 @pytest.mark.parametrize("expression", told())
@@ -29,7 +29,7 @@ def test_every_query_asks_for_what_is_there(expression: str):
 
 
 def test_dashboard_is_json_and_panels_do_not_overlap():
-    found = json.loads(json.dumps(dashboard.dashboard()))
+    found = json.loads(json.dumps(grafana.dashboard()))
     places = [(panel["gridPos"]["x"], panel["gridPos"]["y"]) for panel in found["panels"]]
-    assert len(set(places)) == len(places) == len(dashboard.PANELS)
+    assert len(set(places)) == len(places) == len(grafana.PANELS)
     assert all(place[0] in (0, 12) and place[1] % 8 == 0 for place in places)

@@ -1,4 +1,4 @@
-"""A dashboard for Grafana over the control plane's page of metrics: `rung metrics --grafana FILE` writes it."""
+"""Grafana's dashboard over the control plane's page of metrics: `rung metrics --grafana FILE` writes it."""
 
 from __future__ import annotations
 
