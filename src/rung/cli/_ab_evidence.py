@@ -10,14 +10,14 @@ import click
 
 from rung.charts.blocks import ROW_INDENT, bar, below, coloured, column_of, row, scale
 from rung.cli._duration import spell
+from rung.control.course import look_of, outlook_of
 from rung.schema import ABTest
-from rung.stats import Look, Outlook, outlook
-from rung.stats.sequential import Bounds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from rung.charts.figure import Tone
+    from rung.stats import Look
 
 _BESIDE = 34  # characters for the numbers beside a scale
 _NARROWEST, _WIDEST = 20, 62
@@ -36,34 +36,6 @@ def evidence(shown: dict[str, Any], *, now: datetime, width: int) -> Iterator[st
     yield row("progress", [bar(found.progress, room), f"{found.progress:.0%} of a test with one look"])
     if not shown["ended"]:
         yield row("decision", [_when(shown, now)])
-
-
-def look_of(figures: dict[str, Any]) -> Look:
-    """Read a look of the sequential test from its JSON: what is null there is infinite."""
-    low, high = figures["interval"]
-    error = figures["standard_error"]
-    known = {
-        "standard_error": math.inf if error is None else error,
-        "interval": (-math.inf if low is None else low, math.inf if high is None else high),
-        "bounds": Bounds(**figures["bounds"]),
-    }
-    return Look(**{**figures, **known})
-
-
-def active_seconds(shown: dict[str, Any], now: datetime) -> float:
-    """Give how long a test ran, without its pauses."""
-    end = datetime.fromisoformat(shown["ended"]) if shown["ended"] else now
-    since = [datetime.fromisoformat(split["since"]) for split in shown["splits"]]
-    stretches = zip(shown["splits"], since, [*since[1:], end], strict=True)
-    return sum((until - begin).total_seconds() for split, begin, until in stretches if split["kind"] != "pause")
-
-
-def outlook_of(shown: dict[str, Any], now: datetime) -> Outlook | None:
-    """Tell when a test will be decided; None where no sequential test decides."""
-    look = shown["look"]
-    if not look or "look" not in look:
-        return None
-    return outlook(look_of(look["look"]), minimum_effect=look["minimum_effect"], elapsed=active_seconds(shown, now))
 
 
 def _effect(found: Look, least: float, room: int) -> Iterator[str]:

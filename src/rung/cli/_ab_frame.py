@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import click
 
 from rung.charts.blocks import bar, coloured, fit, row
-from rung.cli._ab_evidence import active_seconds, evidence
+from rung.cli._ab_evidence import evidence
 from rung.cli._duration import spell
+from rung.control.course import active_seconds
 from rung.schema import ABTest
 
 if TYPE_CHECKING:

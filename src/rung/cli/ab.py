@@ -96,7 +96,7 @@ def plot(name: str, output: Path | None, as_json: bool) -> None:
         print_json(shown["course"])
     if output is None and as_json:
         return
-    from rung.cli._ab_figure import figure_of
+    from rung.control.course import figure_of
 
     draw(figure_of(shown), output, quiet=as_json)
 
@@ -214,7 +214,7 @@ class _Test:
         """Give what is known, with when a decision is to be expected and how it ended."""
         from dataclasses import asdict
 
-        from rung.cli._ab_evidence import outlook_of
+        from rung.control.course import outlook_of
 
         expected = None if self._shown["ended"] else outlook_of(self._shown, datetime.now(UTC))
         return {

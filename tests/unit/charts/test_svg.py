@@ -9,7 +9,7 @@ from recorded_tests import ab_test, bandit
 
 from rung.charts.figure import Curve, Figure, Panel
 from rung.charts.svg import to_svg
-from rung.cli._ab_figure import figure_of
+from rung.control.course import figure_of
 
 _NAMESPACE = "{http://www.w3.org/2000/svg}"
 

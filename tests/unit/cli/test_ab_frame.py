@@ -9,8 +9,8 @@ import click
 import pytest
 from recorded_tests import STARTED, ab_test, bandit
 
-from rung.cli._ab_evidence import active_seconds, outlook_of
 from rung.cli._ab_frame import frame, outcome_of, plain_line
+from rung.control.course import active_seconds, outlook_of
 
 
 def drawn(shown: dict[str, Any], *, hours: float = 14.0, width: int = 120, **more: Any) -> str:

@@ -1,7 +1,11 @@
-"""The course of an A/B test or a bandit as a figure: `rung ab plot`. Pure."""
+"""The course of an A/B test or a bandit: as a figure, and when a decision is to be expected. Pure.
+
+`rung ab plot`, `rung ab watch` and the dashboard show it, from what the API tells of a test.
+"""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -9,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 from rung.charts.figure import Band, Curve, Figure, Mark, Panel, Rule, Tone, padded
 from rung.errors import ConflictError
 from rung.schema import ABTest
+from rung.stats import Look, Outlook, outlook
+from rung.stats.sequential import Bounds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -64,6 +70,34 @@ def figure_of(shown: dict[str, Any]) -> Figure:
         panels=panels,
         marks=() if shown["bandit"] else _marks(shown, clock, last),
     )
+
+
+def look_of(figures: dict[str, Any]) -> Look:
+    """Read a look of the sequential test from its JSON: what is null there is infinite."""
+    low, high = figures["interval"]
+    error = figures["standard_error"]
+    known = {
+        "standard_error": math.inf if error is None else error,
+        "interval": (-math.inf if low is None else low, math.inf if high is None else high),
+        "bounds": Bounds(**figures["bounds"]),
+    }
+    return Look(**{**figures, **known})
+
+
+def active_seconds(shown: dict[str, Any], now: datetime) -> float:
+    """Give how long a test ran, without its pauses."""
+    end = datetime.fromisoformat(shown["ended"]) if shown["ended"] else now
+    since = [datetime.fromisoformat(split["since"]) for split in shown["splits"]]
+    stretches = zip(shown["splits"], since, [*since[1:], end], strict=True)
+    return sum((until - begin).total_seconds() for split, begin, until in stretches if split["kind"] != "pause")
+
+
+def outlook_of(shown: dict[str, Any], now: datetime) -> Outlook | None:
+    """Tell when a test will be decided; None where no sequential test decides."""
+    look = shown["look"]
+    if not look or "look" not in look:
+        return None
+    return outlook(look_of(look["look"]), minimum_effect=look["minimum_effect"], elapsed=active_seconds(shown, now))
 
 
 def _told(shown: dict[str, Any], last: dict[str, Any]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from recorded_tests import ab_test, bandit
 
-from rung.cli._ab_figure import figure_of
+from rung.control.course import figure_of
 from rung.errors import ConflictError
 
 
