@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from rung.lifecycle import Origin
     from rung.registry._backends import Backend
     from rung.registry._rows import Event, Revision
 
@@ -170,10 +171,14 @@ class Registry(Attempts, Access, Consumers, Leading, Schema):
             return [rows.revision_of(row) for row in connection.execute(query)]
 
     def watched(self, now: datetime) -> list[Revision]:
-        """Give the revisions that train, have a server or are kept warm at that time, sorted by name: few of many."""
+        """Give the revisions that train, have a server or are kept warm at that time, sorted by name: few of many.
+
+        Those that were retrained are served by themselves, so that one that is trained is among them, too.
+        """
         table = tables.revisions
         is_warm = and_(table.c.state == State.RETIRED, table.c.warm_until > rows.spell(now))
-        query = select(table).where(or_(table.c.state.in_([State.TRAINING, *SERVED]), is_warm))
+        goes_on = and_(table.c.state == State.TRAINED, table.c.origin.is_not(None))
+        query = select(table).where(or_(table.c.state.in_([State.TRAINING, *SERVED]), is_warm, goes_on))
         with self._read() as connection:
             found = connection.execute(query.order_by(table.c.service, table.c.major, table.c.minor))
             return [rows.revision_of(row) for row in found]
@@ -192,16 +197,27 @@ class Registry(Attempts, Access, Consumers, Leading, Schema):
         with self._read() as connection:
             return steps.incumbent(connection, service, major)
 
-    def create_revision(self, service: str, major: int, *, actor: str, commit: str | None, dirty: bool) -> RevisionName:
-        """Make the next minor of a major, in training; the first one is the benchmark, m0."""
+    def create_revision(
+        self, service: str, major: int, *, actor: str, commit: str | None, dirty: bool, origin: Origin | None = None
+    ) -> RevisionName:
+        """Make the next minor of a major, in training; the first one is the benchmark, m0.
+
+        Args:
+            service: Its service.
+            major: Its major.
+            actor: Who or what does it.
+            commit: Of its source.
+            dirty: Whether its source differs from that.
+            origin: What it is retrained from, and why.
+        """
         table = tables.revisions
         with self._write() as connection:
             last = connection.execute(
                 select(func.max(table.c.minor)).where(table.c.service == service, table.c.major == major)
             ).scalar()
             name = RevisionName(service=service, major=major, minor=0 if last is None else last + 1)
-            because = "training was deployed"
-            if dirty:
+            because = "training was deployed" if origin is None else f"retrained from {origin.of}: {origin.because}"
+            if dirty and origin is None:
                 because += " from a tree that differs from its commit"
             connection.execute(
                 insert(table).values(
@@ -214,6 +230,7 @@ class Registry(Attempts, Access, Consumers, Leading, Schema):
                     run=str(name),
                     commit=commit,
                     dirty=dirty,
+                    origin=None if origin is None else origin.to_json(),
                 )
             )
             steps.append(
@@ -222,7 +239,7 @@ class Registry(Attempts, Access, Consumers, Leading, Schema):
                 str(name),
                 because=because,
                 actor=actor,
-                data={"commit": commit, "dirty": dirty},
+                data={"commit": commit, "dirty": dirty} | ({} if origin is None else {"origin": origin.to_json()}),
             )
         return name
 

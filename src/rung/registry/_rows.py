@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from rung.lifecycle import Approval, Gate, Split, SplitKind, State, Verdict, VerdictKind
+from rung.lifecycle import Approval, Gate, Origin, Split, SplitKind, State, Verdict, VerdictKind
 from rung.schema import RevisionName
 
 if TYPE_CHECKING:
@@ -51,6 +51,8 @@ class Revision:
     """A retired one keeps its server until then."""
     promoted: datetime | None
     """When it last became the incumbent."""
+    origin: Origin | None = None
+    """What it was retrained from; None for one that somebody deployed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,6 +144,7 @@ def revision_of(row: Row[Any]) -> Revision:
         environment=row.environment,
         warm_until=read_optional(row.warm_until),
         promoted=read_optional(row.promoted),
+        origin=None if row.origin is None else Origin.from_json(row.origin),
     )
 
 

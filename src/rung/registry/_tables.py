@@ -64,6 +64,7 @@ revisions = Table(
     Column("environment", String(80)),
     Column("warm_until", String(40)),
     Column("promoted", String(40)),
+    Column("origin", Document),
     _one_of("one_incumbent", "service", "major", where="state = 'incumbent'"),
 )
 
