@@ -14,13 +14,14 @@ from urllib.parse import parse_qs, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from rung.errors import WorkspaceError
+from rung.errors import CallError, WorkspaceError
+from rung.schedule import Schedule
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-__all__ = ["Listen", "Log", "Login", "Policy", "Price", "Settings", "read"]
+__all__ = ["Listen", "Log", "Login", "Policy", "Price", "Retraining", "Settings", "read"]
 
 _VARIABLES = {"registry": "RUNG_REGISTRY", "storage": "RUNG_STORAGE", "online_store": "RUNG_ONLINE_STORE"}
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -112,6 +113,44 @@ class Price(_Declared):
     """Three letters of ISO 4217."""
 
 
+class Retraining(_Declared):
+    """When a service is trained anew by itself, from the same code on newer data: `[services.NAME.retraining]`.
+
+    What comes of it is deployed, and promoted as `promotion` says: with "manual", when somebody asks for it.
+    """
+
+    schedule: str | None = None
+    """A cron expression, as "0 6 * * 1"."""
+    time_zone: str = "UTC"
+    """In which the schedule is meant, as "Europe/Berlin"."""
+    new_data: bool = False
+    """When a dataset that its training read has a newer version."""
+    drift: bool = False
+    """When an alert says that what is asked or answered has drifted."""
+    falling_quality: bool = False
+    """When an alert says that its quality fell, as measured or as estimated."""
+    cool_down_s: _Seconds = 86_400
+    """From the begin of one retraining to the next, at least, seconds."""
+    at_most: Annotated[int, Field(ge=1, le=1_000)] = 8
+    """Retrainings that begin by themselves within 30 days."""
+
+    @model_validator(mode="after")
+    def _comes(self) -> Self:
+        if self.schedule is not None:
+            try:
+                Schedule(cron=self.schedule, zone=self.time_zone)
+            except CallError as error:
+                raise ValueError(f"{error.message}: {error.hint}") from None
+            except ModuleNotFoundError:  # where there is no platform nobody goes by it
+                pass
+        return self
+
+    @property
+    def is_on(self) -> bool:
+        """Whether anything begins a retraining by itself."""
+        return self.schedule is not None or self.new_data or self.drift or self.falling_quality
+
+
 class Policy(_Declared):
     """How revisions of one service come to be promoted: `[services.NAME]`."""
 
@@ -131,6 +170,7 @@ class Policy(_Declared):
     """A candidate or an incumbent that nobody asks for so long is named as idle, seconds; 0: never."""
     tear_down_idle: bool = False
     """Idle candidates are torn down; never the incumbent, its warm predecessor, or the benchmark."""
+    retraining: Retraining = Retraining()
     log: Log = Log()
 
 
@@ -245,6 +285,6 @@ def _known(loc: tuple[int | str, ...]) -> list[str]:
     """Name the settings beside one that is not known."""
     models: dict[Any, type[BaseModel]] = {"listen": Listen, "login": Login, "price": Price, "services": Policy}
     model = models.get(loc[0], Settings) if len(loc) > 1 else Settings
-    if model is Policy and len(loc) > 3 and loc[2] == "log":  # noqa: PLR2004  services.NAME.log.SETTING
-        model = Log
+    if model is Policy and len(loc) > 3:  # noqa: PLR2004  services.NAME.log.SETTING
+        model = {"log": Log, "retraining": Retraining}.get(str(loc[2]), Policy)
     return list(model.model_fields)

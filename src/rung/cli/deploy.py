@@ -27,7 +27,7 @@ def training(service: str, allow_dirty: bool, detach: bool, as_json: bool) -> No
     control = Control()
     after = control.last_event(service)
     begun = control.post("/revisions", {"service": service, "allow_dirty": allow_dirty})
-    _finish(control, begun, after=after, busy="training", detach=detach, as_json=as_json)
+    finish(control, begun, after=after, busy=frozenset({"training"}), detach=detach, as_json=as_json)
 
 
 @command.command("serving", epilog="Example: rung deploy serving housing.v1.m1")
@@ -40,15 +40,15 @@ def serving(revision: str, detach: bool, as_json: bool) -> None:
     service = RevisionName.parse(revision).service
     after = control.last_event(service)
     begun = control.post(f"/revisions/{revision}/serving")
-    shown = _finish(control, begun, after=after, busy="deploying", detach=detach, as_json=as_json)
+    shown = finish(control, begun, after=after, busy=frozenset({"deploying"}), detach=detach, as_json=as_json)
     if not as_json and not detach:
         click.echo(f"try it: curl {shown['url']}/docs")
 
 
-def _finish(
-    control: Control, begun: dict[str, Any], *, after: int, busy: str, detach: bool, as_json: bool
+def finish(
+    control: Control, begun: dict[str, Any], *, after: int, busy: frozenset[str], detach: bool, as_json: bool
 ) -> dict[str, Any]:
-    """Watch while the revision is busy; a failed one ends the command with an error.
+    """Watch while the revision is in one of the busy states; a failed one ends the command with an error.
 
     What comes next may have begun before anybody looks: a candidate may be promoted by itself.
     """
@@ -60,7 +60,7 @@ def _finish(
         def is_over() -> bool:
             nonlocal shown
             shown = control.get(f"/revisions/{name}")
-            return bool(shown["state"] != busy)
+            return shown["state"] not in busy
 
         for event in control.events(service, after=after, is_over=is_over):
             if event["subject"] == name and not as_json:

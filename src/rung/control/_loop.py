@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from rung.control.deployment.deployments import Deployments
     from rung.control.promotion.automatic import Automatic
     from rung.control.promotion.promotions import Promotions
+    from rung.control.promotion.retraining import Retraining
     from rung.gateway import Gateway, Routing
     from rung.lake import Lake
     from rung.registry import Experiment, Promotion, Revision
@@ -50,6 +51,7 @@ class Loop:
     deployments: Deployments
     promotions: Promotions
     automatic: Automatic
+    retraining: Retraining
     overuse: Overuse
     lake: Lake
     upkeep: Upkeep
@@ -68,6 +70,7 @@ class Loop:
     _shipper: ThreadPoolExecutor = field(default_factory=partial(ThreadPoolExecutor, 1, "shipping"))
     _tending: Future[None] | None = None
     _sampling: Future[None] | None = None
+    _considering: Future[None] | None = None
     _tender: ThreadPoolExecutor = field(default_factory=partial(ThreadPoolExecutor, 1, "upkeep"))
 
     def __post_init__(self) -> None:
@@ -100,7 +103,7 @@ class Loop:
         registry = self.deployments.registry
         self._guarded("storage_failed", self.deployments.storage.look)
         for revision in registry.watched(datetime.now(UTC)):
-            if revision.state in (State.TRAINING, State.DEPLOYING):
+            if revision.state in (State.TRAINING, State.TRAINED, State.DEPLOYING):
                 self._guarded("deployment_failed", partial(self.deployments.advance, revision))
         self._guarded("candidates_failed", self.deployments.expire)
         self._guarded("shadows_failed", self.promotions.shadows.expire)
@@ -117,6 +120,9 @@ class Loop:
             self._tending = self._tender.submit(self._guarded, "upkeep_failed", self.upkeep.look)
         if self.usage.is_due() and (self._sampling is None or self._sampling.done()):
             self._sampling = self._tender.submit(self._guarded, "usage_failed", self._look_at_usage)
+
+        if self.retraining.is_due() and (self._considering is None or self._considering.done()):
+            self._considering = self._tender.submit(self._guarded, "retraining_failed", self.retraining.look)
 
     def _look_at_usage(self) -> None:
         """Add up what servers used, and tear down candidates that nobody asks, where the policy says so."""

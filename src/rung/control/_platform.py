@@ -30,6 +30,7 @@ from rung.control.promotion.experiments import Experiments
 from rung.control.promotion.gates import Gates
 from rung.control.promotion.health import Courses
 from rung.control.promotion.promotions import Promotions
+from rung.control.promotion.retraining import Retraining
 from rung.control.promotion.shadows import Shadows
 from rung.control.servers import Servers
 from rung.errors import ConflictError, NotFoundError
@@ -106,6 +107,7 @@ class Platform:
                 deployments=deployments,
                 promotions=promotions,
                 automatic=Automatic(promotions),
+                retraining=Retraining(deployments=deployments),
                 overuse=Overuse(deployments, promotions),
                 lake=lake,
                 upkeep=Upkeep(
@@ -128,6 +130,12 @@ class Platform:
     def deploy_training(self, service: str, *, allow_dirty: bool, actor: str) -> RevisionName:
         """Begin the next revision of a service."""
         name = self.deployments.begin(service, allow_dirty=allow_dirty, actor=actor)
+        self.loop.wake()
+        return name
+
+    def retrain(self, service: str, major: int, *, because: str, anyway: bool, actor: str) -> RevisionName:
+        """Begin the next revision of a major from the code of its incumbent, on the data of now."""
+        name = self.loop.retraining.begin(service, major, because=because, anyway=anyway, actor=actor)
         self.loop.wake()
         return name
 

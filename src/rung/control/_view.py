@@ -117,6 +117,8 @@ class View:
         following = _NEXT.get(revision.state, "")
         if revision.state is State.CANDIDATE:
             following = "it is what others are compared with" if name.is_benchmark else f"`rung promote {name}`"
+        if revision.state is State.TRAINED and revision.origin is not None:
+            following = "wait: it was retrained, and is deployed by itself"
         shown = {
             "id": str(name),
             "state": revision.state,
@@ -128,6 +130,7 @@ class View:
             "run": revision.run,
             "commit": revision.commit,
             "dirty": revision.dirty,
+            "origin": None if revision.origin is None else revision.origin.to_json(),
             "url": f"{self.gateway_url}/{name.service}/v{name.major}/m{name.minor}",
             "next": following.format(name=name, service=name.service),
             "memory": seen.memory_of(revision),

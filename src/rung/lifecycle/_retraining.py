@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -72,7 +72,8 @@ class RetrainingFacts:
     incumbent: str
     causes: Sequence[Cause]  # those that the service's settings name, weightiest first
     earlier: Sequence[tuple[datetime, Origin]]  # retrainings of the major, in any order
-    busy: str | None  # why it cannot be now
+    busy: str | None = None  # what is on its way already
+    same_data: str | None = None  # that a training would read what the last one read
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,12 +85,15 @@ class Retrain:
     because: str
 
 
+Hindrance: TypeAlias = Literal["busy", "same data", "cool-down", "budget"]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rest:
     """Nothing is to be done."""
 
     because: str
-    is_due: bool = False  # there is a cause, and something keeps it from being answered
+    hindrance: Hindrance | None = None  # what keeps a cause from being answered
 
 
 RetrainingDecision: TypeAlias = Retrain | Rest
@@ -108,21 +112,27 @@ def decide_retraining(facts: RetrainingFacts, rule: RetrainingRule, now: datetim
     if not causes:
         return Rest(because=f"nothing asks for another training than that of {facts.incumbent}")
     told = "; ".join(cause.because for cause in causes)
-    hindrance = facts.busy or _too_often(facts.earlier, rule, now)
+    hindrance = _hindrance(facts, rule, now)
     if hindrance is not None:
-        return Rest(because=f"{told}; but {hindrance}", is_due=True)
+        return Rest(because=f"{told}; but {hindrance[1]}", hindrance=hindrance[0])
     return Retrain(trigger=causes[0].trigger, causes=tuple(cause.name for cause in causes), because=told)
 
 
-def _too_often(earlier: Sequence[tuple[datetime, Origin]], rule: RetrainingRule, now: datetime) -> str | None:
-    """Say why it is too early; what somebody asked for starts the cool-down too, and does not use up the budget."""
-    last = max((time for time, _ in earlier), default=None)
+def _hindrance(facts: RetrainingFacts, rule: RetrainingRule, now: datetime) -> tuple[Hindrance, str] | None:
+    """Say what stands against it; what somebody asked for starts the cool-down too, and does not use up the budget."""
+    if facts.busy is not None:
+        return "busy", facts.busy
+    if facts.same_data is not None:
+        return "same data", facts.same_data
+    last = max((time for time, _ in facts.earlier), default=None)
     if last is not None and now - last < rule.cool_down:
-        return f"the last retraining began {_spell(now - last)} ago, and they are {_spell(rule.cool_down)} apart"
+        apart = f"they are {_spell(rule.cool_down)} apart"
+        return "cool-down", f"the last retraining began {_spell(now - last)} ago, and {apart}"
     window = timedelta(days=BUDGET_DAYS)
-    counted = sum(origin.trigger is not Trigger.ASKED and now - time < window for time, origin in earlier)
+    counted = sum(origin.trigger is not Trigger.ASKED and now - time < window for time, origin in facts.earlier)
     if counted >= rule.at_most:
-        return f"{counted} retrainings began by themselves within {BUDGET_DAYS} days, and {rule.at_most} are allowed"
+        allowed = f"{rule.at_most} {'is' if rule.at_most == 1 else 'are'} allowed"
+        return "budget", f"{counted} began by themselves within {BUDGET_DAYS} days, and {allowed}"
     return None
 
 

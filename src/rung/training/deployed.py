@@ -30,19 +30,26 @@ def main(arguments: list[str] | None = None) -> int:
     """Train and write the bundle; the exit code is kept with the revision."""
     parser = argparse.ArgumentParser(prog="python -m rung.training.deployed", description=__doc__)
     parser.add_argument("--service", required=True)
-    service = parser.parse_args(arguments).service
+    parser.add_argument("--fresh", action="store_true", help="run every task: what is fetched may have changed")
+    given = parser.parse_args(arguments)
     try:
         workspace = find(Path.cwd())
         sys.path.insert(0, str(workspace.root))
-        train(workspace, service, revision=os.environ["RUNG_REVISION"])
+        train(workspace, given.service, revision=os.environ["RUNG_REVISION"], use_cache=not given.fresh)
     except RungError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code
     return 0
 
 
-def train(workspace: Workspace, service: str, *, revision: str) -> Bundle:
+def train(workspace: Workspace, service: str, *, revision: str, use_cache: bool = True) -> Bundle:
     """Run the service's experiment and write the bundle of the revision.
+
+    Args:
+        workspace: The source snapshot.
+        service: Its service.
+        revision: The revision's name.
+        use_cache: False runs every task.
 
     Raises:
         TaskError: A task raised.
@@ -50,7 +57,7 @@ def train(workspace: Workspace, service: str, *, revision: str) -> Bundle:
     """
     module = importlib.import_module(f"{workspace.service(service).package}.train.main")
     experiment: Experiment = module.experiment
-    record = experiment.run()
+    record = experiment.run(use_cache=use_cache)
     experiment.save()
     results = next(
         (value for value in map(experiment.output, record.artifacts) if isinstance(value, TestResults)), None

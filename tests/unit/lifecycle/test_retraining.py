@@ -56,23 +56,27 @@ def test_the_same_cause_is_never_answered_twice():
 
 
 @pytest.mark.parametrize(
-    ("earlier", "told"),
+    ("earlier", "hindrance", "told"),
     [
-        pytest.param((done(timedelta(hours=2), "x"),), "2 h ago, and they are 6 h apart", id="cool-down"),
+        pytest.param((done(timedelta(hours=2), "x"),), "cool-down", "2 h ago, and they are 6 h apart", id="cool-down"),
         pytest.param(
-            (done(timedelta(minutes=90), trigger=Trigger.ASKED),), "1.5 h ago, and they are 6 h apart", id="asked for"
+            (done(timedelta(minutes=90), trigger=Trigger.ASKED),),
+            "cool-down",
+            "1.5 h ago, and they are 6 h apart",
+            id="asked for",
         ),
         pytest.param(
             (done(timedelta(days=9), "x"), done(timedelta(days=29), "y")),
-            "2 retrainings began by themselves within 30 days, and 2 are allowed",
+            "budget",
+            "2 began by themselves within 30 days, and 2 are allowed",
             id="budget",
         ),
     ],
 )
-def test_what_keeps_it_from_looping(earlier: tuple, told: str):
+def test_what_keeps_it_from_looping(earlier: tuple, hindrance: str, told: str):
     found = decided(facts(DATA, earlier=earlier))
     assert isinstance(found, Rest)
-    assert found.is_due
+    assert found.hindrance == hindrance
     assert told in found.because
 
 
@@ -88,8 +92,14 @@ def test_budget_counts_neither_what_people_asked_for_nor_what_is_long_ago():
 def test_a_promotion_under_way_is_waited_for():
     found = decided(facts(DATA, busy="a promotion of housing.v1 is under way"))
     assert found == Rest(
-        because="houses@4 is newer than houses@3; but a promotion of housing.v1 is under way", is_due=True
+        because="houses@4 is newer than houses@3; but a promotion of housing.v1 is under way", hindrance="busy"
     )
+
+
+def test_the_same_data_would_give_the_same_model():
+    told = "its training would read the same data again: houses@3 is the newest"
+    found = decide_retraining(RetrainingFacts(incumbent="x", causes=[ALERT], earlier=(), same_data=told), RULE, NOW)
+    assert found == Rest(because=f"within_10_percent fell; but {told}", hindrance="same data")
 
 
 def test_an_origin_survives_json():

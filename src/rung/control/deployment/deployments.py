@@ -22,7 +22,7 @@ from rung.control._usage import idle, idle_told
 from rung.control.deployment.agreement import Agreement, compare_with_evaluation, not_compared, read_evaluated
 from rung.control.deployment.builds import Builds, last_words
 from rung.control.deployment.memory import MEMORY, Memory, measure
-from rung.control.deployment.source import check_merged, check_source, read_major, take_snapshot
+from rung.control.deployment.source import check_merged, check_source, copy_snapshot, read_major, take_snapshot
 from rung.control.deployment.trust import SIGNED
 from rung.control.servers import Servers, revision_environment, thread_limits
 from rung.errors import ConflictError, IntegrityError, NotFoundError, RungError, UnavailableError, WorkspaceError
@@ -34,21 +34,21 @@ from rung.training import read_run
 from rung.workspace import write_atomically
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from rung.compute.environments import Lock
     from rung.control.deployment.features import Features
     from rung.control.deployment.storage import Storage
     from rung.control.deployment.trust import Trust
     from rung.control.place import Place
+    from rung.lifecycle import Origin
     from rung.registry import Registry, Revision
-    from rung.training._provenance import Source
 
 _READY_WITHIN = timedelta(minutes=3)  # from the start of a server to its first answer, with cold caches
 _CHECK_S = 0.4  # that the loop waits for a comparison at each look
 _TRAINING_WITHIN = timedelta(days=1)
 _KEPT_WITHIN = timedelta(hours=1)  # from the end of a training until its outputs are in the storage
+_LOCK = "requirements.lock"
 _STORAGE = "storage"
 """Kind of the events that tell of a storage that does not take a revision."""
 
@@ -88,22 +88,44 @@ class Deployments:
             check_merged(workspace.root, source, branch)
         lock = resolve(found.requirements)
         name = self.registry.create_revision(service, major, actor=actor, commit=source.commit, dirty=source.dirty)
+        snapshot = partial(take_snapshot, self.place.workspace.root, self.place.source(name), source)
+        self._keep_source(name, lock.text.encode(), snapshot)
+        return name
+
+    def begin_again(self, origin: Origin, *, actor: str) -> RevisionName:
+        """Begin the training of the next revision from the code and the lock of an earlier one, on the data of now.
+
+        Raises:
+            NotFoundError: There is no such revision.
+            UnavailableError: Its source is being fetched, or the disk does not take it.
+        """
+        of = RevisionName.parse(origin.of)
+        self.storage.bring(of)
+        earlier = self.registry.revision(of)
+        lock = (self.place.revision(of) / _LOCK).read_bytes()
+        name = self.registry.create_revision(
+            of.service, of.major, actor=actor, commit=earlier.commit, dirty=earlier.dirty, origin=origin
+        )
+        self._keep_source(name, lock, partial(copy_snapshot, self.place.source(of), self.place.source(name)))
+        return name
+
+    def _keep_source(self, name: RevisionName, lock: bytes, snapshot: Callable[[], object]) -> None:
+        """Copy what is deployed; the snapshot is last, so that where it is, the lock is whole.
+
+        Raises:
+            UnavailableError: The disk does not take it; the revision has failed.
+        """
+        folder = self.place.revision(name)
         try:
-            self._keep_source(name, lock, source)
+            folder.mkdir(parents=True, exist_ok=True)
+            write_atomically(folder / _LOCK, lock, durable=True)
+            snapshot()
         except (OSError, RungError) as error:
             with suppress(UnavailableError):  # not on record either: the loop finds no source after a minute
                 self._fail(name, f"its source could not be kept: {error}")
             raise UnavailableError(
                 f"the source of {name} could not be kept ({error})", hint="see to the disk; then deploy it again"
             ) from error
-        return name
-
-    def _keep_source(self, name: RevisionName, lock: Lock, source: Source) -> None:
-        """Copy what is deployed; the snapshot is last, so that where it is, the lock is whole."""
-        folder = self.place.revision(name)
-        folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(folder / "requirements.lock", lock.text.encode(), durable=True)
-        take_snapshot(self.place.workspace.root, self.place.source(name), source)
 
     def deploy_serving(self, name: RevisionName, *, actor: str) -> None:
         """Begin to serve a trained revision, without production traffic.
@@ -144,10 +166,12 @@ class Deployments:
                 self.registry.move(RevisionName.parse(name), State.TORN_DOWN, because=because, actor="rung")
 
     def advance(self, revision: Revision) -> None:
-        """Take the next step of a revision that trains or is being deployed."""
+        """Take the next step of a revision that trains or is being deployed; a retrained one is deployed by itself."""
         try:
             if revision.state is State.TRAINING:
                 self._advance_training(revision)
+            elif revision.state is State.TRAINED and revision.origin is not None:
+                self._serve_again(revision.name)
             elif revision.state is State.DEPLOYING:
                 self._advance_serving(revision)
         except RungError as error:
@@ -225,6 +249,8 @@ class Deployments:
             "RUNG_USER": revision.actor,
         }
         argv = (str(environment.python), "-m", "rung.training.deployed", "--service", name.service)
+        if revision.origin is not None:
+            argv += ("--fresh",)
         job.start(local.Command(argv=argv, folder=self.place.source(name), environment=variables))
 
     def _end_training(self, revision: Revision, exit_code: int | None, job: Job) -> None:
@@ -273,6 +299,12 @@ class Deployments:
             if last is None or last.because != because:
                 self.registry.record_event(_STORAGE, str(name), because=because, actor="rung")
             return False
+
+    def _serve_again(self, name: RevisionName) -> None:
+        because = "it was retrained, and is served like the revision that it comes from"
+        self.registry.move(name, State.DEPLOYING, because=because, actor="rung")
+        with suppress(ConflictError):  # then it has failed, with the reason on record
+            self.verify(name, contents=True)
 
     def _broken_promises(self, name: RevisionName, bundle: Bundle) -> str:
         """List what the schema breaks of the earlier revisions of its major."""

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from rung.workspace import Service
 
 
+_PATCH = "diff.patch"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
     """What was copied."""
@@ -83,7 +86,7 @@ def take_snapshot(root: Path, target: Path, source: Source) -> Snapshot:
         if source.dirty:
             difference = patch(root)
             _copy_tree(root, temporary)
-            write_atomically(target.parent / "diff.patch", difference)
+            write_atomically(target.parent / _PATCH, difference)
         else:
             _extract_commit(root, temporary, str(source.commit))
         temporary.rename(target)
@@ -92,6 +95,25 @@ def take_snapshot(root: Path, target: Path, source: Source) -> Snapshot:
         raise
     digest = None if difference is None else "sha256:" + hashlib.sha256(difference).hexdigest()
     return Snapshot(source=source, patch=digest)
+
+
+def copy_snapshot(earlier: Path, target: Path) -> None:
+    """Copy the snapshot of another revision, and the difference to its commit, whole or not at all.
+
+    Raises:
+        FileNotFoundError: There is none.
+    """
+    temporary = target.with_name(f".{target.name}.partial")
+    shutil.rmtree(temporary, ignore_errors=True)
+    try:
+        shutil.copytree(earlier, temporary, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
+        difference = earlier.parent / _PATCH
+        if difference.is_file():
+            shutil.copy2(difference, target.parent / _PATCH)
+        temporary.rename(target)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
 
 
 def read_major(service: Service) -> int:

@@ -1,4 +1,7 @@
-"""The policy `auto`: each new candidate is promoted by itself, once; the gates decide as ever."""
+"""Attempts that nobody asks for: with the policy `auto` each new candidate is promoted by itself, once.
+
+With `approve` those that were retrained are, too: the attempt waits for people. The gates decide as ever.
+"""
 
 from __future__ import annotations
 
@@ -41,8 +44,9 @@ class Automatic:
         busy = {found.revision.major_name for found in registry.promotions(active_only=True)}
         for revision in candidates:
             name = revision.name
-            is_due = settings.policy(name.service).promotion == "auto" and name.major_name not in busy
-            if is_due and self._is_time(name) and registry.is_untried(name):
+            policy = settings.policy(name.service).promotion
+            begins = policy == "auto" or (policy == "approve" and revision.origin is not None)
+            if begins and name.major_name not in busy and self._is_time(name) and registry.is_untried(name):
                 self._begin(revision)
                 busy.add(name.major_name)
 

@@ -14,8 +14,13 @@ if TYPE_CHECKING:
     from rung.control.place import Place
 
 
-def check_papers(place: Place, name: RevisionName) -> None:
+def check_papers(place: Place, name: RevisionName, *, written_for: RevisionName) -> None:
     """Hold what a promotion needs.
+
+    Args:
+        place: Where revisions lie.
+        name: Which one.
+        written_for: The revision that its code was written for: itself, unless it was retrained.
 
     Raises:
         ConflictError: Something is missing or empty.
@@ -27,7 +32,7 @@ def check_papers(place: Place, name: RevisionName) -> None:
             hint="declare one in schema/service.py: no metrics, no promotion",
         )
     read_specification(place, name)
-    document = _folder(place, name) / "experiments" / f"v{name.major}.m{name.minor}.md"
+    document = _folder(place, name) / "experiments" / f"v{written_for.major}.m{written_for.minor}.md"
     if not _read(document, name).strip():
         raise ConflictError(f"{document.name} of {name} is empty", hint="write what was tried and why")
 

@@ -27,7 +27,7 @@ from rung.lifecycle import (
     check_move,
     decide,
 )
-from rung.schema import Shadowing
+from rung.schema import RevisionName, Shadowing
 
 if TYPE_CHECKING:
     from rung.control.deployment.deployments import Deployments
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from rung.control.promotion.shadows import Shadows
     from rung.lifecycle import Decision
     from rung.registry import Promotion
-    from rung.schema import ABTest, RevisionName
+    from rung.schema import ABTest
 
 _log = structlog.get_logger("rung.control")
 
@@ -81,7 +81,8 @@ class Promotions:
                 hint="`rung deploy training` makes the next revision",
             )
         check_move(str(name), revision.state, State.TESTING)
-        check_papers(self.deployments.place, name)
+        written_for = name if revision.origin is None else RevisionName.parse(revision.origin.code)
+        check_papers(self.deployments.place, name, written_for=written_for)
         self.deployments.verify(name, contents=True)
         self._reference(name)
         test, incumbent = self._test(name), self._incumbent(name)
