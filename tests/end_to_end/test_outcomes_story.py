@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+import tiny_service
+from consumers import CountingConsumers
 from outcome_stories import STORIES
 from tiny_platform import platform as platform  # noqa: PLC0414  the fixture
 
@@ -37,3 +39,20 @@ def test_experiment_ends_as_it_should(platform: LivePlatform, name: str):
     audited = platform.api("/majors/tiny/1/experiment/audit").json()
     assert (audited["disagreements"], audited["flips"]) == (0, 0), audited
     assert audited["units"] > 0
+
+
+def test_incumbent_that_fails_hands_over(platform: LivePlatform):
+    """The winner of the first story fails for what nobody asked it before; its predecessor is still warm."""
+    states = platform.states()
+    winner = next(revision for revision, state in states.items() if state == "incumbent")
+    predecessor = next(revision for revision, state in states.items() if state == "retired")
+
+    with CountingConsumers(gateway=platform.gateway, right={}, report_share=0.0, x=tiny_service.BROKEN_X):
+        platform.wait(lambda: platform.states()[predecessor] == "incumbent", within_s=60)
+
+    told = platform.revision(winner)
+    assert told["state"] == "retired"
+    assert told["reason"].startswith(f"rolled back to {predecessor}: ")
+    assert "of its predecessor's last" in told["reason"]
+    history = platform.ask("history", "tiny")["events"]
+    assert history[-1]["actor"] == "rung"

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from rung.control._usage import Usage
     from rung.control.deployment.deployments import Deployments
     from rung.control.promotion.automatic import Automatic
+    from rung.control.promotion.probation import Probation
     from rung.control.promotion.promotions import Promotions
     from rung.control.promotion.retraining import Retraining
     from rung.gateway import Gateway, Routing
@@ -51,6 +52,7 @@ class Loop:
     deployments: Deployments
     promotions: Promotions
     automatic: Automatic
+    probation: Probation
     retraining: Retraining
     overuse: Overuse
     lake: Lake
@@ -68,9 +70,7 @@ class Loop:
     _shipped: float = 0.0
     _shipping: Future[None] | None = None
     _shipper: ThreadPoolExecutor = field(default_factory=partial(ThreadPoolExecutor, 1, "shipping"))
-    _tending: Future[None] | None = None
-    _sampling: Future[None] | None = None
-    _considering: Future[None] | None = None
+    _tending: dict[str, Future[None]] = field(default_factory=dict)
     _tender: ThreadPoolExecutor = field(default_factory=partial(ThreadPoolExecutor, 1, "upkeep"))
 
     def __post_init__(self) -> None:
@@ -116,13 +116,23 @@ class Loop:
             self._guarded("promotion_failed", partial(self._advance, promotion))
         self._guarded("overuse_failed", self.overuse.look)
         self._ship()
-        if self.upkeep.is_due() and (self._tending is None or self._tending.done()):
-            self._tending = self._tender.submit(self._guarded, "upkeep_failed", self.upkeep.look)
-        if self.usage.is_due() and (self._sampling is None or self._sampling.done()):
-            self._sampling = self._tender.submit(self._guarded, "usage_failed", self._look_at_usage)
+        self._tend()
 
-        if self.retraining.is_due() and (self._considering is None or self._considering.done()):
-            self._considering = self._tender.submit(self._guarded, "retraining_failed", self.retraining.look)
+    def _tend(self) -> None:
+        """Do in another thread what takes its time and is due; what is still under way is not begun again."""
+        for event, chore, work in (
+            ("upkeep_failed", self.upkeep, self.upkeep.look),
+            ("usage_failed", self.usage, self._look_at_usage),
+            ("probation_failed", self.probation, self._look_at_incumbents),
+            ("retraining_failed", self.retraining, self.retraining.look),
+        ):
+            under_way = self._tending.get(event)
+            if chore.is_due() and (under_way is None or under_way.done()):
+                self._tending[event] = self._tender.submit(self._guarded, event, work)
+
+    def _look_at_incumbents(self) -> None:
+        if self.probation.look():
+            self.wake()  # another revision answers production
 
     def _look_at_usage(self) -> None:
         """Add up what servers used, and tear down candidates that nobody asks, where the policy says so."""

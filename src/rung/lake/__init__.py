@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rung.lake._business import Measured, Traffic
     from rung.lake._capture import Capture
     from rung.lake._condition import Condition
-    from rung.lake._health import Health
+    from rung.lake._health import Health, Minute
     from rung.lake._lake import Lake
     from rung.lake._open import open_lake
     from rung.lake._outcomes import OutcomeReport
@@ -46,6 +46,7 @@ __all__ = [
     "Lake",
     "Latency",
     "Measured",
+    "Minute",
     "OutcomeCounts",
     "OutcomeReport",
     "Pairs",
@@ -76,6 +77,7 @@ _HEAVY = {
     "Lake": "rung.lake._lake",
     "Latency": "rung.lake._shadow",
     "Measured": "rung.lake._business",
+    "Minute": "rung.lake._health",
     "OutcomeCounts": "rung.lake._arms",
     "OutcomeReport": "rung.lake._outcomes",
     "Pairs": "rung.lake._shadow",

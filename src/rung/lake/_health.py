@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from rung.lake._tables import Mark, Table
 
-__all__ = ["Health", "Watch", "assigned", "measure"]
+__all__ = ["Health", "Minute", "Watch", "assigned", "measure", "minutes"]
 
 _ERROR: Final = 500
 """HTTP statuses from here on are the server's failures."""
@@ -51,6 +51,27 @@ class Health:
     def fallback_share(self) -> float:
         """Share of the requests that another answered in the arm's place."""
         return self.fallback / self.requests if self.requests else 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Minute:
+    """The production requests that one revision answered within a minute."""
+
+    begin: datetime
+    requests: int
+    errors: int  # of these, answered with a status of 500 or above
+    slow: int  # of these, answered later than the limit
+
+
+def minutes(predictions: pl.LazyFrame, revision: str, *, slow_ms: float) -> list[Minute]:
+    """Count the production requests of a revision minute by minute, oldest first; a minute without one is not there."""
+    rows = predictions.filter(pl.col("revision") == revision, _requests.PRODUCTION)
+    found = rows.group_by(begin=pl.col("time").dt.truncate("1m")).agg(
+        requests=pl.len(),
+        errors=(pl.col("status") >= _ERROR).sum(),
+        slow=(pl.col("duration_ms") > slow_ms).sum(),
+    )
+    return [Minute(**row) for row in found.sort("begin").collect(engine="streaming").iter_rows(named=True)]
 
 
 def assigned(predictions: pl.LazyFrame, experiment: str, since: datetime) -> pl.LazyFrame:

@@ -258,6 +258,22 @@ class Lake:
                 self._watches.pop(next(iter(self._watches)))
             return watch.look(self.tables[PREDICTIONS], slow_ms=slow_ms)
 
+    def minutes(
+        self, revision: str, *, since: datetime, until: datetime | None = None, slow_ms: float = math.inf
+    ) -> list[_health.Minute]:
+        """Count the production requests that a revision answered, minute by minute, oldest first.
+
+        Args:
+            revision: As `housing.v1.m2`.
+            since: Older requests are not looked at.
+            until: Nor are those from then on.
+            slow_ms: A request that took longer is slow, milliseconds.
+        """
+        rows = self._rows(PREDICTIONS, revision.partition(".")[0], since)
+        if until is not None:
+            rows = rows.filter(pl.col("date") <= until.astimezone(UTC).date(), pl.col("time") < until)
+        return _health.minutes(rows, revision, slow_ms=slow_ms)
+
     def shadow(
         self,
         service: str,
@@ -416,10 +432,20 @@ class Lake:
         rows = _audit.seen(self.tables[PREDICTIONS].scan(), experiment, stretches, sample=sample, grace=grace)
         return _audit.audit(rows, stretches, salt=experiment if salt is None else salt, other=other)
 
-    def business(self, service: str, major: int) -> list[_business.Measured]:
-        """Return every business metric of every revision of a major, over all production that was shipped."""
+    def business(self, service: str, major: int, *, since: datetime | None = None) -> list[_business.Measured]:
+        """Return every business metric of every revision of a major, over all production that was shipped.
+
+        Args:
+            service: The service.
+            major: Its major.
+            since: Predictions and outcomes of older days are not looked at.
+        """
+        recent = pl.lit(value=True) if since is None else pl.col("date") >= since.astimezone(UTC).date()
         return _business.measure(
-            self.tables[PREDICTIONS].scan(), self.tables[OUTCOMES].scan(), service=service, major=major
+            self.tables[PREDICTIONS].scan().filter(recent),
+            self.tables[OUTCOMES].scan().filter(recent),
+            service=service,
+            major=major,
         )
 
     def units(self, service: str, major: int, *, metric: str, since: datetime, most: int) -> pl.DataFrame:

@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING
 from rung._lazy import exports
 
 if TYPE_CHECKING:
+    from rung.lifecycle._hold import MetricFacts, Missing, missing_data
     from rung.lifecycle._judge import judge_load, judge_regression, was_disturbed
     from rung.lifecycle._judge_approval import Approval, ApprovalRule, count_approvals, judge_approvals
+    from rung.lifecycle._judge_contracts import ContractFinding, judge_contracts
     from rung.lifecycle._judge_data import DataFacts, TestChanges, compare_tests, judge_data
     from rung.lifecycle._judge_experiment import Finding, Stretch, judge_experiment
     from rung.lifecycle._judge_groups import GroupFinding, judge_groups
     from rung.lifecycle._judge_health import Period, Requests, judge_health
+    from rung.lifecycle._judge_incumbent import IncumbentFacts, Kept, judge_incumbent
     from rung.lifecycle._judge_replay import ReplayLimits, judge_replay, skip_replay
     from rung.lifecycle._judge_shadow import judge_shadow
     from rung.lifecycle._promotion import (
@@ -58,6 +61,7 @@ __all__ = [
     "ApprovalRule",
     "AwaitApproval",
     "Cause",
+    "ContractFinding",
     "Crown",
     "DataFacts",
     "Decision",
@@ -66,6 +70,10 @@ __all__ = [
     "Gate",
     "GroupFinding",
     "Grow",
+    "IncumbentFacts",
+    "Kept",
+    "MetricFacts",
+    "Missing",
     "Origin",
     "Period",
     "PromotionFacts",
@@ -97,14 +105,17 @@ __all__ = [
     "due_share",
     "first_share",
     "judge_approvals",
+    "judge_contracts",
     "judge_data",
     "judge_experiment",
     "judge_groups",
     "judge_health",
+    "judge_incumbent",
     "judge_load",
     "judge_regression",
     "judge_replay",
     "judge_shadow",
+    "missing_data",
     "share_of_step",
     "skip_replay",
     "step_of",
@@ -114,8 +125,10 @@ __all__ = [
 __getattr__ = exports(
     __name__,
     {
+        **dict.fromkeys(("MetricFacts", "Missing", "missing_data"), "_hold"),
         **dict.fromkeys(("judge_load", "judge_regression", "was_disturbed"), "_judge"),
         **dict.fromkeys(("Approval", "ApprovalRule", "count_approvals", "judge_approvals"), "_judge_approval"),
+        **dict.fromkeys(("ContractFinding", "judge_contracts"), "_judge_contracts"),
         **dict.fromkeys(("DataFacts", "TestChanges", "compare_tests", "judge_data"), "_judge_data"),
         **dict.fromkeys(("GroupFinding", "judge_groups"), "_judge_groups"),
         **dict.fromkeys(("Finding", "Stretch", "judge_experiment"), "_judge_experiment"),
@@ -137,6 +150,7 @@ __getattr__ = exports(
             "_promotion",
         ),
         **dict.fromkeys(("Period", "Requests", "judge_health"), "_judge_health"),
+        **dict.fromkeys(("IncumbentFacts", "Kept", "judge_incumbent"), "_judge_incumbent"),
         **dict.fromkeys(("ReplayLimits", "judge_replay", "skip_replay"), "_judge_replay"),
         "judge_shadow": "_judge_shadow",
         "decide": "_promotion",

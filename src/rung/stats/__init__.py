@@ -24,7 +24,7 @@ from rung.stats.effects import Effect, Goal, Kind, effect, stratified_effect
 from rung.stats.estimated import Estimate, Estimator, confidence_estimator, score_estimator
 from rung.stats.experiment import Experiment, Outcome
 from rung.stats.gate import DrawnScore, Gate, GroupedScore, bootstrap_draws, bootstrap_gate, groups, paired_gate
-from rung.stats.guardrail import Guardrail, guardrail
+from rung.stats.guardrail import Guardrail, guardrail, loss
 from rung.stats.health import Health, worse_errors
 from rung.stats.offpolicy import PolicyValue, doubly_robust, inverse_propensity, self_normalised
 from rung.stats.outlook import Outlook, outlook
@@ -104,6 +104,7 @@ __all__ = [
     "hold_to",
     "inverse_propensity",
     "judge_bandit",
+    "loss",
     "numeric_shift",
     "outlook",
     "paired_effect",

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rung.stats.arms import Stratum
     from rung.stats.effects import Floats
 
-__all__ = ["VERDICTS", "Guardrail", "decide", "guardrail"]
+__all__ = ["VERDICTS", "Guardrail", "decide", "guardrail", "loss"]
 
 Verdict: TypeAlias = Literal["holds", "broken", "undecided"]
 
@@ -68,6 +68,22 @@ def guardrail(strata: Sequence[Stratum], *, margin: float, kind: Kind, goal: Goa
         effect=found.estimate,
         standard_error=found.standard_error,
     )
+
+
+def loss(difference: float, standard_error: float, *, margin: float, alpha: float = 0.01) -> Verdict:
+    """Judge, at any look, a difference that was measured elsewhere, as `guardrail` does one of two arms.
+
+    Args:
+        difference: In the metric's unit, positive is better.
+        standard_error: Of the difference, above 0.
+        margin: The loss that is allowed, above 0.
+        alpha: Probability to be wrong, over all looks.
+
+    >>> loss(-0.06, 0.01, margin=0.03), loss(-0.001, 0.005, margin=0.03), loss(-0.02, 0.02, margin=0.03)
+    ('broken', 'holds', 'undecided')
+    """
+    estimate, information = np.array(difference), np.array(1 / standard_error**2)
+    return VERDICTS[int(decide(estimate, information, margin=margin, alpha=alpha))]
 
 
 def decide(estimate: Floats, information: Floats, *, margin: float, alpha: float) -> NDArray[np.int64]:

@@ -122,6 +122,20 @@ class Promotions:
         self.gates.stop(promotion)
         self.deployments.registry.reject(promotion, because=because, actor=actor)
 
+    def roll_back(self, service: str, major: int, *, because: str, actor: str) -> RevisionName:
+        """Make the last incumbent the incumbent again; the gateway is still to be told.
+
+        Raises:
+            ConflictError: There is none that is kept warm, it does not answer, or a promotion is under way.
+        """
+        registry = self.deployments.registry
+        target = registry.rollback_target(service, major)
+        ready, reason = self.deployments.servers.is_ready(str(target))
+        if not ready:
+            raise ConflictError(f"{target} cannot take over: {reason}", hint="wait until its server is up again")
+        warm_until = datetime.now(UTC) + self.keep_warm
+        return registry.rollback(service, major, because=because, actor=actor, warm_until=warm_until)
+
     def _apply(self, promotion: Promotion, decision: Decision) -> None:
         registry = self.deployments.registry
         match decision:
