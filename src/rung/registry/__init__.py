@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from rung._lazy import exports
 
 if TYPE_CHECKING:
+    from rung.registry._alert_rows import Alert, Delivery, Step
     from rung.registry._consumers import ConsumerKey
     from rung.registry._dump import Dump, read_dump
     from rung.registry._lease import Lease
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
     from rung.registry._schema import Health, Migration
 
 __all__ = [
+    "Alert",
     "ConsumerKey",
+    "Delivery",
     "Dump",
     "Event",
     "Experiment",
@@ -29,6 +32,7 @@ __all__ = [
     "Registry",
     "Revision",
     "Shadow",
+    "Step",
     "open_registry",
     "read_dump",
     "record_run",
@@ -37,7 +41,9 @@ __all__ = [
 __getattr__ = exports(
     __name__,
     {
+        "Alert": "_alert_rows",
         "ConsumerKey": "_consumers",
+        "Delivery": "_alert_rows",
         "Dump": "_dump",
         "Event": "_rows",
         "Experiment": "_rows",
@@ -48,6 +54,7 @@ __getattr__ = exports(
         "Registry": "_registry",
         "Revision": "_rows",
         "Shadow": "_rows",
+        "Step": "_alert_rows",
         "open_registry": "_registry",
         "read_dump": "_dump",
         "record_run": "_runs",

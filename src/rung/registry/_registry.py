@@ -14,6 +14,7 @@ from rung.registry import _rows as rows
 from rung.registry import _steps as steps
 from rung.registry import _tables as tables
 from rung.registry._access import Access
+from rung.registry._alerts import Alerts
 from rung.registry._attempts import Attempts
 from rung.registry._backends import Postgresql, Sqlite
 from rung.registry._consumers import Consumers
@@ -90,7 +91,7 @@ def _unreadable(backend: Backend, error: DatabaseError) -> RungError:
     return WorkspaceError(told, hint="may its user make and change tables there?")
 
 
-class Registry(Attempts, Access, Consumers, Leading, Schema):
+class Registry(Attempts, Access, Alerts, Consumers, Leading, Schema):
     """Reads and writes of the control plane, the CLI and trainings; safe from several processes and threads."""
 
     # --- runs ---

@@ -223,6 +223,59 @@ consumers = Table(
     Column("revoked", String(40)),
 )
 
+alerts = Table(
+    "alerts",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("service", String(63), nullable=False),
+    Column("major", Integer, nullable=False),
+    Column("minor", Integer),
+    Column("kind", String(20), nullable=False),
+    Column("subject", Words(300), nullable=False),
+    Column("against", String(20), nullable=False),
+    Column("severity", String(20), nullable=False),
+    Column("because", Words, nullable=False),
+    Column("owner", Words(200), nullable=False),
+    Column("suspects", Document, nullable=False),
+    Column("next", Words, nullable=False),
+    Column("data", Document, nullable=False),
+    Column("opened", String(40), nullable=False),
+    Column("seen", String(40), nullable=False),
+    Column("times", Integer, nullable=False),
+    Column("quiet", Integer, nullable=False),
+    Column("closed", String(40)),
+    Column("ending", Words),
+    Column("held", Boolean, nullable=False),
+    Column("said", Document, nullable=False),
+    Column("silenced_until", String(40)),
+    Index("alerts_by_service", "service", "id"),
+    _one_of("one_alert", "service", "major", "kind", "subject", "against", where="closed IS NULL"),
+    sqlite_autoincrement=True,
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("alert", Integer, ForeignKey("alerts.id")),
+    Column("channel", String(63), nullable=False),
+    Column("what", String(20), nullable=False),
+    Column("body", Document, nullable=False),
+    Column("made", String(40), nullable=False),
+    Column("due", String(40), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("error", Words, nullable=False),
+    Column("sent", String(40)),
+    Column("given_up", String(40)),
+    Index(
+        "deliveries_waiting",
+        "made",
+        sqlite_where=text("sent IS NULL AND given_up IS NULL"),
+        postgresql_where=text("sent IS NULL AND given_up IS NULL"),
+    ),
+)
+
+
 leases = Table(
     "leases",
     metadata,
