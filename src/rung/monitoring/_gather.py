@@ -13,7 +13,7 @@ from rung.monitoring._drift import Limits
 from rung.monitoring._finding import Finding
 from rung.monitoring._integrity import integrity
 from rung.monitoring._ledger import KEEP_DAYS, Ledger
-from rung.monitoring._reference import Known, columns_for, known_of
+from rung.monitoring._reference import HeldOut, Known, columns_for, known_of
 from rung.monitoring._report import Estimated, Report, Traffic
 from rung.monitoring._sketch import Sketch, count_of, together
 from rung.stats import alarms
@@ -217,11 +217,15 @@ class _Look:
         )
 
     def _quality(self, measured: list[Measured], estimated: Estimated | None) -> list[Finding]:
-        """Hold quality against the week before, and estimates against held-out rows."""
+        """Hold quality against the week before and against held-out rows, and estimates against held-out rows."""
         since, _ = self.times
         before = _quality.measured(self.sources.lake, self.asked[0], (since - _WEEK, since), every=None)
         pairs = [(now, was) for now in measured for was in before if was.metric == now.metric]
         found = [_fallen(now, was) for now, was in pairs if min(now.units, was.units) >= _FEWEST]
+        held_out = self.known.held_out.get(self.asked[1], {})
+        found += [
+            _missed(now, held_out[now.metric]) for now in measured if now.metric in held_out and now.units >= _FEWEST
+        ]
         if estimated is not None and estimated.estimate.holds:
             found.append(_foretold(estimated))
         raised = alarms([one.p or 0.0 for one in found], self.sources.limits.alpha)
@@ -257,6 +261,23 @@ def _fallen(now: Measured, was: Measured) -> Finding:
         is_alarm=False,
         because=f"{now.metric} is {now.mean:.4g} of {now.units:,} units; it was {was.mean:.4g} the week before",
         data={"difference": apart, "now": now.mean, "before": was.mean},
+    )
+
+
+def _missed(now: Measured, held_out: HeldOut) -> Finding:
+    apart = now.mean - held_out.mean
+    return Finding(
+        kind="quality",
+        subject=now.metric,
+        against="training",
+        size=abs(apart),
+        p=_two_sided(apart, math.hypot(_error(now.interval), held_out.standard_error)),
+        is_alarm=False,
+        because=(
+            f"{now.metric} is {now.mean:.4g} of {now.units:,} units; it was {held_out.mean:.4g} of {held_out.rows:,}"
+            " held-out rows"
+        ),
+        data={"difference": apart, "now": now.mean, "before": held_out.mean},
     )
 
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from rung.schema import Score
     from rung.stats import Estimator
 
-__all__ = ["Known", "Quality", "columns_for", "known_of"]
+__all__ = ["HeldOut", "Known", "Quality", "columns_for", "known_of"]
 
 _ONE: Final = 1e-3
 """By which probabilities of all classes may miss their sum."""
@@ -51,6 +51,15 @@ class Quality:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HeldOut:
+    """What a business metric would have been of the held-out rows."""
+
+    mean: float
+    standard_error: float
+    rows: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
     """What is known of a revision from its training."""
 
@@ -58,6 +67,7 @@ class Known:
     predictions: Mapping[str, Profile] = field(default_factory=dict)  # for held-out instances, by route
     vocabularies: Mapping[str, frozenset[int]] = field(default_factory=dict)  # by column of prose
     qualities: Mapping[str, Quality] = field(default_factory=dict)  # by route
+    held_out: Mapping[str, Mapping[str, HeldOut]] = field(default_factory=dict)  # by route and business metric
     goals: Mapping[str, str] = field(default_factory=dict)  # by business metric: `maximize` or `minimize`
     least: Mapping[str, float] = field(default_factory=dict)  # by metric: the smallest difference that matters
     because: str = ""  # why there is no more of it
@@ -117,6 +127,7 @@ def _known(known: Known, kept: Reference, test: ABTest) -> Known:
         predictions={route: statistics(_of(rows, "prediction")) for route, rows in answered.items()},
         vocabularies=words,
         qualities=_qualities(kept, answered, test),
+        held_out={route: _held_out(test, told, kept.truths) for route, told in kept.predictions.items()},
     )
 
 
@@ -130,6 +141,18 @@ def _qualities(kept: Reference, answered: Mapping[str, pl.DataFrame], test: ABTe
         quality = _of_classes(rows, kept.truths) or _of_scores(kept, route, rows, test)
         if quality is not None:
             found[route] = quality
+    return found
+
+
+def _held_out(test: ABTest, predictions: Sequence[Any], truths: Sequence[Any]) -> dict[str, HeldOut]:
+    """Score the held-out rows by each business metric that says how."""
+    found = {}
+    for metric in test.metrics:
+        scored = None if metric.score is None else _scored(metric.score, predictions, truths)
+        scores = np.array([score for score in scored or () if score is not None])
+        if scores.size > 1:
+            error = float(scores.std(ddof=1) / math.sqrt(scores.size))
+            found[metric.name] = HeldOut(mean=float(scores.mean()), standard_error=error, rows=scores.size)
     return found
 
 

@@ -158,6 +158,7 @@ def test_moved_column_is_found_and_lower_quality_foretold_and_measured(productio
     assert ("drift", "instance.kind", "before") in alarms
     assert ("estimate", "within_10_percent", "training") in alarms
     assert ("quality", "within_10_percent", "before") in alarms
+    assert ("quality", "within_10_percent", "training") in alarms
     assert {subject for kind, subject, _ in alarms if kind == "drift"} == {"instance.kind"}
     assert found.segments["training"][0].column == "instance.kind"
     estimated = found.estimated

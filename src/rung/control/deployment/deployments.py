@@ -248,9 +248,8 @@ class Deployments:
             "RUNG_DIRTY": str(int(revision.dirty)),
             "RUNG_USER": revision.actor,
         }
-        argv = (str(environment.python), "-m", "rung.training.deployed", "--service", name.service)
-        if revision.origin is not None:
-            argv += ("--fresh",)
+        fresh = () if revision.origin is None else ("--fresh",)
+        argv = (str(environment.python), "-m", "rung.training.deployed", "--service", name.service, *fresh)
         job.start(local.Command(argv=argv, folder=self.place.source(name), environment=variables))
 
     def _end_training(self, revision: Revision, exit_code: int | None, job: Job) -> None:
