@@ -98,17 +98,22 @@ class Registry(Attempts, Access, Alerts, Consumers, Leading, Schema):
 
     def record_run(self, record: Mapping[str, Any]) -> None:
         """Keep the record of a run; of an id that is known, the newer record."""
-        row = {name: record[name] for name in ("id", "service", "started", "status")} | {"record": dict(record)}
+        row = {name: record[name] for name in ("id", "service", "started", "status")}
+        row |= {"kind": record.get("kind", "training"), "record": dict(record)}
         with self._write() as connection:
             known = connection.execute(update(tables.runs).where(tables.runs.c.id == row["id"]).values(**row)).rowcount
             if not known:
                 connection.execute(insert(tables.runs).values(**row))
 
-    def runs(self, service: str | None = None, *, limit: int = 100) -> list[dict[str, Any]]:
-        """Give the records of runs, the newest first."""
+    def runs(
+        self, service: str | None = None, *, kind: str | None = None, limit: int = 100
+    ) -> list[dict[str, Any]]:
+        """Give the records of runs, the newest first; of a kind (`training`, `notebook`, `imported`), or of all."""
         query = select(tables.runs.c.record).order_by(tables.runs.c.started.desc()).limit(limit)
         if service is not None:
             query = query.where(tables.runs.c.service == service)
+        if kind is not None:
+            query = query.where(tables.runs.c.kind == kind)
         with self._read() as connection:
             return [row.record for row in connection.execute(query)]
 

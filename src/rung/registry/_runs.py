@@ -13,15 +13,17 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-HEAD: Final = "0007"
+HEAD: Final = "0008"
 """The newest migration; a test holds it against the folder."""
 
 BUSY_MS: Final = 10_000
 """How long SQLite waits for another writer."""
 
 _KEEP = """
-INSERT INTO runs (id, service, started, status, record) VALUES (:id, :service, :started, :status, :record)
-ON CONFLICT (id) DO UPDATE SET service = :service, started = :started, status = :status, record = :record
+INSERT INTO runs (id, service, started, status, kind, record)
+VALUES (:id, :service, :started, :status, :kind, :record)
+ON CONFLICT (id) DO UPDATE SET
+    service = :service, started = :started, status = :status, kind = :kind, record = :record
 """
 
 
@@ -57,7 +59,7 @@ def _keep(path: Path, record: Mapping[str, Any]) -> bool:
             return False
         connection.execute("PRAGMA synchronous=FULL")
         row = {name: record[name] for name in ("id", "service", "started", "status")}
-        connection.execute(_KEEP, {**row, "record": json.dumps(record)})
+        connection.execute(_KEEP, {**row, "kind": record.get("kind", "training"), "record": json.dumps(record)})
     return True
 
 

@@ -76,7 +76,9 @@ runs = Table(
     Column("started", String(40), nullable=False),
     Column("status", String(20), nullable=False),
     Column("record", Document, nullable=False),
+    Column("kind", String(20), nullable=False, server_default="training"),
     Index("runs_by_service", "service", "started"),
+    Index("runs_by_kind", "kind", "started"),
 )
 
 promotions = Table(

@@ -123,7 +123,7 @@ def file_digest(path: Path) -> str:
         return "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def peak_memory_bytes() -> int:
-    """Tell the most memory that this process ever had, bytes."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+def peak_memory_bytes(of: int = resource.RUSAGE_SELF) -> int:
+    """Tell the most memory that this process ever had, or one of its ended children (`RUSAGE_CHILDREN`), bytes."""
+    peak = resource.getrusage(of).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024

@@ -55,10 +55,14 @@ class TaskRecord:
 
 @dataclass(slots=True, kw_only=True)
 class RunRecord:
-    """One execution of a training module."""
+    """One execution of a training module, or of a notebook; or what another tool had on record of one."""
 
     id: str
     service: str
+    kind: str = "training"
+    """`training`, `notebook` or `imported`."""
+    source: str | None = None
+    """What was run or imported, where that is no training: `housing/explore`, or `mlflow:` and the run's id there."""
     status: str
     """`running`, `succeeded` or `failed`; a running one whose process is gone has crashed."""
     started: str
