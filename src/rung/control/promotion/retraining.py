@@ -42,6 +42,10 @@ WAITS = "retraining_waits"
 _EVERY_S = 10.0
 _ON_THEIR_WAY = frozenset({State.TRAINING, State.TRAINED, State.DEPLOYING, State.CANDIDATE})
 
+_DRIFT: frozenset[str] = frozenset({"drift", "segment"})
+_QUALITY: frozenset[str] = frozenset({"quality", "estimate"})
+"""Kinds of alerts that newer data may be a remedy for."""
+
 _log = structlog.get_logger("rung.control")
 
 
@@ -118,6 +122,7 @@ class Retraining:
         facts = RetrainingFacts(
             incumbent=str(incumbent.name),
             causes=[
+                *self._alerts(incumbent.name, settings),
                 *(_newer(reads) if settings.new_data else ()),
                 *_scheduled(settings, max(since, incumbent.created), now),
             ],
@@ -168,6 +173,13 @@ class Retraining:
     def _earlier(self, name: RevisionName) -> list[tuple[datetime, Origin]]:
         found = self._registry.revisions(name.service, name.major)
         return [(one.created, one.origin) for one in found if one.origin is not None]
+
+    def _alerts(self, name: RevisionName, settings: Settings) -> Iterable[Cause]:
+        """Give what open alerts say of an incumbent."""
+        wanted = (_DRIFT if settings.drift else frozenset()) | (_QUALITY if settings.falling_quality else frozenset())
+        for alert in self._registry.alerts(name.service) if wanted else ():
+            if alert.kind in wanted and alert.revision == str(name):
+                yield Cause(trigger=Trigger.ALERT, name=f"alert {alert.id}", because=alert.because)
 
     def _reads(self, revision: Revision) -> list[_Read]:
         """Tell the datasets whose newest version the training read, and their newest version now."""
