@@ -9,18 +9,35 @@ from rung.cli.promote import REJECTED
 from rung.workspace import find
 
 
-@click.command(epilog="Example: rung check housing")
+@click.command(epilog="Example: rung check housing --base origin/main")
 @click.argument("service")
+@click.option(
+    "--base", metavar="REF", help="The branch to be merged into: its documents must be there before the code."
+)
 @json_option
-def command(service: str, as_json: bool) -> None:
+def command(service: str, base: str | None, as_json: bool) -> None:
     """Hold a service against its contract, without running it.
 
-    Routes and handlers, artifacts and tasks, schema and the promises of its major, pins, specification, tests. Exit
-    status 1 when something is wrong. Needs no trained artifacts, so it belongs in CI.
+    Routes and handlers, artifacts and tasks, schema and the promises of its major, what consumers rely on, pins, style,
+    specification, tests, documents. Exit status 1 when something is wrong. Needs no trained artifacts, so it belongs in
+    CI.
     """
-    from rung.checks import check_service
+    from rung.checks import Given, check_service
+    from rung.cli._contracts import known_contracts
+    from rung.cli._why import next_minor
+    from rung.control.deployment.source import read_major
+    from rung.errors import WorkspaceError
 
-    findings = check_service(find(), service)
+    workspace = find()
+    given = Given(base=base)
+    try:
+        major = read_major(workspace.service(service))
+    except WorkspaceError:  # the schema cannot be read: a finding of its own
+        pass
+    else:
+        following = None if base is None else next_minor(workspace, service, major)
+        given = Given(base=base, contracts=known_contracts(workspace, service, major), next_minor=following)
+    findings = check_service(workspace, service, given)
     wrong = [finding for finding in findings if not finding.passed]
     if as_json:
         print_json([{"check": one.check, "passed": one.passed, "because": one.because} for one in findings])

@@ -26,6 +26,7 @@ from rung.control.deployment.trust import Trust
 from rung.control.promotion.approvals import Approvals
 from rung.control.promotion.automatic import Automatic
 from rung.control.promotion.bandits import Bandits
+from rung.control.promotion.contracts import Contracts
 from rung.control.promotion.experiments import Experiments
 from rung.control.promotion.gates import Gates
 from rung.control.promotion.health import Courses
@@ -91,7 +92,7 @@ class Platform:
         lake.adopt(place.lake)
         promotions = Promotions(
             deployments=deployments,
-            gates=Gates(deployments, gateway, lake),
+            gates=Gates(deployments, gateway, lake, Contracts(place, registry, gateway)),
             shadows=Shadows(place, registry, lake),
             experiments=Experiments(place, registry, lake, Courses(lake), Bandits(registry, lake)),
             approvals=Approvals(registry),

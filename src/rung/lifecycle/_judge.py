@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from rung.lifecycle._judge_contracts import tell_contracts
 from rung.lifecycle._verdict import Gate, Verdict, VerdictKind
 
 _LATE_MS = 10.0  # of sending, at the 99th percentile, on a machine with something else to do
@@ -11,15 +12,20 @@ _LATE_MS = 10.0  # of sending, at the 99th percentile, on a machine with somethi
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from rung.lifecycle._judge_contracts import ContractFinding
 
-def judge_regression(results: Sequence[Mapping[str, Any]]) -> Verdict:
-    """Judge the regression tests on the live endpoint: all must pass.
+
+def judge_regression(results: Sequence[Mapping[str, Any]], contracts: Sequence[ContractFinding] = ()) -> Verdict:
+    """Judge the regression tests on the live endpoint, and the contracts of consumers: all must pass, and hold.
 
     Args:
         results: For each test its `name`, whether it `passed`, and `because`.
+        contracts: As `judge_contracts` found them.
     """
     failed = [result for result in results if not result["passed"]]
-    evidence = {"tests": list(results)}
+    evidence: dict[str, Any] = {"tests": list(results)}
+    if contracts:
+        evidence["contracts"] = [finding.to_json() for finding in contracts]
     if not results:
         return Verdict(
             gate=Gate.REGRESSION,
@@ -30,9 +36,12 @@ def judge_regression(results: Sequence[Mapping[str, Any]]) -> Verdict:
     if failed:
         told = "; ".join(f"{result['name']}: {result['because']}" for result in failed)
         because = f"{len(failed)} of {len(results)} regression tests did not pass: {told}"
-        return Verdict(gate=Gate.REGRESSION, kind=VerdictKind.FAIL, because=because, evidence=evidence)
-    because = f"all {len(results)} regression tests passed on the live endpoint"
-    return Verdict(gate=Gate.REGRESSION, kind=VerdictKind.PASS, because=because, evidence=evidence)
+    else:
+        because = f"all {len(results)} regression tests passed on the live endpoint"
+    is_broken = bool(failed) or any(finding.broken for finding in contracts)
+    kind = VerdictKind.FAIL if is_broken else VerdictKind.PASS
+    told = "; ".join(filter(None, [because, tell_contracts(contracts)]))
+    return Verdict(gate=Gate.REGRESSION, kind=kind, because=told, evidence=evidence)
 
 
 def judge_load(measured: Mapping[str, Any], limits: Mapping[str, float]) -> Verdict:

@@ -18,6 +18,7 @@ from rung.registry._alerts import Alerts
 from rung.registry._attempts import Attempts
 from rung.registry._backends import Postgresql, Sqlite
 from rung.registry._consumers import Consumers
+from rung.registry._contracts import Contracts
 from rung.registry._leading import Leading
 from rung.registry._runs import HEAD
 from rung.registry._schema import Schema
@@ -91,7 +92,7 @@ def _unreadable(backend: Backend, error: DatabaseError) -> RungError:
     return WorkspaceError(told, hint="may its user make and change tables there?")
 
 
-class Registry(Attempts, Access, Alerts, Consumers, Leading, Schema):
+class Registry(Attempts, Access, Alerts, Consumers, Contracts, Leading, Schema):
     """Reads and writes of the control plane, the CLI and trainings; safe from several processes and threads."""
 
     # --- runs ---

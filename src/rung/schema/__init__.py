@@ -4,6 +4,7 @@ Authors import from here in `schema/`; serving, testing and the control plane re
 """
 
 from rung.schema._compare import Break, breaking_changes
+from rung.schema._consumer import ABSENT, ConsumerContract, ConsumerRequest, outside, pointer_of, type_at, types_at
 from rung.schema._contract import Contract, RouteContract, route_contract
 from rung.schema._metrics import ABTest, BusinessMetric, Score
 from rung.schema._name import RevisionName, check_service_name
@@ -12,10 +13,13 @@ from rung.schema._rollout import Bandit, Limits, RampStep, Shadowing
 from rung.schema._specification import ServiceLevel, Specification, parse_specification
 
 __all__ = [
+    "ABSENT",
     "ABTest",
     "Bandit",
     "Break",
     "BusinessMetric",
+    "ConsumerContract",
+    "ConsumerRequest",
     "Contract",
     "Limits",
     "RampStep",
@@ -30,7 +34,11 @@ __all__ = [
     "check_service_name",
     "instance_limit",
     "max_instances",
+    "outside",
     "parse_specification",
+    "pointer_of",
     "request_arguments",
     "route_contract",
+    "type_at",
+    "types_at",
 ]

@@ -17,6 +17,7 @@ from rung.access import EVERYWHERE, Action, allowed
 from rung.control._view import event_json, experiment_json, promotion_json
 from rung.control.api.analysis import add_analysis
 from rung.control.api.consumers import add_consumers
+from rung.control.api.contracts import add_contracts
 from rung.control.api.door import Asker, Door, asker, check, check_table
 from rung.control.api.lineage import add_lineage
 from rung.control.api.parameters import Major, Position, ServiceName
@@ -117,6 +118,7 @@ def create_api(platform: Platform, *, guard: Guard, shut_down: Callable[[], None
     add_analysis(router, platform)
     add_people(router, platform)
     add_consumers(router, platform)
+    add_contracts(router, platform)
     add_lineage(router, platform)
     add_watching(router, platform)
 

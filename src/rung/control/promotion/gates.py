@@ -24,6 +24,7 @@ from rung.lifecycle import (
     Verdict,
     VerdictKind,
     compare_tests,
+    judge_contracts,
     judge_data,
     judge_load,
     judge_regression,
@@ -38,12 +39,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from rung.control.deployment.deployments import Deployments
+    from rung.control.promotion.contracts import Contracts
     from rung.gateway import Gateway
     from rung.lake import Lake
     from rung.registry import Promotion
     from rung.schema import RevisionName
 
 _LOADS = ("load", "load-2", "load-3")  # a load test that a busy machine disturbed is repeated, twice at most
+_CONTRACTS = "contracts"
 _KILLED = (None, 137, 143)  # exit codes of a job that somebody killed: it is run again, within the gate's deadline
 
 
@@ -54,6 +57,7 @@ class Gates:
     deployments: Deployments
     gateway: Gateway
     lake: Lake
+    contracts: Contracts
 
     def look(
         self, promotion: Promotion, gate: Gate, reference_of: Callable[[RevisionName], RevisionName]
@@ -68,8 +72,7 @@ class Gates:
         name = promotion.revision
         match gate:
             case Gate.REGRESSION:
-                ended = self._run(promotion, gate, self._test_command(name, "regression", "--url", self._url(name)))
-                return self._verdict(gate, ended, lambda found: judge_regression(found["tests"]))
+                return self._regression(promotion)
             case Gate.DATA:
                 return self._data(promotion, reference_of(name))
             case Gate.REPLAY:
@@ -78,6 +81,30 @@ class Gates:
                 return self._load(promotion, self._url(name))
             case Gate.APPROVAL | Gate.SHADOW | Gate.EXPERIMENT:
                 return None
+
+    def _regression(self, promotion: Promotion) -> Verdict | None:
+        """Run the author's regression tests, and beside them hold the contracts of consumers."""
+        name = promotion.revision
+        command = self._test_command(name, "regression", "--url", self._url(name))
+        ended, held = self._run(promotion, Gate.REGRESSION, command), self._held(promotion)
+        if held is None or isinstance(held, str):
+            return self._verdict(Gate.REGRESSION, held, lambda _: None)
+        contracts = judge_contracts(self.contracts.declared(name, held["contracts"]))
+        return self._verdict(Gate.REGRESSION, ended, lambda found: judge_regression(found["tests"], contracts))
+
+    def _held(self, promotion: Promotion) -> dict[str, Any] | str | None:
+        """Hold the contracts that there are when the gate begins, in a job of the platform's environment."""
+        plan = self._input(promotion, _CONTRACTS, "plan.json")
+        if not plan.is_file():
+            write_plan(plan, self.contracts.plan(promotion.revision))
+        if not read_plan(plan)["contracts"]:
+            return {"contracts": []}
+        argv = (
+            *(sys.executable, "-m", "rung.testing.contracts", "--plan", str(plan)),
+            *("--url", self._url(promotion.revision)),
+        )
+        folder = self.deployments.place.workspace.root
+        return self._run(promotion, _CONTRACTS, _Command(argv, folder, clean_environment(os.environ)))
 
     def _data(self, promotion: Promotion, reference: RevisionName) -> Verdict | None:
         """Score the data tests on both revisions, and judge them by what both are known to have been trained on."""
@@ -244,7 +271,7 @@ class Gates:
 
     def stop(self, promotion: Promotion) -> None:
         """Stop all jobs of an attempt."""
-        for kind in (Gate.REGRESSION, Gate.DATA, "replay-mapping", Gate.REPLAY, "requests", *_LOADS):
+        for kind in (Gate.REGRESSION, _CONTRACTS, Gate.DATA, "replay-mapping", Gate.REPLAY, "requests", *_LOADS):
             self._job(promotion, kind).stop(grace_s=1.0)
 
     def _url(self, name: RevisionName) -> str:

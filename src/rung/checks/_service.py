@@ -1,25 +1,30 @@
-"""`rung check`: does a service keep its contract? Each finding is one sentence. The CLI calls it."""
+"""The findings of `rung check`, one after the other: each says whether something holds, and why."""
 
 from __future__ import annotations
 
 import re
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from rung.checks._lint import lint
+from rung.documents import gather_history, judge_order, parse, read_pages
 from rung.errors import RungError
+from rung.lifecycle import judge_contracts
 from rung.schema import Contract, RevisionName, breaking_changes
 from rung.serving import converted_artifacts, needed_artifacts, needed_features, read_bundle
 from rung.testing import import_part, load_service_tests
+from rung.testing.contracts import hold_by_schema, with_declared
 from rung.training import Experiment
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
+    from rung.schema import ConsumerContract
     from rung.testing import ServiceTests
     from rung.workspace import Service, Workspace
 
-__all__ = ["Finding", "check_service", "loose_pins"]
+__all__ = ["Finding", "Given", "check_service", "loose_pins"]
 
 _PIN = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]*(\[[A-Za-z0-9,._ -]+\])?\s*===?\s*[^*\s]+$")
 _FILES = (
@@ -38,22 +43,40 @@ class Finding:
     because: str
 
 
-def check_service(workspace: Workspace, name: str) -> list[Finding]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """What a check knows beside the working tree."""
+
+    contracts: Sequence[ConsumerContract] = field(default_factory=tuple)
+    """Of consumers of the service's major."""
+    base: str | None = None
+    """The branch that this one is to be merged into; None: the order of documents and code is not looked at."""
+    next_minor: int | None = None
+    """Of the next revision; None where no registry knows the service."""
+
+
+def check_service(workspace: Workspace, name: str, given: Given | None = None) -> list[Finding]:
     """Check one service; the first thing that cannot be imported ends the checks that need it.
+
+    Args:
+        workspace: Where it is.
+        name: Of the service.
+        given: What else is known.
 
     Raises:
         NotFoundError: There is no such service.
     """
     service = workspace.service(name)
     sys.path.insert(0, str(workspace.root))
-    findings = [_tree(service), _pins(service)]
+    given = given or Given()
+    findings = [_tree(service), _pins(service), _guarded("style", lambda: _style(workspace, service))]
     tests: ServiceTests | None = None
     try:
         tests = load_service_tests(workspace, name)
     except RungError as error:
         return [*findings, Finding(check="serving", passed=False, because=str(error))]
     findings.append(Finding(check="serving", passed=True, because=f"the app answers {', '.join(tests.handlers)}"))
-    for check, work in _checks(workspace, tests):
+    for check, work in _checks(workspace, tests, given):
         findings.append(_guarded(check, work))
     return findings
 
@@ -72,7 +95,7 @@ def loose_pins(text: str) -> list[str]:
     return loose
 
 
-def _checks(workspace: Workspace, tests: ServiceTests) -> Iterator[tuple[str, Callable[[], str]]]:
+def _checks(workspace: Workspace, tests: ServiceTests, given: Given) -> Iterator[tuple[str, Callable[[], str]]]:
     yield "specification", lambda: f"its levels are {tests.specification.service_level}"
     yield "experiment", lambda: _experiment(tests)
     yield "artifacts", lambda: _artifacts(tests)
@@ -82,6 +105,8 @@ def _checks(workspace: Workspace, tests: ServiceTests) -> Iterator[tuple[str, Ca
     yield "tests", lambda: _tests(tests)
     yield "hardware", lambda: _hardware(tests)
     yield "schema", lambda: _promises(workspace, tests)
+    yield "contracts", lambda: _contracts(tests, given)
+    yield "documents", lambda: _documents(workspace, tests, given)
 
 
 def _guarded(check: str, work: Callable[[], str]) -> Finding:
@@ -213,6 +238,41 @@ def _promises(workspace: Workspace, tests: ServiceTests) -> str:
             f"it breaks what {last} promised: {told}. Open v{contract.major + 1}: major = {contract.major + 1}"
         )
     return f"it keeps what {last} promised"
+
+
+def _contracts(tests: ServiceTests, given: Given) -> str:
+    """Look whether consumers would still be answered what they rely on."""
+    figures = hold_by_schema(given.contracts, tests.handlers)
+    found = judge_contracts([with_declared(one, tests.contract) for one in figures])
+    broken = [one.because for one in found if one.broken]
+    if broken:
+        raise _WrongError("; ".join(broken))
+    names = ", ".join(one.consumer for one in found)
+    return f"what {names} rely on is kept" if found else "no consumer has registered what it relies on"
+
+
+def _documents(workspace: Workspace, tests: ServiceTests, given: Given) -> str:
+    """Look whether results are what the evidence says, and whether the next document was merged before the code."""
+    for page in read_pages(workspace, tests.service.name):
+        if page.path.is_relative_to(workspace.root) and parse(page.read()).is_edited:
+            raise _WrongError(
+                f"the results in {page.path.name} were changed by hand: `rung doc fill {page.revision} --overwrite`"
+            )
+    if given.base is None:
+        return "results are as they were filled in; --base REF also holds documents and code to their order"
+    major = tests.contract.major
+    history = gather_history(workspace, tests.service, base=given.base, major=major, next_minor=given.next_minor)
+    order = judge_order(history)
+    if not order.holds:
+        raise _WrongError(order.because)
+    return order.because
+
+
+def _style(workspace: Workspace, service: Service) -> str:
+    holds, because = lint(workspace, service)
+    if not holds:
+        raise _WrongError(because)
+    return because
 
 
 def _last_revision(workspace: Workspace, service: str, major: int) -> RevisionName | None:

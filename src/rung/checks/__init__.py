@@ -1,0 +1,22 @@
+"""`rung check`: does a service keep its contract? Each finding is one sentence. The CLI calls it."""
+
+from typing import TYPE_CHECKING
+
+from rung._lazy import exports
+
+if TYPE_CHECKING:
+    from rung.checks._lint import SETTINGS
+    from rung.checks._service import Finding, Given, check_service, loose_pins
+
+__all__ = ["SETTINGS", "Finding", "Given", "check_service", "loose_pins"]
+
+__getattr__ = exports(
+    __name__,
+    {
+        "SETTINGS": "_lint",
+        "Finding": "_service",
+        "Given": "_service",
+        "check_service": "_service",
+        "loose_pins": "_service",
+    },
+)
