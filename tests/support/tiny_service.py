@@ -80,6 +80,8 @@ _FILES = {
                     minimum_effect=0.1,
                     source="the test",
                     proximity="it is the truth",
+                    fidelity="as it was computed",
+                    priority="high",
                     score=Score(truth="double", field="y", how="within", tolerance=0.2),
                 )
             ],

@@ -11,7 +11,7 @@ import uuid
 from typing import TYPE_CHECKING, Any, Final
 
 from rung import __version__
-from rung.cards._specification import bullets
+from rung.cards._specification import bullets, consumer_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -111,7 +111,7 @@ def _card(facts: Facts, data: list[dict[str, Any]]) -> dict[str, Any]:
         },
         "quantitativeAnalysis": {"performanceMetrics": list(_metrics(facts))},
         "considerations": {
-            "users": [str(one) for one in facts.front.get("consumers", ())],
+            "users": consumer_names(facts.front),
             "useCases": bullets(facts.sections.get("Role in the product", "")),
             "technicalLimitations": bullets(facts.sections.get("Pitfalls", "")),
             "fairnessAssessments": [_assessment(one) for one in facts.groups],

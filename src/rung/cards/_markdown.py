@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from rung.cards._specification import consumer_names
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
@@ -58,8 +60,8 @@ def _purpose(facts: Facts) -> Iterator[str]:
         if facts.sections.get(heading):
             yield f"{facts.sections[heading]}"
             yield ""
-    if consumers := facts.front.get("consumers"):
-        yield f"Consumers: {', '.join(map(str, consumers))}."
+    if consumers := consumer_names(facts.front):
+        yield f"Consumers: {', '.join(consumers)}."
 
 
 def _performance(facts: Facts) -> Iterator[str]:

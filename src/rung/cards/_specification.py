@@ -1,36 +1,27 @@
-"""The specification of a revision as it was then: what it says on top, and its sections."""
+"""The specification of a revision as it was then: what it says on top, its sections, and the points of a list."""
 
 from __future__ import annotations
 
 import re
-import tomllib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-_FENCE = re.compile(r"^\+\+\+\s*$", re.MULTILINE)
-_HEADING = re.compile(r"^# +(.+?)\s*$", re.MULTILINE)
+from rung.practice import read_front, read_sections
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["bullets", "consumer_names", "read_front", "read_sections"]
+
 _BULLET = re.compile(r"^- +(.+?)(?=^- |^\S|\Z)", re.MULTILINE | re.DOTALL)
 
 
-def read_front(text: str) -> dict[str, Any]:
-    """Give the front matter; nothing, where there is none that can be read."""
-    parts = _FENCE.split(text, maxsplit=2)
-    if len(parts) < 3:  # noqa: PLR2004  before, between and behind the fences
-        return {}
-    try:
-        return tomllib.loads(parts[1])
-    except tomllib.TOMLDecodeError:
-        return {}
+def consumer_names(front: Mapping[str, Any]) -> list[str]:
+    """Name the consumers of a specification, whether more is said of them or not.
 
-
-def read_sections(text: str) -> dict[str, str]:
-    r"""Give the text below each heading of the first level.
-
-    >>> read_sections("+++\n+++\n# Problem\n\nHouses.\n\n# Pitfalls\n\n- One.")
-    {'Problem': 'Houses.', 'Pitfalls': '- One.'}
+    >>> consumer_names({"consumers": ["desk", {"name": "form", "needs": ["price"]}]})
+    ['desk', 'form']
     """
-    body = _FENCE.split(text, maxsplit=2)[-1]
-    parts = _HEADING.split(body)
-    return {heading: content.strip() for heading, content in zip(parts[1::2], parts[2::2], strict=True)}
+    return [str(one.get("name", "")) if isinstance(one, dict) else str(one) for one in front.get("consumers", ())]
 
 
 def bullets(text: str) -> list[str]:

@@ -166,6 +166,15 @@ class Access(Store):
         with self._read() as connection:
             return [rows.event_of(row) for row in reversed(connection.execute(query).all())]
 
+    def events_of(self, *kinds: str, service: str | None = None) -> list[Event]:
+        """Give all events of some kinds, in order."""
+        table = tables.events
+        query = select(table).where(table.c.kind.in_(kinds)).order_by(table.c.id)
+        if service is not None:
+            query = query.where(table.c.service == service)
+        with self._read() as connection:
+            return [rows.event_of(row) for row in connection.execute(query)]
+
 
 def _token(row: Row[Any]) -> Token:
     return Token(

@@ -10,11 +10,20 @@ from rung.schema._metrics import ABTest, BusinessMetric, Score
 from rung.schema._name import RevisionName, check_service_name
 from rung.schema._request import Request, instance_limit, max_instances, request_arguments
 from rung.schema._rollout import Bandit, Limits, RampStep, Shadowing
-from rung.schema._specification import ServiceLevel, Specification, parse_specification
+from rung.schema._specification import (
+    Accuracy,
+    Consumer,
+    EdgeCase,
+    Owners,
+    ServiceLevel,
+    Specification,
+    parse_specification,
+)
 
 __all__ = [
     "ABSENT",
     "ABTest",
+    "Accuracy",
     "Bandit",
     "Break",
     "BusinessMetric",
@@ -22,6 +31,7 @@ __all__ = [
     "ConsumerRequest",
     "Contract",
     "Limits",
+    "Owners",
     "RampStep",
     "Request",
     "RevisionName",

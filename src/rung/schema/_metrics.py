@@ -78,10 +78,26 @@ class BusinessMetric(BaseModel):
         "high"
     )
     source: Annotated[_Text, Field(description="where the truth comes from")]
-    proximity: Annotated[_Text, Field(description="how near it is to what the product is for, and how faithful")]
+    proximity: Annotated[_Text, Field(description="how near it is to what the product is for")]
+    fidelity: Annotated[
+        _Text | None, Field(description="how far what is reported can be trusted; without it: no promotion")
+    ] = None
+    available: Annotated[
+        bool, Field(description="whether the truth can be had today; False: it has to be asked for first")
+    ] = True
+    data_within: Annotated[
+        timedelta,
+        Field(gt=timedelta(0), description="within which an outcome is expected while production is answered"),
+    ] = timedelta(days=14)
     score: Annotated[
         Score | None, Field(description="how it follows from a prediction and the truth, for shadows; None: unknown")
     ] = None
+
+    @property
+    def lacks(self) -> tuple[str, ...]:
+        """Name what every metric must say and this one does not."""
+        missing = [] if self.fidelity else ["fidelity"]
+        return (*missing, *sorted({"priority"} - self.model_fields_set))
 
     @model_validator(mode="after")
     def _can_be_reached(self) -> Self:

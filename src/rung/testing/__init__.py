@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rung.testing._in_process import fake_artifacts, serve_in_process
     from rung.testing._reference import REFERENCE, Reference, keep_reference
     from rung.testing._results import DataResult, RegressionResult, TestResults
+    from rung.testing._seen import Seen, code_digest, keep_seen, read_seen
     from rung.testing._sensitive import GROUP_METRICS, Sensitive, measure_groups
     from rung.testing._service import ServiceTests, load_service_tests
     from rung.testing._tests import Draws, Scores, run_data_tests, run_regression_tests, score_draws, score_groups
@@ -41,10 +42,12 @@ __all__ = [
     "Reference",
     "RegressionResult",
     "Scores",
+    "Seen",
     "Sensitive",
     "ServiceTests",
     "Stage",
     "TestResults",
+    "code_digest",
     "declared_of",
     "fake_artifacts",
     "fake_features",
@@ -53,8 +56,10 @@ __all__ = [
     "import_part",
     "keep_answers",
     "keep_reference",
+    "keep_seen",
     "load_service_tests",
     "measure_groups",
+    "read_seen",
     "run_data_tests",
     "run_regression_tests",
     "score_draws",
@@ -86,6 +91,7 @@ __getattr__ = exports(
         "Reference": "_reference",
         "keep_reference": "_reference",
         "TestResults": "_results",
+        **dict.fromkeys(("Seen", "code_digest", "keep_seen", "read_seen"), "_seen"),
         "declared_of": "_goal",
         "fake_artifacts": "_in_process",
         "fake_features": "_features",

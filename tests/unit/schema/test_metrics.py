@@ -52,6 +52,20 @@ def test_metric_must_be_complete(missing: str):
         BusinessMetric(**{key: value for key, value in METRIC.items() if key != missing})
 
 
+SAID = METRIC | {"fidelity": "as the till has it", "priority": "low"}
+LACKING = {
+    "nothing": (SAID, ()),
+    "fidelity": (SAID | {"fidelity": None}, ("fidelity",)),
+    "priority": ({key: value for key, value in SAID.items() if key != "priority"}, ("priority",)),
+    "both": (METRIC, ("fidelity", "priority")),
+}
+
+
+@pytest.mark.parametrize(("metric", "lacks"), LACKING.values(), ids=LACKING.keys())
+def test_what_a_metric_does_not_say_is_named(metric: dict[str, Any], lacks: tuple[str, ...]):
+    assert BusinessMetric(**metric).lacks == lacks
+
+
 def test_percent_is_explained():
     with pytest.raises(ValidationError, match=r"cannot change by 3: write three percentage points as 0\.03"):
         BusinessMetric(**METRIC | {"minimum_effect": 3})

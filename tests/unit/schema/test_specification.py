@@ -16,7 +16,7 @@ READABLE = {
     "spaces after the fences": TEXT.replace("+++", "+++  "),
     "no prose": f"+++\n{LEVELS}+++",
     "a fence in the prose": f"{TEXT}\n+++\nmore\n+++\n",
-    "pluses in a value": TEXT.replace('"Houses"', '"Houses"\nnote = """\n++++\n"""'),
+    "pluses in a value": TEXT.replace("+++\n#", '[owners]\nproduct = """\n++++\n"""\n+++\n#'),
 }
 
 
@@ -27,8 +27,57 @@ def test_front_matter_is_read(text: str):
     assert found.service_level == ServiceLevel(latency_p99_ms=250, throughput_rps=20, error_rate=0.01)
 
 
-def test_own_fields_are_kept():
-    assert parse_specification(TEXT.replace("+++\n#", 'owner = "prices"\n+++\n#')).model_extra == {"owner": "prices"}
+WHOLE = """
+[owners]
+product = "ada"
+engineering = "bob"
+
+[[consumers]]
+name = "listing form"
+needs = ["price"]
+route = "predict"
+requests_per_s = 15
+instances = 1
+
+[[consumers]]
+name = "valuation desk"
+needs = ["price"]
+transforms = "round it"
+requests_per_s = 4.5
+
+[[edge_cases]]
+name = "no price"
+test = "test_no_price_is_an_error"
+
+[[accuracy]]
+test = "r2"
+at_least = 0.5
+"""
+
+
+def test_whole_front_matter_is_read():
+    found = parse_specification(TEXT.replace("+++\n#", f"{WHOLE}+++\n#"))
+    assert (found.owners.product, found.owners.engineering) == ("ada", "bob")
+    assert found.expected_rps == 19.5
+    assert [(one.name, one.needs, one.transforms) for one in found.consumers] == [
+        ("listing form", ("price",), None),
+        ("valuation desk", ("price",), "round it"),
+    ]
+    assert found.edge_cases[0].test == "test_no_price_is_an_error"
+    assert str(found.accuracy[0]) == "r2 >= 0.5"
+
+
+def test_consumer_may_be_named_alone():
+    found = parse_specification(TEXT.replace("+++\n#", 'consumers = ["desk"]\n+++\n#'))
+    assert [one.name for one in found.consumers] == ["desk"]
+    assert found.expected_rps is None
+
+
+def test_threshold_may_be_from_above():
+    (needed,) = parse_specification(
+        TEXT.replace("+++\n#", '[[accuracy]]\ntest = "error"\nat_most = 0.2\n+++\n#')
+    ).accuracy
+    assert (needed.holds(0.2), needed.holds(0.3), needed.holds(float("nan"))) == (True, False, False)
 
 
 REFUSED = {
@@ -45,6 +94,17 @@ REFUSED = {
     "latency infinite": (TEXT.replace("250", "inf"), "latency_p99_ms: Input should be a finite number"),
     "latency no number": (TEXT.replace("250", "nan"), "latency_p99_ms: Input should be a finite number"),
     "every request may fail": (TEXT.replace("0.01", "1"), "error_rate: Input should be less than 1"),
+    "field that is not known": (TEXT.replace("+++\n#", 'owner = "ada"\n+++\n#'), "there is no field owner"),
+    "owner that is not known": (TEXT.replace("+++\n#", '[owners]\nsales = "ada"\n+++\n#'), "no field owners.sales"),
+    "two thresholds": (
+        TEXT.replace("+++\n#", '[[accuracy]]\ntest = "r2"\nat_least = 0.1\nat_most = 0.2\n+++\n#'),
+        "give either at_least or at_most",
+    ),
+    "edge case without a test": (TEXT.replace("+++\n#", '[[edge_cases]]\nname = "x"\n+++\n#'), "edge_cases.0.test"),
+    "two consumers of one name": (
+        TEXT.replace("+++\n#", 'consumers = ["desk", "desk"]\n+++\n#'),
+        "two consumers are named desk",
+    ),
     "share below 0": (TEXT.replace("0.01", "-0.1"), "error_rate: Input should be greater than or equal to 0"),
 }
 
