@@ -17,6 +17,7 @@ from rung.control._lead import Lead
 from rung.control._platform import Platform
 from rung.control.api.app import create_api
 from rung.control.api.door import Guard
+from rung.control.dashboard.app import add_dashboard
 from rung.control.place import Place
 from rung.registry import open_registry
 from rung.workspace import find
@@ -73,6 +74,7 @@ def platform_api(root: Path, settings: str = "") -> Iterator[Api]:
         guard = Guard.of(registry, owner_token=OWNER, login=place.workspace.settings().login)
         listener = socket.create_server(("127.0.0.1", 0))
         app = create_api(platform, guard=guard, shut_down=stopped.set)
+        add_dashboard(app, platform, guard, is_stopping=stopped.is_set)
         with serving(app, listener, proxy_headers=False):
             url = f"http://127.0.0.1:{listener.getsockname()[1]}"
             yield Api(platform=platform, guard=guard, url=url, stopped=stopped)

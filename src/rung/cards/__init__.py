@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     from rung.cards._bill import bill_of_materials
     from rung.cards._facts import Facts, gather, kept_insights
     from rung.cards._markdown import model_card
+    from rung.cards._specification import read_front, read_sections
 
-__all__ = ["Facts", "bill_of_materials", "gather", "kept_insights", "model_card"]
+__all__ = ["Facts", "bill_of_materials", "gather", "kept_insights", "model_card", "read_front", "read_sections"]
 
 __getattr__ = exports(
     __name__,
@@ -23,5 +24,7 @@ __getattr__ = exports(
         "gather": "_facts",
         "kept_insights": "_facts",
         "model_card": "_markdown",
+        "read_front": "_specification",
+        "read_sections": "_specification",
     },
 )

@@ -66,23 +66,30 @@ class _Frame:
         return round(self.bottom - share * _PANEL, 2)
 
 
-def to_svg(figure: Figure) -> str:
-    """Draw a figure; its words are in it as text, for search and for screen readers."""
+def to_svg(figure: Figure, *, within: str | None = None) -> str:
+    """Draw a figure; its words are in it as text, for search and for screen readers.
+
+    Args:
+        figure: What is drawn.
+        within: Begins the ids, where it becomes part of a page, whose stylesheet colours it; None: a file of its own.
+    """
     told = textwrap.wrap(figure.told, _LETTERS)
     first = 58 + _LINE * len(told) + _GAP / 2
     frames = [_Frame(figure, panel, first + number * (_PANEL + _GAP)) for number, panel in enumerate(figure.panels)]
     height = round(frames[-1].bottom + 58)
     size = f'viewBox="0 0 {_WIDTH} {height}" width="{_WIDTH}" height="{height}"'
+    kind = "" if within is None else ' class="chart"'
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img"{kind}>',
         f"<title>{escape(figure.title)}</title><desc>{escape(figure.told)}</desc>",
-        f"<style>{_STYLE}{_TONES}</style>",
+        *([f"<style>{_STYLE}{_TONES}</style>"] if within is None else []),
         f'<rect class="paper" width="{_WIDTH}" height="{height}"/>',
         f'<text class="title" x="24" y="38">{escape(figure.title)}</text>',
         *(f'<text x="24" y="{62 + _LINE * number}">{escape(line)}</text>' for number, line in enumerate(told)),
     ]
     for number, frame in enumerate(frames):
-        parts += [f'<clipPath id="panel{number}">{_box(frame)}</clipPath>', *_panel(frame, f"panel{number}")]
+        clip = f"{within or ''}panel{number}"
+        parts += [f'<clipPath id="{clip}">{_box(frame)}</clipPath>', *_panel(frame, clip)]
     parts += [*_mark_labels(frames[0]), *_x_axis(frames[-1]), "</svg>"]
     return "\n".join(parts) + "\n"
 

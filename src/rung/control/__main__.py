@@ -30,6 +30,7 @@ from rung.control._platform import Platform
 from rung.control.api.app import create_api
 from rung.control.api.door import Guard
 from rung.control.api.patience import MAX_CONNECTIONS, PatientProtocol
+from rung.control.dashboard.app import add_dashboard
 from rung.control.place import Address, Place, read_address
 from rung.control.servers import GATEWAY, Servers
 from rung.errors import ConflictError, ControlPlaneError, RungError
@@ -97,6 +98,7 @@ def _run(lead: Lead, platform: Platform, listener: socket.socket, settings: Sett
 
     guard = Guard.of(platform.registry, owner_token=token, login=settings.login)
     app = create_api(platform, guard=guard, shut_down=shut_down)
+    add_dashboard(app, platform, guard, is_stopping=lambda: server.should_exit)
     config = uvicorn.Config(
         app,
         log_level="warning",

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from rung.registry._consumers import ConsumerKey
     from rung.registry._dump import Dump, read_dump
     from rung.registry._lease import Lease
+    from rung.registry._reads import Count
     from rung.registry._registry import Registry, open_registry
     from rung.registry._rows import Event, Experiment, Promotion, Revision, Shadow
     from rung.registry._runs import record_run
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Alert",
     "ConsumerKey",
+    "Count",
     "Delivery",
     "Dump",
     "Event",
@@ -43,6 +45,7 @@ __getattr__ = exports(
     {
         "Alert": "_alert_rows",
         "ConsumerKey": "_consumers",
+        "Count": "_reads",
         "Delivery": "_alert_rows",
         "Dump": "_dump",
         "Event": "_rows",

@@ -20,6 +20,7 @@ from rung.registry._backends import Postgresql, Sqlite
 from rung.registry._consumers import Consumers
 from rung.registry._contracts import Contracts
 from rung.registry._leading import Leading
+from rung.registry._reads import Reads
 from rung.registry._runs import HEAD
 from rung.registry._schema import Schema
 from rung.registry._store import reason
@@ -92,7 +93,7 @@ def _unreadable(backend: Backend, error: DatabaseError) -> RungError:
     return WorkspaceError(told, hint="may its user make and change tables there?")
 
 
-class Registry(Attempts, Access, Alerts, Consumers, Contracts, Leading, Schema):
+class Registry(Attempts, Access, Alerts, Consumers, Contracts, Leading, Reads, Schema):
     """Reads and writes of the control plane, the CLI and trainings; safe from several processes and threads."""
 
     # --- runs ---

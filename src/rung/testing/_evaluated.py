@@ -42,6 +42,8 @@ class Exchange(BaseModel):
     route: str
     instances: list[Any]
     predictions: list[Any]
+    truths: list[Any] = Field(default_factory=list)
+    """What was true of each instance; empty where the held-out rows are no instances: pages draw charts of it."""
 
 
 class Evaluated(BaseModel):
@@ -57,7 +59,12 @@ class Evaluated(BaseModel):
 
 
 def keep_answers(
-    handlers: Mapping[str, Handler], client: RecordingClient, X_test: Any, *, max_difference: float | None
+    handlers: Mapping[str, Handler],
+    client: RecordingClient,
+    X_test: Any,
+    y_test: Any = None,
+    *,
+    max_difference: float | None,
 ) -> Evaluated:
     """Ask for a fixed sample of the held-out rows, on every route that answers them.
 
@@ -65,6 +72,7 @@ def keep_answers(
         handlers: By route.
         client: Of the application; where the held-out rows are no instances, those that the tests asked for are taken.
         X_test: The held-out rows.
+        y_test: The truth for each of them; None where it is not kept.
         max_difference: As in `Evaluated`; None keeps nothing.
     """
     if max_difference is None:
@@ -72,11 +80,14 @@ def keep_answers(
             max_difference=0, exchanges=[], because="its answers may change with time (max_difference=None)"
         )
     rows = _instances(client, X_test)
-    sample = [rows[index] for index in random.Random(0).sample(range(len(rows)), min(_ROWS, len(rows)))]  # noqa: S311
+    chosen = random.Random(0).sample(range(len(rows)), min(_ROWS, len(rows)))  # noqa: S311
+    sample = [rows[index] for index in chosen]
+    known = list(y_test) if rows is X_test and y_test is not None else []
+    truths = [known[index] for index in chosen] if known else []
     exchanges: list[Exchange] = []
     changing: list[str] = []
     for route, handler in handlers.items():
-        asked = list(_ask(client, route, sample, size=min(instance_limit(handler.instance), _CHUNK)))
+        asked = list(_ask(client, route, (sample, truths), size=min(instance_limit(handler.instance), _CHUNK)))
         if asked and _answer(client, route, asked[0].instances) != asked[0].predictions:
             changing.append(route)
         else:
@@ -91,15 +102,25 @@ def _instances(client: RecordingClient, X_test: Any) -> Sequence[Any]:
     return [instance for instance, _ in client.exchanges]
 
 
-def _ask(client: RecordingClient, route: str, sample: Sequence[Any], *, size: int) -> Iterator[Exchange]:
+def _ask(
+    client: RecordingClient, route: str, rows: tuple[Sequence[Any], Sequence[Any]], *, size: int
+) -> Iterator[Exchange]:
     """Ask in requests of that size; a route that does not answer the first one takes other instances."""
+    sample, truths = rows
     for start in range(0, min(len(sample), size * _REQUESTS), size):
         instances = to_jsonable_python(sample[start : start + size])
         predictions = _answer(client, route, instances)
         if predictions is not None:
-            yield Exchange(route=route, instances=instances, predictions=predictions)
+            told = _plain(truths[start : start + size])
+            yield Exchange(route=route, instances=instances, predictions=predictions, truths=told)
         elif start == 0:
             return
+
+
+def _plain(truths: Sequence[Any]) -> list[Any]:
+    """Give truths as JSON data; nothing where they are no numbers, words or yes and no."""
+    found = [truth.item() if hasattr(truth, "item") else truth for truth in truths]
+    return found if all(isinstance(truth, str | int | float) for truth in found) else []
 
 
 def _answer(client: RecordingClient, route: str, instances: list[Any]) -> list[Any] | None:

@@ -93,7 +93,7 @@ def evaluate_models(
         data = run_data_tests(tests.data, client, X_test, y_test)
         regression = run_regression_tests(tests.regression, lambda: RecordingClient(client.http, tests.handlers))
         example = _examples(tests, client, X_test)
-        evaluated = keep_answers(tests.handlers, client, X_test, max_difference=max_difference)
+        evaluated = keep_answers(tests.handlers, client, X_test, y_test, max_difference=max_difference)
         reference = keep_reference(client, tests.handlers, (X_test, y_test), X_train)
         if tests.sensitive:
             context.kept[GROUP_METRICS] = measure_groups(tests.sensitive, tests.data, client, (X_test, y_test))

@@ -22,7 +22,7 @@ from rung.control.api.door import Asker, Door, asker, check, check_table
 from rung.control.api.lineage import add_lineage
 from rung.control.api.parameters import Major, Position, ServiceName
 from rung.control.api.patience import BodyLimit
-from rung.control.api.people import add_people
+from rung.control.api.people import add_people, add_tickets
 from rung.control.api.watching import add_watching
 from rung.errors import CallError, ConflictError, NotAllowedError, NotFoundError, RungError, UnavailableError
 from rung.schema import RevisionName
@@ -129,6 +129,7 @@ def create_api(platform: Platform, *, guard: Guard, shut_down: Callable[[], None
             platform.registry.record_event("shutdown", EVERYWHERE, because="the platform was stopped", actor=str(actor))
         shut_down()
         return {"status": "stopping"}
+    add_tickets(router, guard.sessions)
 
     check_table(router.routes)
     app.include_router(router)
@@ -291,8 +292,7 @@ def _add_shadows(router: APIRouter, platform: Platform) -> None:
 def _answer_with_problems(app: FastAPI) -> None:
     async def known(_: Request, error: Exception) -> Response:
         assert isinstance(error, RungError)  # noqa: S101  registered for this class
-        status = next(code for kind, code in _STATUS if isinstance(error, kind))
-        return ProblemError(status=status, detail=error.message).response(code=error.code, hint=error.hint)
+        return ProblemError(status=status_of(error), detail=error.message).response(code=error.code, hint=error.hint)
 
     async def refused(_: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101  registered for this class
@@ -307,6 +307,11 @@ def _answer_with_problems(app: FastAPI) -> None:
         assert isinstance(error, OSError)  # noqa: S101  registered for this class
         told = f"the control plane cannot write {error.filename or 'a file'} ({error.strerror or error})"
         return ProblemError(status=503, detail=told).response(code=UnavailableError.code, hint="see to its disk")
+
+def status_of(error: RungError) -> int:
+    """Give the HTTP status that stands for an error."""
+    return next(code for kind, code in _STATUS if isinstance(error, kind))
+
 
     app.add_exception_handler(RungError, known)
     app.add_exception_handler(OSError, broken)

@@ -19,6 +19,7 @@ from fastapi import Depends, Request
 from fastapi.routing import APIRoute
 
 from rung.access import EVERYWHERE, LEAST, Action, Actor, Grant, Kind, Logins, Role, Throttle, Tokens, allowed
+from rung.control.api.sessions import Sessions
 from rung.errors import NotAllowedError, NotAuthenticatedError, RungError, UnavailableError
 from rung.schema import RevisionName
 from rung.serving._problems import ProblemError
@@ -36,9 +37,13 @@ _log = structlog.get_logger("rung.control")
 PUBLIC = frozenset({"/healthz", "/login", "/docs", "/openapi.json"})
 """Paths that anybody may ask: that it lives, where to log in, and what it offers."""
 
+DASHBOARD = "/ui"
+"""Path of the dashboard, which has a door of its own: cookies in place of tokens, behind them the same guard."""
+
 ACTIONS: Mapping[tuple[str, str], Action] = MappingProxyType(
     {
         ("GET", "/me"): Action.READ,
+        ("POST", "/tickets"): Action.READ,
         ("GET", "/status"): Action.READ,
         ("GET", "/events"): Action.READ,
         ("GET", "/audit"): Action.READ,
@@ -99,6 +104,7 @@ NARROWED = frozenset(
 """Routes that look at the service themselves, since it is in a body or an answer; a role in any service opens them."""
 
 
+        ("POST", "/tickets"),
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Guard:
     """Tells who asks."""
@@ -123,6 +129,7 @@ class Guard:
             user: What the owner calls themselves; of nobody else it is believed.
             peer: Address that it comes from.
             host: Address that it came to.
+    sessions: Sessions = field(default_factory=Sessions)
 
         Raises:
             NotAuthenticatedError: Nobody is known to ask.
@@ -165,7 +172,7 @@ class Door:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer 401, or let the request in with its actor."""
-        if scope["type"] == "http" and scope["path"] not in PUBLIC:
+        if scope["type"] == "http" and not _has_another_door(scope["path"]):
             try:
                 actor = await to_thread.run_sync(self._actor, scope)
             except NotAuthenticatedError as error:
@@ -205,6 +212,10 @@ def asker(request: Request) -> Actor:
     else:
         check(actor, ACTIONS[route], service or EVERYWHERE)
     return actor
+def _has_another_door(path: str) -> bool:
+    return path in PUBLIC or path in {"/", DASHBOARD} or path.startswith(f"{DASHBOARD}/")
+
+
 
 
 Asker = Annotated[Actor, Depends(asker)]

@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
-from fastapi import Query
+from fastapi import Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from rung.access import EVERYWHERE, Grant, Role, new_token
 from rung.control._view import event_json
-from rung.control.api.door import Asker  # noqa: TC001  read when the routes are made
+from rung.control.api.door import DASHBOARD, Asker
+from rung.control.api.sessions import TICKET_S, Credentials
 from rung.schema import RevisionName
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from rung.access import Token
     from rung.control._platform import Platform
+    from rung.control.api.sessions import Sessions
 
 _Because = Annotated[str, Field(min_length=1, max_length=2_000)]
 _Where = Annotated[str, Field(pattern=r"^([a-z][a-z0-9_]{0,62}|\*)$")]
@@ -61,6 +63,17 @@ def add_people(router: APIRouter, platform: Platform) -> None:
     _add_looks(router, platform)
     _add_tokens(router, platform)
     _add_opinions(router, platform)
+
+
+def add_tickets(router: APIRouter, sessions: Sessions) -> None:
+    """Add the route by which commands open the dashboard to the API."""
+
+    @router.post("/tickets", status_code=201)
+    def ticket(request: Request, actor: Asker) -> dict[str, Any]:
+        """Make a ticket to the dashboard for who asks: an address that opens it once, soon."""
+        del actor  # the guard will ask again, for each page
+        given = Credentials(authorization=request.headers["authorization"], user=request.headers.get("x-rung-user", ""))
+        return {"path": f"{DASHBOARD}/enter?ticket={sessions.ticket(given)}", "expires_s": TICKET_S}
 
 
 def _add_looks(router: APIRouter, platform: Platform) -> None:

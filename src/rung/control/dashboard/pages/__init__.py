@@ -1,0 +1,30 @@
+"""The pages: each a module that reads and gives a value, and a template that shows it."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from rung.control.dashboard.pages import ab, overview, promotion, revision, service
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from rung.control.dashboard._visit import Page, Visit
+
+__all__ = ["PAGES", "REPORTS"]
+
+PAGES: Mapping[str, Callable[[Visit], Page]] = MappingProxyType(
+    {
+        "/": overview.page,
+        "/services/{service}": service.page,
+        "/majors/{service}/{major}/ab": ab.page,
+        "/revisions/{name}": revision.page,
+        "/revisions/{name}/promotion": promotion.page,
+        "/revisions/{name}/card": revision.card,
+    }
+)
+"""By path below `/ui`."""
+
+REPORTS: Mapping[str, Callable[[Visit], str]] = MappingProxyType({})
+"""Pages that stand for themselves, by path."""
