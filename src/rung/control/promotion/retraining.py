@@ -92,7 +92,7 @@ class Retraining:
         incumbent = self._incumbent(service, major)
         busy = self._busy(incumbent.name)
         if busy is not None:
-            raise ConflictError(busy, hint=f"`rung status {service}` shows it; wait until it ended")
+            raise ConflictError(busy, hint=f"`rung status {service}` shows what comes next: let it end, or tear it down")
         same = None if anyway else _same_data(self._reads(incumbent))
         if same is not None:
             raise ConflictError(same, hint="`rung data ingest` newer data first, or say --anyway")
