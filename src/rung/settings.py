@@ -21,7 +21,21 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-__all__ = ["Listen", "Log", "Login", "Policy", "Price", "Retraining", "Settings", "read"]
+__all__ = [
+    "AlertKind",
+    "Alerts",
+    "Channel",
+    "Listen",
+    "Log",
+    "Login",
+    "Policy",
+    "Price",
+    "Retraining",
+    "Rules",
+    "Settings",
+    "Severity",
+    "read",
+]
 
 _VARIABLES = {"registry": "RUNG_REGISTRY", "storage": "RUNG_STORAGE", "online_store": "RUNG_ONLINE_STORE"}
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -29,6 +43,26 @@ _Port: TypeAlias = Annotated[int, Field(ge=0, le=65_535)]
 _Seconds: TypeAlias = Annotated[int, Field(ge=0)]
 _Field: TypeAlias = Annotated[str, Field(pattern=r"^(unit|(instance|parameters|prediction)(\.[^.\s]+)*)$")]
 _Role: TypeAlias = Literal["viewer", "engineer", "approver", "admin"]
+_ChannelName: TypeAlias = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+AlertKind: TypeAlias = Literal[
+    "drift",
+    "segment",
+    "integrity",
+    "errors",
+    "latency",
+    "quality",
+    "estimate",
+    "coverage",
+    "unready",
+    "experiment",
+    "gate",
+    "overuse",
+    "idle",
+    "freshness",
+    "disk",
+    "certificate",
+]
+Severity: TypeAlias = Literal["info", "warning", "critical"]
 
 
 class _Declared(BaseModel):
@@ -151,6 +185,68 @@ class Retraining(_Declared):
         return self.schedule is not None or self.new_data or self.drift or self.falling_quality
 
 
+class Rules(_Declared):
+    """What of a service is worth an alert: `[services.NAME.alerts]`, and for all `[alerts]`."""
+
+    off: list[AlertKind] = Field(default_factory=list)
+    """Kinds of which none is raised, as `idle`."""
+    least_drift: Annotated[float, Field(gt=0, le=1)] = 0.1
+    """Distance of two distributions from which on it matters, 0 to 1."""
+    error_rate: Annotated[float, Field(gt=0, lt=1)] = 0.05
+    """Share of requests that may fail, 0 to 1."""
+    coverage_fall: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    """Part of the outcomes that may stay away, 0 to 1."""
+    unready_s: _Seconds = 60
+    """So long a server may not answer, seconds."""
+    quiet_s: _Seconds = 1800
+    """What is not seen for so long is over, seconds."""
+    tell: list[str] | None = None
+    """Names of the channels that are told; by default all."""
+
+
+class Channel(_Declared):
+    """Where alerts are told: `[alerts.channels.NAME]`.
+
+    Its URL and its secret may come from the environment (`RUNG_ALERT_URL_NAME`), or from files.
+    """
+
+    kind: Literal["webhook", "apprise"] = "webhook"
+    """CloudEvents by HTTP, signed; or mail, Slack and what else Apprise knows, by one of its URLs."""
+    url: str | None = None
+    """Where to. What holds a secret belongs into a file or a variable."""
+    url_file: str | None = None
+    """File that holds the URL."""
+    secret_file: str | None = None
+    """File with the secret that signs webhooks."""
+    least: Severity = "warning"
+    """What is less is not told."""
+
+    @model_validator(mode="after")
+    def _right(self) -> Self:
+        if self.url and self.url_file:
+            raise ValueError("set url or url_file")
+        if self.kind == "apprise" and self.secret_file:
+            raise ValueError("only webhooks are signed")
+        parts = urlsplit(self.url or "")
+        if parts.username or parts.password:
+            raise ValueError("a URL with a password belongs into url_file, or into RUNG_ALERT_URL_NAME")
+        return self
+
+
+class Alerts(Rules):
+    """What is looked for, how often, and who is told: `[alerts]`."""
+
+    look_every_s: Annotated[int, Field(ge=60)] = 300
+    """From one look at production to the next, seconds."""
+    false_alarms_a_year: Annotated[float, Field(gt=0, le=100)] = 1.0
+    """Of each route of each revision, at the most expected."""
+    disk_free_gib: Annotated[float, Field(ge=0)] = 2.0
+    """With less free than this, there is an alert."""
+    certificate_days: Annotated[int, Field(ge=0)] = 21
+    """So long before a certificate ends, there is an alert."""
+    channels: dict[_ChannelName, Channel] = Field(default_factory=dict)
+
+
 class Policy(_Declared):
     """How revisions of one service come to be promoted: `[services.NAME]`."""
 
@@ -164,6 +260,11 @@ class Policy(_Declared):
     """A promotion that is not approved by then has failed, seconds."""
     merged_only: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*$")] | None = None
     """Only commits that are part of this branch may be deployed, as `main` or `origin/main`; by default any."""
+    sign_off: Literal["required", "noted"] | None = None
+    """Whether a promotion waits for both owners' signatures and a reviewed declaration of metrics, or only says that
+    they are missing; by default required where there are tokens, a login, or an address beyond loopback."""
+    automatic_rollback: bool = True
+    """A new incumbent that fails, or breaks a guardrail, while its predecessor is kept warm hands over to it again."""
     api_keys: bool = False
     """The gateway answers only who sends a key of a consumer, in the header x-api-key."""
     idle_after_s: _Seconds = 7 * 86_400
@@ -171,6 +272,7 @@ class Policy(_Declared):
     tear_down_idle: bool = False
     """Idle candidates are torn down; never the incumbent, its warm predecessor, or the benchmark."""
     retraining: Retraining = Retraining()
+    alerts: Rules = Rules()
     log: Log = Log()
 
 
@@ -201,6 +303,7 @@ class Settings(_Declared):
     price: Price | None = None
     listen: Listen = Listen()
     login: Login | None = None
+    alerts: Alerts = Alerts()
     services: dict[str, Policy] = Field(default_factory=dict)
 
     @field_validator("registry")
@@ -236,9 +339,22 @@ class Settings(_Declared):
             raise ValueError("the key comes from OPENLINEAGE_API_KEY, not from the URL")
         return url
 
+    @model_validator(mode="after")
+    def _told_somewhere(self) -> Self:
+        for rules in (self.alerts, *(policy.alerts for policy in self.services.values())):
+            unknown = sorted(set(rules.tell or ()) - self.alerts.channels.keys())
+            if unknown:
+                raise ValueError(f"alerts.tell names {unknown[0]!r}, and there is no channel of that name")
+        return self
+
     def policy(self, service: str) -> Policy:
         """Tell how revisions of a service come to be promoted."""
         return self.services.get(service, Policy())
+
+    def rules(self, service: str) -> Rules:
+        """Tell what of a service is worth an alert: what it sets itself, else what is set for all."""
+        own = self.policy(service).alerts
+        return self.alerts.model_copy(update={name: getattr(own, name) for name in own.model_fields_set})
 
 
 def read(path: Path, environment: Mapping[str, str] = os.environ) -> Settings:
@@ -283,8 +399,17 @@ def _told(path: Path, error: ValidationError, given: Mapping[str, str]) -> Works
 
 def _known(loc: tuple[int | str, ...]) -> list[str]:
     """Name the settings beside one that is not known."""
-    models: dict[Any, type[BaseModel]] = {"listen": Listen, "login": Login, "price": Price, "services": Policy}
+    models: dict[Any, type[BaseModel]] = {
+        "listen": Listen,
+        "login": Login,
+        "price": Price,
+        "services": Policy,
+        "alerts": Alerts,
+    }
     model = models.get(loc[0], Settings) if len(loc) > 1 else Settings
     if model is Policy and len(loc) > 3:  # noqa: PLR2004  services.NAME.log.SETTING
-        model = {"log": Log, "retraining": Retraining}.get(str(loc[2]), Policy)
+        parts: dict[str, type[BaseModel]] = {"alerts": Rules, "log": Log, "retraining": Retraining}
+        model = parts.get(str(loc[2]), Policy)
+    if model is Alerts and len(loc) > 3 and loc[1] == "channels":  # noqa: PLR2004  alerts.channels.NAME.SETTING
+        model = Channel
     return list(model.model_fields)

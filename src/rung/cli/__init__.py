@@ -44,6 +44,7 @@ _VERBS = {
     "audit": "show who did what, when and why",
     "why": "show the evidence behind a revision or a prediction",
     "lineage": "show what something was made of, and what was made of it",
+    "alerts": "list what is wrong, and say something of it",
     "monitor": "show how production is doing: errors, latency, drift, quality",
     "card": "tell all that is on record of a revision, for people or as a bill of materials",
     "metrics": "show the business metrics of every revision",

@@ -22,9 +22,19 @@ def command(service: str | None, as_json: bool) -> None:
     if not shown["services"]:
         what, example = (f"nothing of {service}", service) if service else ("nothing", "SERVICE")
         click.echo(f"{what} is deployed yet; next: rung deploy training {example}")
+    _print_alerts(shown["alerts"])
     for one in shown["services"]:
+        _print_alerts(one["alerts"], one["name"])
         for major in one["majors"]:
             _print_major(one["name"], major, shown["gateway"])
+
+
+def _print_alerts(alerts: list[dict[str, Any]], service: str = "") -> None:
+    if alerts:
+        worst = "red" if any(one["severity"] == "critical" for one in alerts) else "yellow"
+        count = f"{len(alerts)} alert{'s are' if len(alerts) > 1 else ' is'} open"
+        told = f"{service or 'the platform'}: {count}: {cut(alerts[0]['because'])}; `rung alerts {service}".rstrip()
+        click.echo(click.style(f"{told}`", fg=worst))
 
 
 def _print_major(service: str, major: dict[str, Any], gateway: str) -> None:

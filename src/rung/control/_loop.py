@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from rung.control._overuse import Overuse
     from rung.control._upkeep import Upkeep
     from rung.control._usage import Usage
+    from rung.control.alerts.watch import Watch
     from rung.control.deployment.deployments import Deployments
     from rung.control.promotion.automatic import Automatic
     from rung.control.promotion.probation import Probation
@@ -58,6 +59,7 @@ class Loop:
     lake: Lake
     upkeep: Upkeep
     usage: Usage
+    watch: Watch
     gateway: Gateway
     keyed: tuple[str, ...] = ()
     """Services whose consumers need a key."""
@@ -84,6 +86,7 @@ class Loop:
             self._guarded("tick_failed", self.tick)
             self._wake.wait(_TICK_S)
             self._wake.clear()
+        self.watch.close()
         self._shipper.shutdown()
         self._tender.shutdown()
         for thread in list(self._stopping.values()):
@@ -117,6 +120,7 @@ class Loop:
         self._guarded("overuse_failed", self.overuse.look)
         self._ship()
         self._tend()
+        self.watch.tick(self._guarded)
 
     def _tend(self) -> None:
         """Do in another thread what takes its time and is due; what is still under way is not begun again."""

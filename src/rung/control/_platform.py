@@ -18,6 +18,8 @@ from rung.control._telemetry import Telemetry
 from rung.control._upkeep import Upkeep, retention_of
 from rung.control._usage import Usage, idle
 from rung.control._view import View, experiment_json
+from rung.control.alerts.desk import Desk
+from rung.control.alerts.watch import Watch
 from rung.control.deployment.builds import Builds
 from rung.control.deployment.deployments import Deployments
 from rung.control.deployment.features import Features
@@ -67,6 +69,7 @@ class Platform:
     keep_warm: timedelta
     usage: Usage
     telemetry: Telemetry
+    alerts: Desk
 
     @classmethod
     def open(cls, place: Place, *, registry: Registry, fence: Fence, gateway_port: int) -> Self:
@@ -119,6 +122,7 @@ class Platform:
                     retention=retention_of(settings),
                 ),
                 usage=usage,
+                watch=Watch.of(deployments, gateway, usage),
                 gateway=gateway,
                 keyed=guarded_services(settings),
             ),
@@ -126,6 +130,7 @@ class Platform:
             keep_warm=keep_warm,
             usage=usage,
             telemetry=Telemetry(registry=registry, servers=deployments.servers, gateway=gateway, usage=usage),
+            alerts=Desk(root=place.workspace.root, registry=registry, settings=settings),
         )
 
     def deploy_training(self, service: str, *, allow_dirty: bool, actor: str) -> RevisionName:

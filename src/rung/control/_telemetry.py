@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -87,10 +88,20 @@ class Telemetry:
         yield from _head("rung_state", "gauge", "The state of a revision that is watched")
         for revision in watched:
             yield f'rung_state{{revision="{revision.name}",state="{revision.state}"}} 1'
+        yield from self._alerts({one.name.service for one in watched})
         yield from _head("rung_memory_bytes", "gauge", "Memory of a revision's server, shared pages once")
         for name, size in self.usage.last().memory_bytes.items():
             if name in pages:
                 yield f'rung_memory_bytes{{revision="{name}"}} {size:.0f}'
+
+
+    def _alerts(self, services: set[str]) -> Iterable[str]:
+        """Count open alerts: of these services, and of the platform itself."""
+        yield from _head("rung_alerts_open", "gauge", "Alerts that are open")
+        found = Counter((one.service, one.kind, one.severity) for one in self.registry.alerts())
+        for (service, kind, severity), count in sorted(found.items()):
+            if service in services | {"*"}:
+                yield f'rung_alerts_open{{service="{service}",kind="{kind}",severity="{severity}"}} {count}'
 
 
 def add(families: dict[str, Family], line: str, *, revision: str | None = None) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from rung.control._usage import Usage
-    from rung.registry import Event, Experiment, Promotion, Registry, Revision
+    from rung.registry import Alert, Event, Experiment, Promotion, Registry, Revision
     from rung.schema import RevisionName
     from rung.settings import Settings
 
@@ -76,15 +76,17 @@ class View:
         for revision in self.registry.revisions(service):
             majors.setdefault(revision.name.service, {}).setdefault(revision.name.major, []).append(revision)
         looks = {str(found.incumbent): found for found in self.registry.experiments(active_only=True)}
-        seen = self._look(service)
+        seen, alerts = self._look(service), self.registry.alerts()
         services = [
             {
                 "name": name,
                 "majors": [self._major(number, revisions, looks, seen) for number, revisions in found.items()],
+                "alerts": [alert_json(one) for one in alerts if one.service == name],
             }
             for name, found in majors.items()
         ]
-        return {"gateway": self.gateway_url, "services": services}
+        own = [alert_json(one) for one in alerts if one.service == "*"]
+        return {"gateway": self.gateway_url, "services": services, "alerts": own}
 
     def _look(self, service: str | None) -> _Seen:
         return _Seen(
@@ -200,6 +202,12 @@ class View:
                 f"{service}.v{major} has no incumbent", hint=f"name a revision: `rung why {service}.v{major}.m1`"
             )
         return self.why(incumbent)
+
+
+def alert_json(alert: Alert) -> dict[str, Any]:
+    """Give of an alert what tells it from others."""
+    plain = {name: getattr(alert, name) for name in ("id", "severity", "kind", "subject", "because")}
+    return {**plain, "about": alert.about}
 
 
 def event_json(event: Event) -> dict[str, Any]:

@@ -78,6 +78,11 @@ PANELS: Final = (
         queries=((f"sum by (revision) (rung_memory_bytes{_BY_REVISION})", "{{revision}}"),),
     ),
     Panel(
+        title="Alerts that are open",
+        unit="short",
+        queries=(("sum by (service, kind, severity) (rung_alerts_open)", "{{service}} {{kind}} ({{severity}})"),),
+    ),
+    Panel(
         title="The gateway: answers to consumers",
         unit="reqps",
         queries=(

@@ -194,8 +194,8 @@ def _keep(connection: Connection, step: Step) -> Alert | None:
     table, alert = tables.alerts, step.alert
     if step.is_new:
         alert = replace(alert, silenced_until=_silence(connection, alert))
-        key = connection.execute(insert(table).values(**alert_rows.alert_row(alert))).inserted_primary_key
-        alert = replace(alert, id=int(key[0]))
+        given = insert(table).values(**alert_rows.alert_row(alert)).returning(table.c.id)
+        alert = replace(alert, id=connection.execute(given).scalar_one())
     else:
         is_held = alert.held or step.what == "released"
         is_same = table.c.held if is_held else table.c.closed.is_(None)

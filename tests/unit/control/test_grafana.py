@@ -10,7 +10,7 @@ from rung.control import grafana
 from rung.gateway import _admin
 from rung.serving import _metrics
 
-OWN = {"rung_up", "rung_memory_bytes"}  # of `_telemetry`
+OWN = {"rung_up", "rung_memory_bytes", "rung_alerts_open"}  # of `_telemetry`
 
 
 def told() -> list[str]:

@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 from rung import __version__
 from rung.access import EVERYWHERE, Action, allowed
 from rung.control._view import event_json, experiment_json, promotion_json
+from rung.control.api.alerts import add_alerts
 from rung.control.api.analysis import add_analysis
 from rung.control.api.consumers import add_consumers
 from rung.control.api.contracts import add_contracts
@@ -121,6 +122,7 @@ def create_api(platform: Platform, *, guard: Guard, shut_down: Callable[[], None
     add_contracts(router, platform)
     add_lineage(router, platform)
     add_watching(router, platform)
+    add_alerts(router, platform)
 
     @router.post("/shutdown", status_code=202)
     def shutdown(actor: Asker) -> dict[str, str]:

@@ -66,6 +66,12 @@ ACTIONS: Mapping[tuple[str, str], Action] = MappingProxyType(
         ("GET", "/lineage"): Action.READ,
         ("GET", "/metrics"): Action.READ,
         ("GET", "/cost"): Action.READ,
+        ("GET", "/alerts"): Action.READ,
+        ("POST", "/alerts/{identity}/acknowledgement"): Action.DEPLOY,
+        ("POST", "/alerts/{identity}/silence"): Action.DEPLOY,
+        ("POST", "/alerts/{identity}/closing"): Action.DEPLOY,
+        ("GET", "/alerts/channels"): Action.ADMINISTER,
+        ("POST", "/alerts/test"): Action.ADMINISTER,
         ("POST", "/revisions"): Action.DEPLOY,
         ("POST", "/revisions/{name}/serving"): Action.DEPLOY,
         ("POST", "/revisions/{name}/teardown"): Action.DEPLOY,
@@ -98,6 +104,10 @@ NARROWED = frozenset(
         ("GET", "/predictions/{identity}"),
         ("GET", "/lineage"),
         ("GET", "/cost"),
+        ("GET", "/alerts"),
+        ("POST", "/alerts/{identity}/acknowledgement"),
+        ("POST", "/alerts/{identity}/silence"),
+        ("POST", "/alerts/{identity}/closing"),
         ("POST", "/revisions"),
     }
 )
