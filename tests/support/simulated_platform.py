@@ -59,6 +59,8 @@ _METRIC = BusinessMetric(
     minimum_effect=0.1,
     source="the test",
     proximity="it is the truth",
+    fidelity="as it was computed",
+    priority="high",
 )
 DESIGNS: Mapping[str, ABTest] = {
     "plain": ABTest(metrics=(_METRIC,), deadline=TEST_DEADLINE),

@@ -76,6 +76,7 @@ _HINTS = {
     State.CANDIDATE: "`rung promote` it first",
     State.AWAITING_APPROVAL: "`rung approve` or `rung reject` it, or wait until its deadline",
     State.TORN_DOWN: "`rung revive` it first",
+    State.ON_HOLD: "`rung metrics requests` shows which data it waits for",
     State.RETIRED: "`rung rollback` brings the last incumbent back",
 }
 

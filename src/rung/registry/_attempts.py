@@ -29,7 +29,13 @@ class Attempts(Store):
     # --- promotions ---
 
     def begin_promotion(
-        self, name: RevisionName, *, actor: str, joint: bool = False, policy: Mapping[str, Any] | None = None
+        self,
+        name: RevisionName,
+        *,
+        actor: str,
+        joint: bool = False,
+        policy: Mapping[str, Any] | None = None,
+        papers: Mapping[str, Any] | None = None,
     ) -> int:
         """Begin an attempt and move the candidate into testing.
 
@@ -38,6 +44,7 @@ class Attempts(Store):
             actor: Who began it.
             joint: It may run beside other joint attempts of its major, and share a bandit with them.
             policy: The service's `Policy`, as JSON data: the attempt goes by it to its end.
+            papers: With what it begins, as JSON data: its specification, who signed it, what its questions answer.
 
         Raises:
             ConflictError: Another attempt of this major is under way, or the revision is no candidate.
@@ -50,7 +57,8 @@ class Attempts(Store):
             with self._write() as connection:
                 if steps.open_promotion(connection, name.service, name.major, joint=not joint) is not None:
                     raise busy
-                data = {} if policy is None else {"policy": dict(policy)}
+                given = {"policy": policy, "papers": papers}
+                data = {kind: dict(found) for kind, found in given.items() if found is not None}
                 steps.move(
                     connection, name, State.TESTING, because="a promotion began", actor=actor, data=data, fields={}
                 )

@@ -19,6 +19,7 @@ _POLICY = """
 promotion = "approve"
 approvals = 2
 merged_only = "main"
+sign_off = "noted"
 """
 
 

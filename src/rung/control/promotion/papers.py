@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rung.control.practice.papers import package_of, read_ab_test, read_paper, read_specification
 from rung.errors import ConflictError
-from rung.schema import ABTest, RevisionName, Specification, parse_specification
-from rung.serving import read_bundle
+from rung.practice import metrics_without
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from rung.control.place import Place
+    from rung.schema import RevisionName
+
+__all__ = ["check_papers", "read_ab_test", "read_specification"]
 
 
 def check_papers(place: Place, name: RevisionName, *, written_for: RevisionName) -> None:
@@ -26,41 +27,12 @@ def check_papers(place: Place, name: RevisionName, *, written_for: RevisionName)
         ConflictError: Something is missing or empty.
         WorkspaceError: The specification cannot be read.
     """
-    if read_ab_test(place, name).decision is None:
-        raise ConflictError(
-            f"{name} has no business metric that could decide an A/B test",
-            hint="declare one in schema/service.py: no metrics, no promotion",
-        )
+    test = read_ab_test(place, name)
+    if lacking := metrics_without(test):
+        if test.decision is None:
+            lacking = f"{name} has no business metric that could decide an A/B test"
+        raise ConflictError(lacking, hint="declare it in schema/service.py: no metrics, no promotion")
     read_specification(place, name)
-    document = _folder(place, name) / "experiments" / f"v{written_for.major}.m{written_for.minor}.md"
-    if not _read(document, name).strip():
+    document = package_of(place, name) / "experiments" / f"v{written_for.major}.m{written_for.minor}.md"
+    if not read_paper(document, name).strip():
         raise ConflictError(f"{document.name} of {name} is empty", hint="write what was tried and why")
-
-
-def read_ab_test(place: Place, name: RevisionName) -> ABTest:
-    """Read the A/B test that a revision declares."""
-    return ABTest.model_validate(read_bundle(place.workspace.state, str(name)).ab_test)
-
-
-def read_specification(place: Place, name: RevisionName) -> Specification:
-    """Read the specification as it was when the revision was made.
-
-    Raises:
-        ConflictError: There is none.
-        WorkspaceError: It cannot be read.
-    """
-    path = _folder(place, name) / "specification.md"
-    return parse_specification(_read(path, name), name=str(path))
-
-
-def _folder(place: Place, name: RevisionName) -> Path:
-    return place.source(name) / "experiments" / name.service
-
-
-def _read(path: Path, name: RevisionName) -> str:
-    try:
-        return path.read_text()
-    except FileNotFoundError:
-        raise ConflictError(
-            f"{name} has no {path.parent.name}/{path.name}", hint="write it, commit, and deploy the next revision"
-        ) from None

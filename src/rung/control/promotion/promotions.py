@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from rung.control.practice.holds import Holds
+from rung.control.practice.practice import Practice
 from rung.control.promotion.papers import check_papers, read_ab_test
 from rung.control.promotion.plan import plan
 from rung.errors import ConflictError, RungError
@@ -57,9 +59,19 @@ class Promotions:
     experiments: Experiments
     approvals: Approvals
     keep_warm: timedelta
+    holds: Holds = field(init=False)
     _down_since: dict[RevisionName, datetime] = field(default_factory=dict)
     _unread_since: dict[int, datetime] = field(default_factory=dict)
     """By attempt, while its facts cannot be read."""
+
+    def __post_init__(self) -> None:
+        place, registry = self.deployments.place, self.deployments.registry
+        self.holds = Holds(place, registry, self.experiments.lake)
+
+    @property
+    def practice(self) -> Practice:
+        """Who signed what, and what the questions answer."""
+        return Practice(self.deployments.place, self.deployments.registry)
 
     def begin(self, name: RevisionName, *, actor: str, ignore_plan: bool = False) -> int:
         """Begin an attempt, when all that it needs is there.
@@ -70,8 +82,9 @@ class Promotions:
             ignore_plan: Begin also when the traffic cannot decide the A/B test before its deadline.
 
         Raises:
-            ConflictError: The revision is the benchmark or no candidate, something that a promotion needs is missing,
-                another attempt of the major is under way, or the A/B test could not end in time.
+            ConflictError: The revision is the benchmark or no candidate, its major is on hold, something that a
+                promotion needs is missing or not signed, another attempt of the major is under way, or the A/B test
+                could not end in time.
         """
         registry = self.deployments.registry
         revision = registry.revision(name)
@@ -80,6 +93,9 @@ class Promotions:
                 f"{name} is the benchmark of {name.major_name} and is never promoted: it is what the others must beat",
                 hint="`rung deploy training` makes the next revision",
             )
+        if revision.state in {State.CANDIDATE, State.ON_HOLD}:
+            self.holds.check(revision)
+            revision = registry.revision(name)
         check_move(str(name), revision.state, State.TESTING)
         written_for = name if revision.origin is None else RevisionName.parse(revision.origin.code)
         check_papers(self.deployments.place, name, written_for=written_for)
@@ -88,8 +104,11 @@ class Promotions:
         test, incumbent = self._test(name), self._incumbent(name)
         if incumbent is not None and test.bandit is None and not ignore_plan:
             _check_plan(plan(self.experiments.lake, test, incumbent))
+        papers = self.practice.begin(name, actor=actor)
         policy = self.deployments.place.workspace.settings().policy(name.service).model_dump(mode="json")
-        return registry.begin_promotion(name, actor=actor, joint=test.bandit is not None, policy=policy)
+        return registry.begin_promotion(
+            name, actor=actor, joint=test.bandit is not None, policy=policy, papers=papers.to_json()
+        )
 
     def advance(self, promotion: Promotion) -> Decision:
         """Look at an attempt and do what is to be done now.
