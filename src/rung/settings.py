@@ -236,7 +236,7 @@ class Channel(_Declared):
 class Alerts(Rules):
     """What is looked for, how often, and who is told: `[alerts]`."""
 
-    look_every_s: Annotated[int, Field(ge=60)] = 300
+    look_every_s: Annotated[int, Field(ge=10)] = 300
     """From one look at production to the next, seconds."""
     false_alarms_a_year: Annotated[float, Field(gt=0, le=100)] = 1.0
     """Of each route of each revision, at the most expected."""

@@ -60,7 +60,7 @@ def _finding(change: Change, against: str, *, ahead: float = 0.0) -> Finding:
         p=None,
         is_alarm=change.what in {"removed", "type"} or is_beyond or is_old,
         because=f"{change.told}: what was trained on is out of date" if is_old else change.told,
-        data=dict(change.figures),
+        data={"what": change.what, **change.figures},
     )
 
 

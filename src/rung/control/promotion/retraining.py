@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from rung.control.deployment.deployments import Deployments
-    from rung.registry import Registry, Revision
+    from rung.registry import Alert, Registry, Revision
     from rung.schema import RevisionName
     from rung.settings import Retraining as Settings
 
@@ -44,7 +44,6 @@ _ON_THEIR_WAY = frozenset({State.TRAINING, State.TRAINED, State.DEPLOYING, State
 
 _DRIFT: frozenset[str] = frozenset({"drift", "segment"})
 _QUALITY: frozenset[str] = frozenset({"quality", "estimate"})
-"""Kinds of alerts that newer data may be a remedy for."""
 
 _log = structlog.get_logger("rung.control")
 
@@ -92,7 +91,7 @@ class Retraining:
         incumbent = self._incumbent(service, major)
         busy = self._busy(incumbent.name)
         if busy is not None:
-            raise ConflictError(busy, hint=f"`rung status {service}` shows what comes next: let it end, or tear it down")
+            raise ConflictError(busy, hint=f"`rung status {service}` shows it: let it end, or tear it down")
         same = None if anyway else _same_data(self._reads(incumbent))
         if same is not None:
             raise ConflictError(same, hint="`rung data ingest` newer data first, or say --anyway")
@@ -176,9 +175,10 @@ class Retraining:
 
     def _alerts(self, name: RevisionName, settings: Settings) -> Iterable[Cause]:
         """Give what open alerts say of an incumbent."""
-        wanted = (_DRIFT if settings.drift else frozenset()) | (_QUALITY if settings.falling_quality else frozenset())
-        for alert in self._registry.alerts(name.service) if wanted else ():
-            if alert.kind in wanted and alert.revision == str(name):
+        for alert in self._registry.alerts(name.service) if settings.drift or settings.falling_quality else ():
+            has_fallen = alert.kind in _QUALITY
+            is_wanted = (settings.falling_quality and has_fallen) or (settings.drift and _has_drifted(alert))
+            if is_wanted and alert.revision == name:
                 yield Cause(trigger=Trigger.ALERT, name=f"alert {alert.id}", because=alert.because)
 
     def _reads(self, revision: Revision) -> list[_Read]:
@@ -196,6 +196,11 @@ class Retraining:
             _Read(dataset=name, version=version, newest=_newest(catalogue, name, version))
             for name, version in sorted(read.items())
         ]
+
+
+def _has_drifted(alert: Alert) -> bool:
+    """Tell whether newer data may be a remedy: columns that are gone, or of another type, are somebody's mistake."""
+    return alert.kind in _DRIFT or (alert.kind == "integrity" and alert.data.get("what") == "range")
 
 
 def _data_of(run: dict[str, Any]) -> Iterable[dict[str, Any]]:
