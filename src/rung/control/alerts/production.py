@@ -10,8 +10,10 @@ import json
 import os
 import sys
 import time
+import traceback
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -30,7 +32,7 @@ from rung.schema import RevisionName
 from rung.workspace import Workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from rung.alerting import Window
     from rung.data import Catalogue
@@ -105,15 +107,22 @@ def look(workspace: Workspace, order: Order, *, now: datetime) -> Iterator[Found
     for service, names in order.windows.items():
         if time.monotonic() - began > order.budget_s:
             return
-        try:
-            yield eye.service(service, [one for one in WINDOWS if one.name in names], order.known)
-        except RungError as error:
-            yield Found(service=service, error=str(error))
+        yield _guarded(
+            service, partial(eye.service, service, [one for one in WINDOWS if one.name in names], order.known)
+        )
     if order.promises:
-        try:
-            yield eye.promises()
-        except RungError as error:
-            yield Found(service="*", error=str(error))
+        yield _guarded("*", eye.promises)
+
+
+def _guarded(service: str, work: Callable[[], Found]) -> Found:
+    """The one broad except of the look: what goes wrong is told, and the others are looked at."""
+    try:
+        return work()
+    except RungError as error:
+        return Found(service=service, error=str(error))
+    except Exception as error:  # noqa: BLE001  a look must go on
+        traceback.print_exc()
+        return Found(service=service, error=f"{type(error).__name__}, see control.log")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -174,22 +183,29 @@ class _Eye:
 
     def _explained(self, found: Found, new: Sequence[Sighting]) -> Found:
         """Look for what may be behind sightings; without it they are told all the same."""
-        names = {one.about for one in new if one.minor is not None}
-        try:
-            with open_registry(self.workspace.state, self.workspace.registry_url(), upgrades=False) as registry:
-                catalogue = open_catalogue(self.workspace)
-                return replace(
-                    found,
-                    data=tuple(line for name in sorted(names) for line in _trained_on(registry, catalogue, name)),
-                    upstream=tuple(
-                        line for name in sorted(names) for line in self._upstream(registry, catalogue, name)
-                    ),
-                    moved=tuple(_moved(self.reports, names)),
-                )
-        except RungError as error:
-            return replace(found, moved=tuple(_moved(self.reports, names)), error=str(error))
+        names = sorted({one.about for one in new if one.minor is not None})
+        found = replace(found, moved=tuple(_moved(self.reports, names)))
+        for add in (self._with_data, self._with_upstream):
+            more = _guarded(found.service, partial(add, found, names))
+            found = replace(found, error=more.error) if more.error else more
+        return found
 
-    def _upstream(self, registry: Registry, catalogue: Catalogue, name: str) -> Iterator[str]:
+    def _with_data(self, found: Found, names: Sequence[str]) -> Found:
+        with self._registry() as registry:
+            catalogue = open_catalogue(self.workspace)
+            told = tuple(line for name in names for line in _trained_on(registry, catalogue, name))
+        return replace(found, data=told)
+
+    def _with_upstream(self, found: Found, names: Sequence[str]) -> Found:
+        with self._registry() as registry:
+            told = tuple(line for name in names for line in self._upstream(registry, name))
+        return replace(found, upstream=told)
+
+    def _registry(self) -> Registry:
+        return open_registry(self.workspace.state, self.workspace.registry_url(), upgrades=False)
+
+    def _upstream(self, registry: Registry, name: str) -> Iterator[str]:
+        catalogue = open_catalogue(self.workspace)
         records = Records(registry=registry, catalogue=catalogue, lake=self.lake)
         nodes = lineage_of(name, records, down=False).lineage.nodes.values()
         sources = sorted({one.name for one in nodes if one.kind in {Kind.SOURCE, Kind.FILE}})
@@ -246,7 +262,7 @@ def _trained_on(registry: Registry, catalogue: Catalogue, name: str) -> Iterator
             yield f"{name} was trained on {dataset}@{version}, which is the newest"
 
 
-def _moved(reports: Sequence[Report], names: set[str]) -> Iterator[str]:
+def _moved(reports: Sequence[Report], names: Sequence[str]) -> Iterator[str]:
     """Name the parts of the rows that moved most, against the training where it is known."""
     for report in reports:
         if report.revision in names:

@@ -27,6 +27,7 @@ from rung.control.alerts.descriptions import Describer
 from rung.control.alerts.health import Pulse
 from rung.control.alerts.outbox import Outbox
 from rung.control.alerts.production import Found
+from rung.errors import UnavailableError
 from rung.lifecycle import State
 
 if TYPE_CHECKING:
@@ -222,6 +223,8 @@ class Watch:
                 yield found
             end.cancel()
         self._child = None
+        if child.returncode and not self._is_over:
+            raise UnavailableError(f"the look at production ended with {child.returncode}", hint="see control.log")
 
 
 def _environment() -> dict[str, str]:
