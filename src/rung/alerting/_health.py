@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from rung.alerting._sighting import SEVERITIES, Sighting
+from rung.charts.durations import spell
 from rung.schema import RevisionName
 
 if TYPE_CHECKING:
@@ -55,8 +56,8 @@ def judge_promises(promised: Iterable[Promised]) -> list[Sighting]:
             subject=one.dataset,
             against="limit",
             owner=one.owner,
-            because=f"the newest version of {one.dataset} is {_spell(one.age_s)} old; one was promised every "
-            f"{_spell(one.promised_s)}",
+            because=f"the newest version of {one.dataset} is {spell(one.age_s)} old; one was promised every "
+            f"{spell(one.promised_s)}",
             data={"age_s": one.age_s, "promised_s": one.promised_s},
             scope="data",
         )
@@ -97,7 +98,7 @@ def _unready(health: Health, rules: Callable[[str], Rules]) -> Iterator[Sighting
         service = "*" if one.name is None else one.name.service
         since_s = (health.now - one.since).total_seconds()
         if since_s >= rules(service).unready_s:
-            told = f"{one.name or 'the gateway'} has not answered for {_spell(since_s)}: {one.because}"
+            told = f"{one.name or 'the gateway'} has not answered for {spell(since_s)}: {one.because}"
             severity: Severity = "critical" if one.is_incumbent or one.name is None else "warning"
             yield _of(one.name, "unready", subject="server" if one.name else "gateway", because=told, severity=severity)
 
@@ -119,7 +120,7 @@ def _overuse(health: Health) -> Iterator[Sighting]:
 
 def _idle(health: Health) -> Iterator[Sighting]:
     for name, since in health.idle:
-        told = f"nobody has asked {name} for {_spell((health.now - since).total_seconds())}"
+        told = f"nobody has asked {name} for {spell((health.now - since).total_seconds())}"
         yield _of(name, "idle", subject=f"m{name.minor}", because=told)
 
 
@@ -167,15 +168,3 @@ def _chance_of_few(count: int, expected: float) -> float:
     if count >= expected:
         return 1.0
     return math.exp(-expected + count + (count * math.log(expected / count) if count else 0.0))
-
-
-def _spell(seconds: float) -> str:
-    """Spell a time for people.
-
-    >>> _spell(90), _spell(7200), _spell(3 * 86400)
-    ('2 minutes', '2 hours', '3 days')
-    """
-    for size, unit in ((86_400, "days"), (3_600, "hours"), (60, "minutes")):
-        if seconds >= size:
-            return f"{seconds / size:.3g} {unit}" if seconds >= 10 * size else f"{seconds / size:.2g} {unit}"
-    return f"{seconds:.0f} s"
