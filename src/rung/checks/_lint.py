@@ -21,6 +21,7 @@ SETTINGS = Path(__file__).with_name("ruff.toml")
 """What holds where the workspace says nothing."""
 
 _SHOWN = 5
+_UNFORMATTED = "unformatted"
 _WITHIN_S = 60.0
 
 
@@ -36,32 +37,37 @@ def lint(workspace: Workspace, service: Service) -> tuple[bool, str]:
     own = _own_settings(workspace.root)
     settings = ["--config", str(SETTINGS)] if own is None else []
     folder = str(service.folder.relative_to(workspace.root))
-    found = _run(workspace.root, [ruff, "check", *settings, "--no-fix", "--output-format", "json", folder])
-    problems = [_told(one, workspace.root) for one in json.loads(found)]
-    unformatted = _run(workspace.root, [ruff, "format", *settings, "--check", "--quiet", folder], told=True)
-    problems += [f"{name} is not formatted" for name in unformatted]
-    whose = SETTINGS.name if own is None else own.name
+    report = ("--output-format", "json", folder)
+    found = _run(workspace.root, [ruff, "check", *settings, "--no-fix", *report])
+    found += [
+        one
+        for one in _run(workspace.root, [ruff, "format", *settings, "--check", *report])
+        if one["code"] == _UNFORMATTED
+    ]
+    problems = [_told(one, workspace.root) for one in found]
     if problems:
         more = f" and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
         told = "; ".join(problems[:_SHOWN]) + more
         return False, f"{told}: `ruff check --fix {folder} && ruff format {folder}` mends most of it"
-    return True, f"ruff finds nothing ({'the standard of Rung' if own is None else whose})"
+    return True, f"ruff finds nothing, by {'the standard of Rung' if own is None else own.name}"
 
 
 def _told(problem: dict[str, Any], root: Path) -> str:
     path = Path(problem["filename"])
     shown = path.relative_to(root) if path.is_relative_to(root) else path
+    if problem["code"] == _UNFORMATTED:
+        return f"{shown} is not formatted"
     return f"{shown}:{problem['location']['row']} {problem['code'] or ''} {problem['message']}"
 
 
-def _run(root: Path, command: list[str], *, told: bool = False) -> Any:
+def _run(root: Path, command: list[str]) -> list[dict[str, Any]]:
     ended = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False, timeout=_WITHIN_S)
-    if ended.returncode not in (0, 1):
-        raise WorkspaceError(f"ruff failed: {ended.stderr.strip()[:500]}", hint="mend its settings in the workspace")
-    if not told:
-        return ended.stdout
-    lines = (line.removeprefix("Would reformat: ") for line in ended.stdout.splitlines())
-    return sorted(lines) if ended.returncode else []
+    try:
+        found: list[dict[str, Any]] = json.loads(ended.stdout)
+    except ValueError as error:
+        said = ended.stderr.strip()[:500] or f"it ended with {ended.returncode}"
+        raise WorkspaceError(f"ruff failed: {said}", hint="mend its settings in the workspace") from error
+    return found
 
 
 def _ruff() -> str | None:

@@ -20,6 +20,7 @@ _VERBS = {
     "init": "make a workspace in a folder",
     "new": "lay down a service from a template",
     "check": "hold a service against its contract, without running it",
+    "review": "show what a change means for a service, here or as a comment",
     "doc": "write experiment documents, and fill in their results from evidence",
     "knowledge": "find what was learned, in all documents and decisions",
     "data": "ingest, find, describe, compare and share datasets",

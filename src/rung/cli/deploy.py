@@ -20,13 +20,14 @@ def command() -> None:
 @command.command("training", epilog="Example: rung deploy training housing")
 @click.argument("service")
 @click.option("--allow-dirty", is_flag=True, help="Deploy uncommitted changes; the revision says so for ever.")
+@click.option("--commit", metavar="SHA", help="Deploy this commit, whatever the tree has; origin is asked for it.")
 @click.option("--detach", is_flag=True, help="Return at once.")
 @json_option
-def training(service: str, allow_dirty: bool, detach: bool, as_json: bool) -> None:
+def training(service: str, *, allow_dirty: bool, commit: str | None, detach: bool, as_json: bool) -> None:
     """Train the next revision of a service: from its commit, in its own environment, with no overrides."""
     control = Control()
     after = control.last_event(service)
-    begun = control.post("/revisions", {"service": service, "allow_dirty": allow_dirty})
+    begun = control.post("/revisions", {"service": service, "allow_dirty": allow_dirty, "commit": commit})
     finish(control, begun, after=after, busy=frozenset({"training"}), detach=detach, as_json=as_json)
 
 

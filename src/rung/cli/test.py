@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from rung.errors import NotFoundError
 from rung.workspace import find
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-_KINDS = ("serving", "regression", "data", "acceptance")
+_KINDS = ("training", "serving", "regression", "data", "acceptance")
+_FOLDERS = {"training": "train", "serving": "serve"}
 
 
 @click.command(epilog="Example: rung test housing && rung test housing --url http://127.0.0.1:4780/housing/v1/m1")
@@ -21,7 +23,7 @@ _KINDS = ("serving", "regression", "data", "acceptance")
 @click.option("--url", help="Endpoint to test, instead of the app in this process.")
 @click.option("--run", "run", help="Training run whose artifacts and held-out rows are taken; default: the last one.")
 def command(service: str, kinds: tuple[str, ...], url: str | None, run: str | None) -> None:
-    """Run a service's tests with pytest: serving tests on fakes, regression and data tests on a run's models.
+    """Run a service's tests with pytest: of its code alone, and regression and data tests on a run's models.
 
     Acceptance tests need --url; with it they are the default too.
     """
@@ -29,8 +31,11 @@ def command(service: str, kinds: tuple[str, ...], url: str | None, run: str | No
 
     workspace = find()
     folder = workspace.service(service).folder
-    chosen = kinds or (("regression", "data", "acceptance") if url else ("serving", "regression", "data"))
+    chosen = kinds or (("regression", "data", "acceptance") if url else ("training", "serving", "regression", "data"))
     arguments = [str(path) for kind in chosen for path in _files(folder, kind)]
+    if not arguments:
+        where = ", ".join(f"tests/{_FOLDERS[kind]}/" for kind in chosen)
+        raise NotFoundError(f"{service} has no {' and '.join(chosen)} tests", hint=f"write test_*.py in {where}")
     arguments += ["--rootdir", str(workspace.root), "--import-mode=importlib", "-q"]
     arguments += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]  # rung itself is imported by now
     if url:
@@ -42,6 +47,6 @@ def command(service: str, kinds: tuple[str, ...], url: str | None, run: str | No
 
 
 def _files(folder: Path, kind: str) -> list[Path]:
-    if kind == "serving":
-        return sorted((folder / "tests" / "serve").glob("test_*.py"))
+    if kind in _FOLDERS:
+        return sorted((folder / "tests" / _FOLDERS[kind]).glob("test_*.py"))
     return [folder / "tests" / f"{kind}.py"]

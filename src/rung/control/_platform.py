@@ -133,9 +133,11 @@ class Platform:
             alerts=Desk(root=place.workspace.root, registry=registry, settings=settings),
         )
 
-    def deploy_training(self, service: str, *, allow_dirty: bool, actor: str) -> RevisionName:
-        """Begin the next revision of a service."""
-        name = self.deployments.begin(service, allow_dirty=allow_dirty, actor=actor)
+    def deploy_training(
+        self, service: str, *, allow_dirty: bool, actor: str, commit: str | None = None
+    ) -> RevisionName:
+        """Begin the next revision of a service: from a commit, else from what the working tree has."""
+        name = self.deployments.begin(service, allow_dirty=allow_dirty, actor=actor, commit=commit)
         self.loop.wake()
         return name
 

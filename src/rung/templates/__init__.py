@@ -8,6 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rung import __version__
 from rung.errors import ConflictError, NotFoundError
 from rung.schema._name import check_service_name
 from rung.workspace import write_atomically
@@ -15,7 +16,7 @@ from rung.workspace import write_atomically
 if TYPE_CHECKING:
     from rung.workspace import Workspace
 
-__all__ = ["Template", "lay_down", "names", "template"]
+__all__ = ["Template", "lay_down", "names", "template", "workflow"]
 
 _PLACEHOLDER = "{{service}}"
 _SALES_KEY = "--key parcel,sold_on --time sold_on"
@@ -68,6 +69,12 @@ def template(name: str) -> Template:
     if name not in _TEMPLATES:
         raise NotFoundError(f"there is no template {name!r}", hint=f"the templates are {', '.join(names())}")
     return _TEMPLATES[name]
+
+
+def workflow(ci: str) -> str:
+    """Give the workflow of a CI system, `github` or `gitlab`, that installs this version of Rung."""
+    text = (Path(str(files("rung.templates"))) / "ci" / f"{ci}.yml").read_text(encoding="utf-8")
+    return text.replace("{{rung}}", f"rung[lint,platform]=={__version__}")
 
 
 def lay_down(name: str, service: str, workspace: Workspace) -> Path:

@@ -62,6 +62,8 @@ class DeployTraining(BaseModel):
 
     service: ServiceName
     allow_dirty: bool = False
+    commit: Annotated[str, Field(pattern=r"^[0-9a-f]{40}([0-9a-f]{24})?$")] | None = None
+    """Whose source; by default what the platform's working tree has."""
 
 
 class Promote(BaseModel):
@@ -210,7 +212,9 @@ def _add_deeds(router: APIRouter, platform: Platform) -> None:
     def deploy_training(order: DeployTraining, actor: Asker) -> dict[str, Any]:
         """Begin the training of the next revision."""
         check(actor, Action.DEPLOY, order.service)
-        name = platform.deploy_training(order.service, allow_dirty=order.allow_dirty, actor=str(actor))
+        name = platform.deploy_training(
+            order.service, allow_dirty=order.allow_dirty, actor=str(actor), commit=order.commit
+        )
         return platform.revision(name)
 
     @router.post("/revisions/{name}/serving")

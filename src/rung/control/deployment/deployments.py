@@ -22,7 +22,7 @@ from rung.control._usage import idle, idle_told
 from rung.control.deployment.agreement import Agreement, compare_with_evaluation, not_compared, read_evaluated
 from rung.control.deployment.builds import Builds, last_words
 from rung.control.deployment.memory import MEMORY, Memory, measure
-from rung.control.deployment.source import check_merged, check_source, copy_snapshot, read_major, take_snapshot
+from rung.control.deployment.source import check_merged, chosen_source, copy_snapshot, read_major, take_snapshot
 from rung.control.deployment.trust import SIGNED
 from rung.control.servers import Servers, revision_environment, thread_limits
 from rung.errors import ConflictError, IntegrityError, NotFoundError, RungError, UnavailableError, WorkspaceError
@@ -70,23 +70,28 @@ class Deployments:
     """Comparisons with evaluation that are under way."""
     _pool: ThreadPoolExecutor = field(default_factory=partial(ThreadPoolExecutor, max_workers=2))
 
-    def begin(self, service: str, *, allow_dirty: bool, actor: str) -> RevisionName:
+    def begin(self, service: str, *, allow_dirty: bool, actor: str, commit: str | None = None) -> RevisionName:
         """Begin the training of the next revision of a service: no overrides, from a snapshot of its source.
 
+        Args:
+            service: Its name.
+            allow_dirty: Also from a working tree that differs from its commit.
+            actor: Who begins it.
+            commit: Whose source; None: what the working tree has.
+
         Raises:
-            NotFoundError: There is no such service.
+            NotFoundError: There is no such service, or no such commit.
             ConflictError: The tree differs from its commit, or the commit is not part of the branch that it must be.
             EnvironmentBuildError: The requirements cannot be resolved.
             UnavailableError: The disk does not take its source; the revision has failed.
         """
         workspace = self.place.workspace
-        found = workspace.service(service)
-        major = read_major(found)
-        source = check_source(workspace.root, allow_dirty=allow_dirty)
         branch = workspace.settings().policy(service).merged_only
-        if branch is not None:
-            check_merged(workspace.root, source, branch)
-        lock = resolve(found.requirements)
+        with chosen_source(workspace, service, commit, allow_dirty=allow_dirty) as (found, source):
+            major = read_major(found)
+            if branch is not None:
+                check_merged(workspace.root, source, branch)
+            lock = resolve(found.requirements)
         name = self.registry.create_revision(service, major, actor=actor, commit=source.commit, dirty=source.dirty)
         snapshot = partial(take_snapshot, self.place.workspace.root, self.place.source(name), source)
         self._keep_source(name, lock.text.encode(), snapshot)

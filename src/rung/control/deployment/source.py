@@ -5,24 +5,28 @@ from __future__ import annotations
 import ast
 import hashlib
 import io
+import os
 import shutil
 import subprocess
 import tarfile
+import tempfile
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rung.errors import ConflictError, WorkspaceError
-from rung.training._provenance import SourceQuery, patch
-from rung.workspace import write_atomically
+from rung.errors import ConflictError, NotFoundError, WorkspaceError
+from rung.training._provenance import Source, SourceQuery, patch
+from rung.workspace import Workspace, write_atomically
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
-    from rung.training._provenance import Source
     from rung.workspace import Service
 
 
 _PATCH = "diff.patch"
+_FETCH_WITHIN_S = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +57,50 @@ def check_source(root: Path, *, allow_dirty: bool) -> Source:
             hint="commit first, or say --allow-dirty and the revision will say so for ever",
         )
     return source
+
+
+@contextmanager
+def chosen_source(
+    workspace: Workspace, service: str, commit: str | None, *, allow_dirty: bool
+) -> Iterator[tuple[Service, Source]]:
+    """Give a service as it is to be deployed, for as long as the block lasts, and where that comes from.
+
+    Args:
+        workspace: The platform's.
+        service: Its name.
+        commit: A full hash, whose files are taken; a repository that it was cloned from is asked for it. None: those of
+            the working tree.
+        allow_dirty: As `check_source`.
+
+    Raises:
+        NotFoundError: There is no such commit, or no such service in it.
+        WorkspaceError: As `check_source`.
+        ConflictError: As `check_source`.
+    """
+    if commit is None:
+        found = workspace.service(service)
+        yield found, check_source(workspace.root, allow_dirty=allow_dirty)
+        return
+    _fetch(workspace.root, commit)
+    with tempfile.TemporaryDirectory() as folder:
+        _extract_commit(workspace.root, Path(folder), commit)
+        taken = Workspace(root=Path(folder), state=workspace.state)
+        if service not in taken.services():
+            raise NotFoundError(f"commit {commit[:8]} has no service {service!r}", hint="`rung new` makes one")
+        yield taken.service(service), Source(commit=commit, branch=None, dirty=False)
+
+
+def _fetch(root: Path, commit: str) -> None:
+    """Bring what `origin` has, where there is one; then the commit must be here."""
+    quiet = {**os.environ, "GIT_TERMINAL_PROMPT": "0"}
+    fetch = ["git", "fetch", "--quiet", "origin"]
+    with suppress(subprocess.TimeoutExpired):  # it may be here already
+        subprocess.run(fetch, cwd=root, env=quiet, capture_output=True, check=False, timeout=_FETCH_WITHIN_S)
+    known = ["git", "cat-file", "-e", f"{commit}^{{commit}}"]
+    if subprocess.run(known, cwd=root, capture_output=True, check=False).returncode != 0:
+        raise NotFoundError(
+            f"the platform's repository has no commit {commit[:8]}", hint="push it to where the platform fetches from"
+        )
 
 
 def check_merged(root: Path, source: Source, branch: str) -> None:
