@@ -38,8 +38,9 @@ _EXPECTED: Final = 5
 class Stretch:
     """A time of equal shares."""
 
-    begin: datetime
+    begin: datetime  # when the gateway was known to have these shares
     buckets: tuple[tuple[str, int], ...]  # arm, and how many buckets it owns, from the lowest bucket on
+    decided: datetime | None = None  # from when the gateway may have had them; None: not before they began
 
     def __post_init__(self) -> None:
         if (total := sum(count for _, count in self.buckets)) != BUCKETS:
@@ -77,8 +78,9 @@ def seen(
 ) -> pl.DataFrame:
     """Return unit, number of the stretch, and the arms in which the unit was seen then, for a sample of units.
 
-    The sample takes the units with the lowest keys, which are hashes. What was seen in the `grace` after a stretch
-    began is left out: the gateway takes a moment to take new shares. Units of which only a hash is kept are, too.
+    The sample takes the units with the lowest keys, which are hashes. What was seen between the decision for new shares
+    and the `grace` after they began is left out: the gateway takes a moment to take them, and to say so. Units of which
+    only a hash is kept are, too.
     """
     if not stretches:
         raise CallError("an audit needs at least one stretch of equal shares")
@@ -92,6 +94,9 @@ def seen(
     begins = pl.Series([stretch.begin for stretch in stretches], dtype=requests.schema["time"])
     number = begins.search_sorted(requests["time"], side="right") - 1
     is_settled = (requests["time"] - begins.gather(number) >= grace) | (number == 0)
+    ends = [one.decided or one.begin for one in stretches[1:]]
+    until = pl.Series([*ends, None], dtype=begins.dtype).gather(number)
+    is_settled &= (requests["time"] < until).fill_null(value=True)
     settled = requests.with_columns(stretch=number).filter(is_settled)
     return settled.group_by("unit", "stretch").agg(arms=pl.col("arm").unique().sort()).sort("unit", "stretch")
 

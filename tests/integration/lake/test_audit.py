@@ -119,3 +119,15 @@ def test_stretches_must_be_whole_and_in_order(lake: Lake):
         lake.audit("e1", [HALF, HALF])
     with pytest.raises(CallError, match="at least one"):
         lake.audit("e1", [])
+
+
+def test_shares_that_were_taken_before_that_was_known_are_no_disagreement(lake: Lake, writer: Writer):
+    decided, known = START + timedelta(minutes=9.9), stretch(0.9, minute=10)
+    for number in range(50):
+        unit = f"u{number}"
+        writer.predict(unit, arm(unit, 0.1), minute=9)
+        writer.predict(unit, arm(unit, 0.9), minute=9.95)
+    lake.ship()
+    assert lake.audit("e1", [stretch(0.1), known]).flips > 0
+    found = lake.audit("e1", [stretch(0.1), replace(known, decided=decided)])
+    assert (found.units, found.disagreements, found.flips) == (50, 0, 0)

@@ -280,4 +280,4 @@ def _stretch(experiment: Experiment, split: Split) -> AuditStretch:
     challenger = str(experiment.challenger)
     routed = gateway.Split.ab(experiment=experiment.id, challenger=challenger, share=split.shares[challenger])
     arms = zip(("challenger", "incumbent"), routed.weights, strict=True)
-    return AuditStretch(begin=split.applied or split.since, buckets=tuple(arms))
+    return AuditStretch(begin=split.applied or split.since, buckets=tuple(arms), decided=split.since)
