@@ -30,6 +30,7 @@ ab_test = ABTest(
             priority="high",
             source="sale price, reported by the consumer",
             proximity="how often an offer would have been right",
+            fidelity="the contract's price; a house that is not sold is never reported",
             score=Score(truth="sale_price", field="price", how="within", tolerance=0.1),
         )
     ],

@@ -30,7 +30,8 @@ ab_test = ABTest(
             minimum_effect=0.03,
             priority="high",
             source="the writer, who keeps or corrects the mark on publishing; reported by the review page",
-            proximity="how often a mark is right; some writers keep wrong ones, of either revision alike",
+            proximity="how often a mark is right",
+            fidelity="some writers keep wrong marks, of either revision alike",
         ),
         BusinessMetric(
             name="opposite",
@@ -41,6 +42,7 @@ ab_test = ABTest(
             priority="high",
             source="the same correction, when it turns positive into negative or negative into positive",
             proximity="what writers complain about: praise that is marked as blame",
+            fidelity="as for agreed: only what writers correct is seen",
         ),
     ],
 )
