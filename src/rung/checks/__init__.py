@@ -6,9 +6,10 @@ from rung._lazy import exports
 
 if TYPE_CHECKING:
     from rung.checks._lint import SETTINGS
+    from rung.checks._practice import answer_questions
     from rung.checks._service import Finding, Given, check_service, loose_pins
 
-__all__ = ["SETTINGS", "Finding", "Given", "check_service", "loose_pins"]
+__all__ = ["SETTINGS", "Finding", "Given", "answer_questions", "check_service", "loose_pins"]
 
 __getattr__ = exports(
     __name__,
@@ -16,6 +17,7 @@ __getattr__ = exports(
         "SETTINGS": "_lint",
         "Finding": "_service",
         "Given": "_service",
+        "answer_questions": "_practice",
         "check_service": "_service",
         "loose_pins": "_service",
     },

@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from rung.checks._lint import lint
+from rung.checks._practice import Advice, give_advice, hold_questions
 from rung.documents import gather_history, judge_order, parse, read_pages
 from rung.errors import RungError
 from rung.lifecycle import judge_contracts
+from rung.practice import metrics_without
 from rung.schema import Contract, RevisionName, breaking_changes
 from rung.serving import converted_artifacts, needed_artifacts, needed_features, read_bundle
 from rung.testing import import_part, load_service_tests
@@ -41,6 +43,8 @@ class Finding:
     check: str
     passed: bool
     because: str
+    warns: bool = False
+    """Nothing is wrong, and it is worth a look."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,11 +111,14 @@ def _checks(workspace: Workspace, tests: ServiceTests, given: Given) -> Iterator
     yield "schema", lambda: _promises(workspace, tests)
     yield "contracts", lambda: _contracts(tests, given)
     yield "documents", lambda: _documents(workspace, tests, given)
+    yield "questions", lambda: _questions(workspace, tests)
+    yield "advice", lambda: give_advice(tests)
 
 
 def _guarded(check: str, work: Callable[[], str]) -> Finding:
     try:
-        return Finding(check=check, passed=True, because=work())
+        because = work()
+        return Finding(check=check, passed=True, because=because, warns=isinstance(because, Advice))
     except _WrongError as wrong:
         return Finding(check=check, passed=False, because=str(wrong))
     except RungError as error:
@@ -209,10 +216,18 @@ def _conversion(tests: ServiceTests) -> str:
 
 
 def _metrics(tests: ServiceTests) -> str:
+    if lacking := metrics_without(tests.ab_test):
+        raise _WrongError(lacking)
     deciding = tests.ab_test.decision
-    if deciding is None:
-        raise _WrongError("no business metric decides an A/B test: declare one in schema/service.py")
+    assert deciding is not None  # noqa: S101  else something would lack
     return f"{deciding.name} decides, from an effect of {deciding.minimum_effect} on"
+
+
+def _questions(workspace: Workspace, tests: ServiceTests) -> str:
+    is_held, because = hold_questions(workspace, tests)
+    if not is_held:
+        raise _WrongError(because)
+    return because
 
 
 def _tests(tests: ServiceTests) -> str:

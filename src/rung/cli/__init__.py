@@ -25,6 +25,7 @@ _VERBS = {
     "knowledge": "find what was learned, in all documents and decisions",
     "data": "ingest, find, describe, compare and share datasets",
     "features": "list and materialise features, read and verify what is served",
+    "spec": "show, check, sign and compare the specification of a service",
     "train": "run a service's training here",
     "test": "run a service's tests, in process or against a URL",
     "runs": "list, show and compare training runs",

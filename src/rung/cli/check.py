@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import click
 
 from rung.cli._terminal import json_option, print_json, state
@@ -27,6 +29,7 @@ def command(service: str, base: str | None, as_json: bool) -> None:
     from rung.cli._why import next_minor
     from rung.control.deployment.source import read_major
     from rung.errors import WorkspaceError
+    from rung.testing import keep_seen
 
     workspace = find()
     given = Given(base=base)
@@ -38,11 +41,15 @@ def command(service: str, base: str | None, as_json: bool) -> None:
         following = None if base is None else next_minor(workspace, service, major)
         given = Given(base=base, contracts=known_contracts(workspace, service, major), next_minor=following)
     findings = check_service(workspace, service, given)
+    keep_seen(
+        workspace.state, service, workspace.service(service).folder, is_checked=all(one.passed for one in findings)
+    )
     wrong = [finding for finding in findings if not finding.passed]
     if as_json:
-        print_json([{"check": one.check, "passed": one.passed, "because": one.because} for one in findings])
+        print_json([asdict(one) for one in findings])
     else:
         for one in findings:
-            click.echo(f"{state('pass' if one.passed else 'fail')}  {one.check:<14} {one.because}")
+            word = "fail" if not one.passed else "warn" if one.warns else "pass"
+            click.echo(f"{state(word)}  {one.check:<14} {one.because}")
     if wrong:
         raise SystemExit(REJECTED)

@@ -6,27 +6,85 @@ from typing import Any
 
 import click
 
+from rung.cli import _practice
 from rung.cli._control import Control
 from rung.cli._terminal import cut, json_option, print_json, state, table, time_of_day
+
+_MARKS = {
+    "done": ("x", "green"),
+    "current": (">", "yellow"),
+    "waiting": ("~", "yellow"),
+    "todo": (" ", None),
+    "noted": ("-", None),
+    "unknown": ("?", None),
+}
+"""How a step is marked, and its colour on a terminal."""
+_EXPLAINED = frozenset({"current", "waiting", "noted"})
 
 
 @click.command(epilog="Example: rung status housing --json")
 @click.argument("service", required=False)
 @json_option
 def command(service: str | None, as_json: bool) -> None:
-    """Show services, their revisions, and what comes next."""
-    shown = Control().get("/status", service=service)
-    if as_json:
-        print_json(shown)
+    """Show services, their revisions, and what comes next; of one service, on which step of its path it is.
+
+    Where no platform runs, the path is told from the workspace and the registry alone.
+    """
+    if _practice.is_stopped():
+        _show_stopped(service, as_json=as_json)
         return
-    if not shown["services"]:
-        what, example = (f"nothing of {service}", service) if service else ("nothing", "SERVICE")
-        click.echo(f"{what} is deployed yet; next: rung deploy training {example}")
+    control = Control()
+    path = None if service is None else control.get(f"/services/{service}/path")
+    shown = control.get("/status", service=service)
+    if as_json:
+        print_json(shown if path is None else {**shown, "path": path})
+        return
+    if not shown["services"] and path is None:
+        click.echo("nothing is deployed yet; next: rung new housing --template housing")
     _print_alerts(shown["alerts"])
     for one in shown["services"]:
         _print_alerts(one["alerts"], one["name"])
         for major in one["majors"]:
             _print_major(one["name"], major, shown["gateway"])
+        for major, because in one["on_hold"].items():
+            click.echo(
+                click.style(f"{major} is on hold: {because}; `rung metrics requests {one['name']}`", fg="yellow")
+            )
+        if path is None:
+            click.echo(f"next: {one['next']}")
+    if path is not None:
+        print_path(path)
+
+
+def print_path(path: dict[str, Any]) -> None:
+    """Print on which step of its path a service is, and what comes next."""
+    kind = "a new service" if path["kind"] == "new_service" else "a new revision"
+    click.echo(f"{click.style(path['service'], bold=True)}: {kind}, on its way is {path['revision']}")
+    for step in path["steps"]:
+        mark, colour = _MARKS[step["standing"]]
+        said = f": {step['because']}" if step["because"] and step["standing"] in _EXPLAINED else ""
+        click.echo(click.style(f"  {mark} {step['title']}", fg=colour) + said)
+    click.echo(f"next: {path['next']}")
+
+
+def _show_stopped(service: str | None, *, as_json: bool) -> None:
+    """Tell what the workspace and the registry know, where nothing runs."""
+    with _practice.here() as practice:
+        names = practice.place.workspace.services() if service is None else [service]
+        paths = [practice.path(name).to_json() for name in names]
+    if as_json:
+        print_json(
+            {"gateway": None, "services": [], "alerts": [], "paths": paths} if service is None else {"path": paths[0]}
+        )
+        return
+    for path in paths:
+        if service is None:
+            click.echo(f"{click.style(path['service'], bold=True)}: {path['next']}")
+        else:
+            print_path(path)
+    if not paths:
+        click.echo("there is no service yet; next: rung new housing --template housing")
+    click.echo("the platform does not run: `rung up --detach` starts it")
 
 
 def _print_alerts(alerts: list[dict[str, Any]], service: str = "") -> None:

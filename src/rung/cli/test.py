@@ -13,6 +13,8 @@ from rung.workspace import find
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import pytest
+
 _KINDS = ("training", "serving", "regression", "data", "acceptance")
 _FOLDERS = {"training": "train", "serving": "serve"}
 
@@ -43,7 +45,27 @@ def command(service: str, kinds: tuple[str, ...], url: str | None, run: str | No
     if run:
         arguments += ["--rung-run", run]
     sys.path.insert(0, str(workspace.root))
-    raise SystemExit(int(pytest.main(arguments)))
+    recorder = _ServingRecorder()
+    code = int(pytest.main(arguments, plugins=[recorder]))
+    if recorder.passed:
+        from rung.testing import keep_seen
+
+        keep_seen(workspace.state, service, folder, serving=recorder.passed)
+    raise SystemExit(code)
+
+
+class _ServingRecorder:
+    """Keeps which serving tests passed: the specification's edge cases name them."""
+
+    def __init__(self) -> None:
+        self.passed: dict[str, bool] = {}
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Take a report; a test of several cases has passed when all of them did."""
+        path, _, name = report.nodeid.partition("::")
+        if "/tests/serve/" in f"/{path}" and (report.when == "call" or report.failed):
+            plain = name.rpartition("::")[2].partition("[")[0]
+            self.passed[plain] = self.passed.get(plain, True) and report.passed
 
 
 def _files(folder: Path, kind: str) -> list[Path]:

@@ -138,5 +138,7 @@ def _replay(prediction: str, *, as_json: bool) -> None:
 
 def _print_attempt(attempt: dict[str, Any]) -> None:
     click.echo(f"  attempt {attempt['id']} by {attempt['actor']}: {attempt['outcome'] or 'under way'}")
+    if attempt.get("papers"):
+        click.echo(f"    {attempt['papers']['told']}")
     for verdict in attempt["verdicts"]:
         click.echo(f"    {verdict['gate']:<10} {state(verdict['kind'])}: {verdict['because']}")

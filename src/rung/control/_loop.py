@@ -133,6 +133,7 @@ class Loop:
             under_way = self._tending.get(event)
             if chore.is_due() and (under_way is None or under_way.done()):
                 self._tending[event] = self._tender.submit(self._guarded, event, work)
+            ("holds_failed", self.promotions.holds, self.promotions.holds.look),
 
     def _look_at_incumbents(self) -> None:
         if self.probation.look():

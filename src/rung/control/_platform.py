@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self
@@ -36,7 +37,7 @@ from rung.control.promotion.promotions import Promotions
 from rung.control.promotion.retraining import Retraining
 from rung.control.promotion.shadows import Shadows
 from rung.control.servers import Servers
-from rung.errors import ConflictError, NotFoundError
+from rung.errors import ConflictError, NotFoundError, RungError
 from rung.lake import Lake, open_lake
 from rung.lifecycle import MIRRORED, State, check_move
 from rung.lineage import trace
@@ -138,6 +139,8 @@ class Platform:
     ) -> RevisionName:
         """Begin the next revision of a service: from a commit, else from what the working tree has."""
         name = self.deployments.begin(service, allow_dirty=allow_dirty, actor=actor, commit=commit)
+        with suppress(RungError):  # what is wrong with it is told when it is checked, and when it is promoted
+            self.promotions.practice.keep_specification(name, actor=actor)
         self.loop.wake()
         return name
 

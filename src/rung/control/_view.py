@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from rung.control._usage import idle, idle_told
 from rung.control.deployment.builds import ENVIRONMENT, failures_of
 from rung.control.deployment.memory import MEMORY
+from rung.control.practice.holds import held_majors
+from rung.control.practice.practice import path_facts
 from rung.control.promotion.approvals import Approvals
 from rung.errors import NotFoundError
 from rung.lifecycle import SERVED, State
+from rung.practice import steps
 from rung.schema import ABTest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from rung.control._usage import Usage
     from rung.registry import Alert, Event, Experiment, Promotion, Registry, Revision
@@ -77,11 +81,14 @@ class View:
             majors.setdefault(revision.name.service, {}).setdefault(revision.name.major, []).append(revision)
         looks = {str(found.incumbent): found for found in self.registry.experiments(active_only=True)}
         seen, alerts = self._look(service), self.registry.alerts()
+        held = held_majors(self.registry, service)
         services = [
             {
                 "name": name,
                 "majors": [self._major(number, revisions, looks, seen) for number, revisions in found.items()],
                 "alerts": [alert_json(one) for one in alerts if one.service == name],
+                "next": _next(name, found, held),
+                "on_hold": {major: because for major, because in held.items() if major.startswith(f"{name}.v")},
             }
             for name, found in majors.items()
         ]
@@ -184,9 +191,13 @@ class View:
         attempts = [found for found in self.registry.promotions(name.service) if found.revision == name]
         events = [event for event in self.registry.events(service=name.service) if event.subject == str(name)]
         tests = {attempt: found for found in self.registry.experiments() for attempt in found.attempts}
+        papers = [event.data.get("papers") for event in events if event.kind == State.TESTING]
         return {
             "revision": self.revision(revision),
-            "attempts": [_attempt(found, tests.get(found.id)) for found in attempts],
+            "attempts": [
+                {**_attempt(found, tests.get(found.id)), "papers": begun}
+                for found, begun in zip_longest(attempts, papers[: len(attempts)])
+            ],
             "events": [event_json(event) for event in events],
         }
 
@@ -273,6 +284,13 @@ def experiment_json(experiment: Experiment) -> dict[str, Any]:
         "design": dict(experiment.design),
         "look": experiment.look,
     }
+
+
+def _next(service: str, majors: Mapping[int, Sequence[Revision]], held: Mapping[str, str]) -> str:
+    """Say what comes next for a service, as far as the registry alone can tell."""
+    major = max(majors)
+    on_hold = held.get(f"{service}.v{major}")
+    return steps(path_facts(service, major, majors[major], on_hold=on_hold)).next
 
 
 def _attempt(promotion: Promotion, experiment: Experiment | None) -> dict[str, Any]:

@@ -199,7 +199,13 @@ def _expected_requests(facts: QuestionFacts) -> Answer:
     if len(scored) == len(declared):
         return Answer(number=3, standing=AnswerKind.SHOWN, because=f"{figures}{replayed}", by=by)
     told = f"{_some([str(one) for one in declared])} on the held-out rows{replayed}"
-    return Answer(number=3, standing=AnswerKind.NAMED, because=told, by=by, next=f"rung train {facts.service}")
+    return Answer(
+        number=3,
+        standing=AnswerKind.NAMED,
+        because=told,
+        by=by,
+        next=f"the scores of a deployed model bear it out: rung deploy training {facts.service}",
+    )
 
 
 def _edge_cases(facts: QuestionFacts) -> Answer:

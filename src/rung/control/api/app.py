@@ -24,6 +24,7 @@ from rung.control.api.lineage import add_lineage
 from rung.control.api.parameters import Major, Position, ServiceName
 from rung.control.api.patience import BodyLimit
 from rung.control.api.people import add_people, add_tickets
+from rung.control.api.practice import add_practice
 from rung.control.api.watching import add_watching
 from rung.errors import CallError, ConflictError, NotAllowedError, NotFoundError, RungError, UnavailableError
 from rung.schema import RevisionName
@@ -123,6 +124,7 @@ def create_api(platform: Platform, *, guard: Guard, shut_down: Callable[[], None
     add_consumers(router, platform)
     add_contracts(router, platform)
     add_lineage(router, platform)
+    add_practice(router, platform)
     add_watching(router, platform)
     add_alerts(router, platform)
 

@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-import polars as pl
-
 from rung.control.practice.papers import read_ab_test, read_specification
 from rung.control.practice.requests import Requests
 from rung.errors import ConflictError, RungError
@@ -43,6 +41,10 @@ class Holds:
     def is_due(self) -> bool:
         """Tell whether it is time to look again."""
         return time.monotonic() - self._looked >= _EVERY_S
+
+    def hurry(self) -> None:
+        """Look again at once: somebody has done something about it."""
+        self._looked = -_EVERY_S
 
     def look(self) -> None:
         """Look at every major with a candidate or an incumbent."""
@@ -105,6 +107,8 @@ class Holds:
         return min((moment for moment in began if moment is not None), default=None)
 
     def _last_outcome(self, service: str, metric: str, since: datetime) -> datetime | None:
+        import polars as pl  # noqa: PLC0415  who only reads what is on hold does not wait for it
+
         rows = self.lake.outcomes().filter(
             pl.col("service") == service,
             pl.col("date") >= since.astimezone(UTC).date(),

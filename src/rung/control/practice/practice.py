@@ -100,7 +100,7 @@ class Practice:
             specification=digest_of(text),
             is_required=self.is_required(name.service),
             signatures=self.specifications.sign_off(name.service, text),
-            review=self._review_of(self.registry.revision(name)),
+            review=self.review_of(self.registry.revision(name)),
             answers=answers(facts_of_revision(self.place, self.registry, name)),
         )
 
@@ -127,6 +127,11 @@ class Practice:
         text = read_paper(package_of(self.place, name) / "specification.md", name)
         return self.specifications.keep(name.service, text, actor=actor, because=f"{name} was deployed with it")
 
+    def digest_of(self, name: RevisionName) -> str | None:
+        """Name the specification that a revision was deployed with; None where it is not here."""
+        text = _text_or_none(package_of(self.place, name) / "specification.md")
+        return None if text is None else digest_of(text)
+
     def path(self, service: str) -> Path:
         """Lay out the path of a service.
 
@@ -151,7 +156,7 @@ class Practice:
         """
         text = self._text(service)
         known = self.registry.revisions(service)
-        deployed = {str(one.name): self._digest(one.name) for one in known}
+        deployed = {str(one.name): self.digest_of(one.name) for one in known}
         return {
             "service": service,
             "digest": digest_of(text),
@@ -200,12 +205,17 @@ class Practice:
         """Tell how far the metrics of the newest trained revision are reviewed; None before there is one."""
         for one in reversed(ours):
             try:
-                return self._review_of(one)
+                return self.review_of(one)
             except RungError:
                 continue
         return None
 
-    def _review_of(self, revision: Revision) -> SignOff:
+    def review_of(self, revision: Revision) -> SignOff:
+        """Tell how far the business metrics that a revision declares are reviewed.
+
+        Raises:
+            NotFoundError: It is not trained.
+        """
         major = revision.name.major_name
         digest = metrics_digest(read_ab_test(self.place, revision.name))
         given = self.requests.reviews(major)
@@ -232,10 +242,6 @@ class Practice:
         if kept:
             return kept[-1].text
         raise NotFoundError(f"{service} has no specification", hint=f"write experiments/{service}/specification.md")
-
-    def _digest(self, name: RevisionName) -> str | None:
-        text = _text_or_none(package_of(self.place, name) / "specification.md")
-        return None if text is None else digest_of(text)
 
     def _is_team(self, settings: Settings) -> bool:
         now = datetime.now(UTC)

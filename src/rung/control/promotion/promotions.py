@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -229,7 +229,8 @@ class Promotions:
         else:
             verdict = self.gates.look(promotion, gate, self._reference)
         if verdict is not None:
-            self.deployments.registry.add_verdict(promotion, verdict)
+            linked = {**verdict.evidence, "specification": self.practice.digest_of(promotion.revision)}
+            self.deployments.registry.add_verdict(promotion, replace(verdict, evidence=linked))
 
     def _reference(self, name: RevisionName) -> RevisionName:
         """Give the revision to compare with: the incumbent, or the benchmark while there is none."""
