@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rung.testing._goal import declared_of, goal, goal_of
     from rung.testing._import import import_part
     from rung.testing._in_process import fake_artifacts, serve_in_process
+    from rung.testing._recorded import recorded
     from rung.testing._reference import REFERENCE, Reference, keep_reference
     from rung.testing._results import DataResult, RegressionResult, TestResults
     from rung.testing._seen import Seen, code_digest, keep_seen, read_seen
@@ -59,6 +60,7 @@ __all__ = [
     "keep_seen",
     "load_service_tests",
     "measure_groups",
+    "recorded",
     "read_seen",
     "run_data_tests",
     "run_regression_tests",
@@ -96,6 +98,7 @@ __getattr__ = exports(
         "fake_artifacts": "_in_process",
         "fake_features": "_features",
         "goal": "_goal",
+        "recorded": "_recorded",
         "goal_of": "_goal",
         "import_part": "_import",
         "keep_answers": "_evaluated",
