@@ -12,10 +12,12 @@ from datetime import UTC, datetime, timedelta
 from textwrap import dedent
 from typing import TYPE_CHECKING, Any
 
+import polars as pl
 from recorded_tests import DESIGN, ab_test
 from simulated_clock import SimulatedClock
 
 from rung.artifacts import LocalStore, encode
+from rung.data import Append, Facts, open_catalogue
 from rung.lifecycle import Gate, SplitKind, State, Verdict, VerdictKind
 from rung.testing import EVALUATED, Evaluated, Exchange
 from rung.training._record import RunRecord, TaskRecord
@@ -231,6 +233,7 @@ def seed(registry: Registry, place: Place) -> Scene:
         _seed_housing(scene)
         _seed_reviews(scene)
         _seed_others(scene)
+    _seed_data(place)
     return scene
 
 
@@ -285,9 +288,20 @@ def _seed_others(scene: Scene) -> None:
     scene.candidate("tickets")
 
 
+def _seed_data(place: Place) -> None:
+    """A dataset of two versions."""
+    catalogue = open_catalogue(place.workspace)
+    drawn = random.Random(0)
+    rows = pl.DataFrame({"price": [drawn.gauss(90_000, 20_000) for _ in range(400)], "rooms": [4, 5, 6, None] * 100})
+    catalogue.write("sales", rows, how=Append(), facts=Facts(by="ada", note="the first year"))
+    catalogue.write("sales", rows.with_columns(pl.col("price") * 1.3), how=Append(), facts=Facts(by="ben"))
+    said = {"description": "Sales of houses", "owner": "ada", "tags": ["sales"], "licence": "CC0-1.0"}
+    catalogue.annotate("sales", **said, columns={"price": "in dollars"}, freshness_s=86_400)
+
+
 def _evaluated(service: str, drawn: random.Random) -> Evaluated:
     """What an application answered to held-out rows: prices, or distributions over classes."""
-    rows = [drawn.gauss(0, 1) for _ in range(200)]
+    rows = [drawn.gauss(0, 1) for _ in range(60)]
     if service == "reviews":
         shares = [1 / (1 + math.exp(-3 * row + drawn.gauss(0, 0.6))) for row in rows]
         predictions: list[Any] = [{"label": {"positive": share, "negative": 1 - share}} for share in shares]

@@ -43,6 +43,7 @@ _VERBS = {
     "offpolicy": "estimate what another split of the traffic would have earned",
     "status": "show services, revisions and what comes next",
     "history": "show what answered production when",
+    "dashboard": "open the dashboard in a browser",
     "audit": "show who did what, when and why",
     "why": "show the evidence behind a revision or a prediction",
     "lineage": "show what something was made of, and what was made of it",

@@ -97,10 +97,14 @@ def show(run: str, as_json: bool) -> None:
 @json_option
 def compare(run: str, other: str, as_json: bool) -> None:
     """Show what differs between two runs: settings, code, data, environment, outputs and metrics."""
+    from rung.training.differences import compared
+
     workspace = find()
     left, right = _find(workspace, run), _find(workspace, other)
     differences = [
-        {"what": what, "run": one, "other": two} for what, one, two in _differences(left, right) if one != two
+        {"what": found.what, "run": found.values[0], "other": found.values[1]}
+        for found in compared([left, right])
+        if found.differs
     ]
     if as_json:
         print_json(differences)
@@ -115,18 +119,6 @@ def _find(workspace: Workspace, run: str) -> dict[str, Any]:
     registry: Registry
     with open_registry(workspace.state, workspace.registry_url()) as registry:
         return registry.run(run)
-
-
-def _differences(left: dict[str, Any], right: dict[str, Any]) -> list[tuple[str, Any, Any]]:
-    rows = [(name, left[name], right[name]) for name in ("commit", "patch", "environment", "requirements", "seed")]
-    for group in ("hyperparameters", "overrides", "metrics"):
-        names = sorted(left[group].keys() | right[group].keys())
-        rows += [(f"{group}.{name}", left[group].get(name), right[group].get(name)) for name in names]
-    tasks = [{task["name"]: task for task in record["tasks"]} for record in (left, right)]
-    for name in dict.fromkeys([*tasks[0], *tasks[1]]):
-        one, two = tasks[0].get(name, {}), tasks[1].get(name, {})
-        rows += [(f"{name} {part}", one.get(part), two.get(part)) for part in ("closure", "data", "digest")]
-    return rows
 
 
 def _measured(verdict: dict[str, Any]) -> str:

@@ -185,6 +185,8 @@ class Servers:
         return httpx2.Client(transport=transport, base_url="http://server", headers=_TEST, timeout=timeout_s)
 
     def _ask(self, name: str, method: str, path: str, **more: Any) -> tuple[bool, str]:
+        if not self.place.socket(name).exists():  # httpx leaves its own socket open where there is none to connect to
+            return False, "its server does not listen"
         try:
             with self.connect(name) as client:
                 answer = client.request(method, path, **more)

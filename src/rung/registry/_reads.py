@@ -151,16 +151,20 @@ class Reads(Store):
         with self._read() as connection:
             return [rows.event_of(row) for row in connection.execute(query)]
 
-    def runs_before(self, service: str, *, before: tuple[str, str] | None, limit: int) -> list[Mapping[str, Any]]:
-        """Give a page of the runs of a service, the newest first.
+    def runs_before(
+        self, service: str | None, *, before: tuple[str, str] | None, limit: int
+    ) -> list[Mapping[str, Any]]:
+        """Give a page of the trainings of a service, or of all, the newest first.
 
         Args:
-            service: Whose.
+            service: Whose; None: of all.
             before: `started` and id of the run that the page ends before; None: of the newest.
             limit: Of runs.
         """
         table = tables.runs
-        query = select(table.c.record).where(table.c.service == service)
+        query = select(table.c.record).where(table.c.kind == "training")
+        if service is not None:
+            query = query.where(table.c.service == service)
         if before is not None:
             query = query.where(_is_before(before))
         query = query.order_by(table.c.started.desc(), table.c.id.desc()).limit(limit)

@@ -23,11 +23,11 @@ _FEWEST = 2
 _numbers = count()
 
 
-def picture(figure: Figure) -> Markup:
-    """Draw a figure; on a narrow screen it scrolls within its frame."""
+def picture(figure: Figure, of: str = "") -> Markup:
+    """Draw a figure, of something that its title does not name; on a narrow screen it scrolls within its frame."""
     drawn = Markup(to_svg(figure, within=f"chart{next(_numbers)}"))  # noqa: S704  it escapes every word in it
     return Markup('<div class="scroll picture" tabindex="0" role="region" aria-label="{}">{}</div>').format(
-        figure.title, drawn
+        f"{figure.title} {of}".strip(), drawn
     )
 
 

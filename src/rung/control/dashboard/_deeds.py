@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
     from rung.access import Actor
     from rung.control._platform import Platform
+    from rung.registry import Alert
 
-__all__ = ["DEEDS", "Deed", "Offer", "do", "of_experiment", "of_major", "of_revision", "offer"]
+__all__ = ["DEEDS", "Deed", "Offer", "do", "of_experiment", "of_major", "of_revision", "offer", "offer_of_alert"]
 
 _LONGEST = 2_000  # characters of a reason
 _MAJOR = re.compile(r"([a-z][a-z0-9_]{0,62})\.v([0-9]{1,5})")
@@ -61,6 +62,8 @@ class Deed:
     command: str
     """The same on the command line; `{subject}` and `{because}` stand for what is given."""
     do: Callable[[Order], object]
+    of_alert: bool = False
+    """Its subject is the number of an alert."""
     asks: tuple[str, ...] = ()
     """Of `because`, `share` and `hours`."""
     demands_reason: bool = False
@@ -90,6 +93,17 @@ def _opinion(*, approves: bool) -> Callable[[Order], object]:
     return lambda order: order.platform.approve(
         order.revision, approves=approves, because=order.because, actor=order.actor
     )
+
+
+def _word(what: str, *, lasts: timedelta | None = None) -> Callable[[Order], object]:
+    """Say something of an alert."""
+
+    def say(order: Order) -> object:
+        until = None if lasts is None else datetime.now(UTC) + lasts
+        desk, actor = order.platform.alerts, str(order.actor)
+        return desk.say(_alert_id(order.subject), what, because=order.because, actor=actor, until=until)
+
+    return say
 
 
 DEEDS: Mapping[str, Deed] = MappingProxyType(
@@ -186,6 +200,36 @@ DEEDS: Mapping[str, Deed] = MappingProxyType(
             asks=("because",),
             tone="bad",
         ),
+        "acknowledge": Deed(
+            title="Acknowledge",
+            told="Others see that somebody sees to it.",
+            action=Action.DEPLOY,
+            command="rung alerts acknowledge {subject} --because {because}",
+            do=_word("acknowledged"),
+            of_alert=True,
+            asks=("because",),
+            demands_reason=True,
+        ),
+        "silence": Deed(
+            title="Silence for a week",
+            told="Nothing is told of it for seven days, nor of what opens again in its place.",
+            action=Action.DEPLOY,
+            command="rung alerts silence {subject} --for 7d --because {because}",
+            do=_word("silenced", lasts=timedelta(days=7)),
+            of_alert=True,
+            asks=("because",),
+            demands_reason=True,
+        ),
+        "close": Deed(
+            title="Close",
+            told="It is over; while it goes on it opens again only when it gets worse.",
+            action=Action.DEPLOY,
+            command="rung alerts close {subject} --because {because}",
+            do=_word("closed"),
+            of_alert=True,
+            asks=("because",),
+            demands_reason=True,
+        ),
         "shadow": Deed(
             title="Mirror production to it",
             told="It gets a copy of a share of the production requests; its answers reach no consumer. 0 ends it.",
@@ -215,7 +259,9 @@ def do(name: str, form: Mapping[str, str], *, platform: Platform, actor: Actor) 
         raise CallError("there is no reason", hint="say in a sentence why: it is kept for ever")
     if len(because) > _LONGEST:
         raise CallError(f"the reason has {len(because):,} characters, and {_LONGEST:,} are kept", hint="shorten it")
-    check(actor, deed.action, _service_of(subject))
+    is_alert = deed.of_alert
+    service = platform.registry.alert(_alert_id(subject)).service if is_alert else _service_of(subject)
+    check(actor, deed.action, service)
     order = Order(
         platform=platform,
         actor=actor,
@@ -234,6 +280,15 @@ def offer(actor: Actor, subject: str, *names: str) -> tuple[Offer, ...]:
         Offer(name=name, deed=DEEDS[name], subject=subject)
         for name in names
         if allowed(actor.grants, DEEDS[name].action, service)
+    )
+
+
+def offer_of_alert(actor: Actor, alert: Alert) -> tuple[Offer, ...]:
+    """Give what somebody may say of an alert."""
+    return tuple(
+        Offer(name=name, deed=deed, subject=str(alert.id))
+        for name, deed in DEEDS.items()
+        if deed.of_alert and allowed(actor.grants, deed.action, alert.service)
     )
 
 
@@ -273,6 +328,12 @@ def split_major(subject: str) -> tuple[str, int]:
     if found is None:
         raise CallError(f"{subject!r} names no major", hint="write it as housing.v1")
     return found[1], int(found[2])
+
+
+def _alert_id(subject: str) -> int:
+    if not (subject.isascii() and subject.isdigit() and len(subject) < 16):  # noqa: PLR2004  as the database counts
+        raise CallError(f"{subject!r} is no alert", hint="`rung alerts` lists them")
+    return int(subject)
 
 
 def _service_of(subject: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -14,7 +15,6 @@ from markupsafe import Markup
 
 from rung.charts.durations import spell
 from rung.control.dashboard import _charts
-from rung.control.deployment.memory import spell_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,13 +25,24 @@ _HERE = Path(__file__).parent
 STATIC = _HERE / "static"
 _TONES = {
     **dict.fromkeys(
-        ("incumbent", "pass", "promoted", "approved", "succeeded", "holds", "kept", "better", "passed"), "good"
+        ("incumbent", "pass", "promoted", "approved", "succeeded", "holds", "kept", "better", "passed", "done"), "good"
     ),
     **dict.fromkeys(
         ("failed", "fail", "rejected", "torn_down", "crashed", "broken", "abort", "invalid", "harmful", "alarm"), "bad"
     ),
     **dict.fromkeys(
-        ("testing", "awaiting_approval", "shadowing", "deploying", "training", "running", "inconclusive", "on_hold"),
+        (
+            "testing",
+            "awaiting_approval",
+            "shadowing",
+            "deploying",
+            "training",
+            "running",
+            "inconclusive",
+            "on_hold",
+            "current",
+            "waiting",
+        ),
         "busy",
     ),
     **dict.fromkeys(("experimenting", "challenger"), "second"),
@@ -71,7 +82,7 @@ def _environment() -> Environment:
         "figure": figure,
         "share": share,
         "count": count,
-        "bytes": spell_bytes,
+        "bytes": size,
         "duration": spell,
         "words": words,
         "tone": tone,
@@ -134,6 +145,17 @@ def count(value: float | None) -> str:
     return _NONE if value is None else f"{value:,.0f}"
 
 
+def size(number: float) -> str:
+    """Write a number of bytes.
+
+    >>> size(310 << 20), size(2_500 << 20), size(2_762)
+    ('310 MiB', '2.44 GiB', '2.7 KiB')
+    """
+    units = ("bytes", "KiB", "MiB", "GiB", "TiB")
+    power = min(int(math.log(max(number, 1), 1024)), len(units) - 1)
+    return f"{number / 1024**power:.3g} {units[power]}" if power != 1 else f"{number / 1024:.1f} KiB"
+
+
 def words(name: Any) -> str:
     """Write a name of the code for people: `torn_down` is torn down."""
     return str(name).replace("_", " ")
@@ -150,9 +172,20 @@ def minor(name: str) -> str:
 
 
 def markdown(text: str) -> Markup:
-    """Draw Markdown; HTML in it is shown as text, and links lead nowhere but to pages and mail."""
-    drawn = MarkdownIt("js-default", {"typographer": False}).disable(["image"]).render(text)
-    return Markup(drawn)  # noqa: S704  it escapes what it does not draw itself
+    """Draw Markdown below the headings of a page; HTML in it is shown as text, and pictures as links."""
+    parser = _parser()
+    tokens = parser.parse(text)
+    for token in tokens:
+        if token.type in {"heading_open", "heading_close"}:
+            token.tag = f"h{min(int(token.tag[1]) + 1, 6)}"
+        elif token.type == "table_open":
+            token.attrSet("tabindex", "0")  # a wide one scrolls, with the keyboard too
+    return Markup(parser.renderer.render(tokens, parser.options, {}))  # noqa: S704  it escapes what it does not draw
+
+
+@cache
+def _parser() -> MarkdownIt:
+    return MarkdownIt("js-default", {"typographer": False}).disable(["image"])
 
 
 def _instant(moment: str | datetime | None) -> datetime | None:

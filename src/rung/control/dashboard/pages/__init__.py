@@ -5,7 +5,19 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from rung.control.dashboard.pages import ab, overview, promotion, revision, service
+from rung.control.dashboard.pages import (
+    ab,
+    alerts,
+    audit,
+    data,
+    monitoring,
+    notebooks,
+    overview,
+    promotion,
+    revision,
+    runs,
+    service,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -22,9 +34,24 @@ PAGES: Mapping[str, Callable[[Visit], Page]] = MappingProxyType(
         "/revisions/{name}": revision.page,
         "/revisions/{name}/promotion": promotion.page,
         "/revisions/{name}/card": revision.card,
+        "/services/{service}/monitoring": monitoring.page,
+        "/runs": runs.listing,
+        "/runs/compare": runs.compare,
+        "/runs/{run}": runs.page,
+        "/data": data.listing,
+        "/data/{dataset}": data.page,
+        "/alerts": alerts.page,
+        "/notebooks": notebooks.page,
+        "/audit": audit.page,
     }
 )
 """By path below `/ui`."""
 
-REPORTS: Mapping[str, Callable[[Visit], str]] = MappingProxyType({})
+REPORTS: Mapping[str, Callable[[Visit], str]] = MappingProxyType(
+    {
+        "/services/{service}/monitoring/report": monitoring.report,
+        "/data/{dataset}/statistics": data.report,
+        "/notebooks/{run}": notebooks.report,
+    }
+)
 """Pages that stand for themselves, by path."""

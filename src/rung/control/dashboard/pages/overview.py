@@ -12,13 +12,14 @@ from rung.control.dashboard import _deeds
 from rung.control.dashboard._visit import Page
 from rung.control.deployment.builds import ENVIRONMENT, failures_of
 from rung.control.deployment.memory import MEMORY
+from rung.control.practice.holds import held_majors
 from rung.lifecycle import State
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from rung.control.dashboard._visit import Visit
-    from rung.registry import Count, Event, Experiment, Revision
+    from rung.registry import Alert, Count, Event, Experiment, Revision
 
 __all__ = ["Major", "Need", "ServiceRow", "needs_of", "page", "service_rows"]
 
@@ -74,7 +75,9 @@ def page(visit: Visit) -> Page:
     running = [one for one in registry.experiments(active_only=True) if visit.sees(one.incumbent.service)]
     ended = registry.experiments_of(one.name for one in newest)
     events = registry.latest_of({ENVIRONMENT, MEMORY}, [one.name for one in watched])
-    needs = needs_of(watched, newest, ended, events)
+    alerts = [one for one in registry.alerts() if one.service == "*" or visit.sees(one.service)]
+    held = {name: told for name, told in held_majors(registry).items() if visit.sees(name.partition(".")[0])}
+    needs = [*needs_of(watched, newest, ended, events), *_told(alerts), *_held(held, newest)]
     values = {
         "needs": [_offered(visit, need) for need in needs[:_SHOWN]],
         "more": max(len(needs) - _SHOWN, 0),
@@ -174,6 +177,21 @@ def _troubled(watched: Iterable[Revision], events: Mapping[tuple[str, str], Even
         if told:
             since = max(event.time for event in (environment, memory) if event is not None)
             yield Need(what="server", tone="bad", subject=str(one.name), told=told, since=since, path=_path(one))
+
+
+def _told(alerts: Iterable[Alert]) -> Iterator[Need]:
+    for one in alerts:
+        path = f"/ui/alerts?service={one.service}#alert-{one.id}"
+        tone = "bad" if one.severity == "critical" else "busy"
+        yield Need(what="alert", tone=tone, subject=one.about, told=one.because, since=one.opened, path=path)
+
+
+def _held(held: Mapping[str, str], newest: Iterable[Revision]) -> Iterator[Need]:
+    for one in newest:
+        if one.name.major_name in held:
+            path = f"/ui/services/{one.name.service}"
+            told = held[one.name.major_name]
+            yield Need(what="on hold", tone="bad", subject=one.name.major_name, told=told, since=one.since, path=path)
 
 
 def _offered(visit: Visit, need: Need) -> Need:

@@ -56,7 +56,7 @@ def page(visit: Visit) -> Page:
         "parts_of": name,
         "revision": revision,
         "attempt": None if attempt is None else promotion_json(attempt),
-        "steps": [] if attempt is None else steps_of(attempt, has_incumbent=has_incumbent),
+        "steps": [] if attempt is None else steps_of(attempt, revision.state, has_incumbent=has_incumbent),
         "events": [event_json(event) for event in reversed(visit.registry.newest_events(name, limit=_EVENTS))],
         "offers": _deeds.offer(visit.actor, str(name), *_deeds.of_revision(revision.state, name)),
         "is_live": attempt is not None and attempt.ended is None,
@@ -70,27 +70,29 @@ def page(visit: Visit) -> Page:
     return Page(template="promotion.html", title=f"Promotion of {name}", values=values, trail=trail)
 
 
-def steps_of(attempt: Promotion, *, has_incumbent: bool) -> list[Step]:
+def steps_of(attempt: Promotion, state: State, *, has_incumbent: bool) -> list[Step]:
     """Tell of each gate of an attempt, in their order.
 
     Args:
         attempt: The attempt.
+        state: Of its revision.
         has_incumbent: Its major has an incumbent, which it must be better than.
     """
     verdicts = {verdict.gate: verdict for verdict in attempt.verdicts}
     steps: list[Step] = []
+    running = None if attempt.ended else Gate.EXPERIMENT if state is State.EXPERIMENTING else attempt.gate
     is_next = attempt.ended is None
     for gate in _gates(attempt, has_incumbent=has_incumbent):
         verdict = verdicts.get(gate)
         if verdict is not None:
             steps.append(Step(gate=gate, about=_TOLD[gate], state=verdict.kind, because=verdict.because))
-        elif attempt.ended is None and attempt.gate == gate:
-            since = attempt.gate_since
+        elif running == gate:
+            since = attempt.gate_since if attempt.gate == gate else None
             steps.append(Step(gate=gate, about=_TOLD[gate], state="running", because="under way", since=since))
             is_next = False
         else:
-            running = is_next and all(step.state == "pass" for step in steps)
-            steps.append(Step(gate=gate, about=_TOLD[gate], state="next" if running else "not reached", because=""))
+            due = is_next and all(step.state == "pass" for step in steps)
+            steps.append(Step(gate=gate, about=_TOLD[gate], state="next" if due else "not reached", because=""))
             is_next = False
     return steps
 

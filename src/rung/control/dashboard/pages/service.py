@@ -21,6 +21,8 @@ __all__ = ["live_shares", "page", "reigns_of"]
 _SHOWN = 25  # revisions of a major, unless all are asked for
 _REIGNS = 400  # events of incumbents, the newest
 _FRESH_S = 30.0
+_PATH_S = 3.0
+_ALERTS = 5
 
 
 def page(visit: Visit) -> Page:
@@ -40,6 +42,10 @@ def page(visit: Visit) -> Page:
         "majors": majors,
         "reigns": reigns[::-1][:_SHOWN],
         "specification": _specification(visit, revisions),
+        "path": visit.stored.get(
+            ("path", service), lambda: visit.platform.promotions.practice.path(service), fresh_s=_PATH_S
+        ),
+        "alerts": visit.registry.alerts(service)[:_ALERTS],
         "offers": _deeds.offer(visit.actor, service, "train"),
         "gateway": visit.platform.view.gateway_url,
         "everything": everything,
