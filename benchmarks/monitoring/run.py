@@ -19,6 +19,7 @@ import foretold
 import overhead
 import quiet
 import tick
+import watch
 
 OUTPUT = Path(__file__).resolve().parents[2] / "build" / "bench" / "monitoring.json"
 
@@ -30,6 +31,7 @@ def main() -> int:
     options = parser.parse_args()
     figures = {
         "quiet": quiet.measure(),
+        "watch": watch.measure(),
         "foretold": foretold.measure(),
         "drift_report": drift_report.measure(peers=not options.skip_peers),
         "overhead": overhead.measure(),
@@ -37,6 +39,7 @@ def main() -> int:
     }
     reached = [
         *quiet.goals(figures["quiet"]),
+        *watch.goals(figures["watch"]),
         *foretold.goals(figures["foretold"]),
         *drift_report.goals(figures["drift_report"]),
         *overhead.goals(figures["overhead"]),

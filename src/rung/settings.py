@@ -238,7 +238,7 @@ class Alerts(Rules):
 
     look_every_s: Annotated[int, Field(ge=10)] = 300
     """From one look at production to the next, seconds."""
-    false_alarms_a_year: Annotated[float, Field(gt=0, le=100)] = 1.0
+    false_alarms_a_year: Annotated[float, Field(gt=0, le=1_000)] = 1.0
     """Of each route of each revision, at the most expected."""
     disk_free_gib: Annotated[float, Field(ge=0)] = 2.0
     """With less free than this, there is an alert."""

@@ -31,7 +31,8 @@ class Window:
     """A time that is looked at again and again."""
 
     name: str  # scope of its sightings
-    length: timedelta
+    length: timedelta  # at the most
+    enough: int | None  # requests after which it is not looked further back
     every: timedelta | None  # None: at each look
 
     def false_alarms(self, alerts: Alerts) -> FalseAlarms:
@@ -44,10 +45,10 @@ class Window:
 
 
 WINDOWS: Final = (
-    Window(name="hour", length=timedelta(hours=1), every=None),
-    Window(name="day", length=timedelta(days=1), every=timedelta(hours=1)),
+    Window(name="recent", length=timedelta(days=1), enough=500, every=None),
+    Window(name="day", length=timedelta(days=1), enough=None, every=timedelta(hours=1)),
 )
-"""What is new is found in the last hour, what is small or rare in the last day."""
+"""What is new is found in the newest requests, what is small or rare in the last day."""
 
 
 def judge_report(report: Report, window: Window, rules: Rules, *, alpha: float) -> list[Sighting]:

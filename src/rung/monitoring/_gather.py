@@ -54,7 +54,7 @@ class Sources:
     keep_days: int = KEEP_DAYS  # sketches of older requests are removed
 
 
-def monitor(name: str, sources: Sources, *, since: datetime, now: datetime) -> list[Report]:
+def monitor(name: str, sources: Sources, *, since: datetime, now: datetime, enough: int | None = None) -> list[Report]:
     """Report on every route of every revision that answered production.
 
     What was logged since the last look is sketched first.
@@ -64,6 +64,7 @@ def monitor(name: str, sources: Sources, *, since: datetime, now: datetime) -> l
         sources: Where everything is read.
         since: Begin of the time that is looked at, aware; the week before it is what it is held against.
         now: Its end.
+        enough: Requests of a route after which it is not looked further back, in whole hours; None: to its begin.
 
     Raises:
         NotFoundError: None of them answered production in that time.
@@ -98,10 +99,24 @@ def monitor(name: str, sources: Sources, *, since: datetime, now: datetime) -> l
         )
     return [
         _Look(
-            sources=sources, ledger=ledger, known=knows(revision), asked=(revision, route), times=(begin, now)
+            sources=sources,
+            ledger=ledger,
+            known=knows(revision),
+            asked=(revision, route),
+            times=(begin if enough is None else _latest(ledger, (revision, route), (begin, now), enough), now),
         ).report()
         for revision, route in asked
     ]
+
+
+def _latest(ledger: Ledger, asked: tuple[str, str], times: tuple[datetime, datetime], enough: int) -> datetime:
+    """Give the latest hour from which on there were enough requests; where there never were, the first."""
+    series, count = ledger.series(*asked, *times), 0
+    for begin in sorted(series, reverse=True):
+        count += series[begin].requests.rows
+        if count >= enough:
+            return begin
+    return times[0]
 
 
 def _begin(since: datetime, now: datetime) -> datetime:

@@ -111,27 +111,27 @@ def opened(found: list[Found]) -> set[tuple[str, str, str]]:
     return {(one.kind, one.subject, one.against) for part in found for one in part.sightings if one.opens}
 
 
-def test_quiet_hour_is_judged_and_raises_nothing(traffic: Traffic):
+def test_quiet_service_is_judged_and_raises_nothing(traffic: Traffic):
     traffic.trained()
     traffic.asked(NOW - HOUR, 400)
-    (found,) = traffic.look("hour", "day")
-    assert found.judged == (("housing", 0, "day"), ("housing", 1, "day"), ("housing", 1, "hour"))
+    (found,) = traffic.look("recent", "day")
+    assert found.judged == (("housing", 0, "day"), ("housing", 1, "day"), ("housing", 1, "recent"))
     assert opened([found]) == set()
 
 
 def test_service_that_nobody_asked_is_not_judged(traffic: Traffic):
     traffic.trained()
     traffic.asked(NOW - 5 * DAY, 10)
-    assert traffic.look("hour")[0].judged == ()
+    assert traffic.look("recent")[0].judged == ()
 
 
-def test_moved_column_is_seen_within_the_hour_with_what_moved_most(traffic: Traffic):
+def test_moved_column_is_seen_with_what_moved_most(traffic: Traffic):
     traffic.trained()
     traffic.asked(NOW - HOUR, 400, rooms=5.7)
-    (found,) = traffic.look("hour")
+    (found,) = traffic.look("recent")
     assert opened([found]) == {("drift", "instance.rooms", "training")}
     (rooms,) = [one for one in found.sightings if one.opens]
-    assert (rooms.about, rooms.severity, rooms.scope) == (REVISION, "warning", "hour")
+    assert (rooms.about, rooms.severity, rooms.scope) == (REVISION, "warning", "recent")
     assert "rooms" in found.moved[0]
 
 
@@ -140,7 +140,7 @@ def test_known_alerts_need_no_suspects(traffic: Traffic):
     traffic.asked(NOW - HOUR, 400, rooms=5.7)
     open_lake(traffic.workspace).ship()
     known = frozenset({("housing", 1, "drift", "instance.rooms", "training")})
-    order = Order(windows={"housing": ["hour"]}, promises=False, known=known)
+    order = Order(windows={"housing": ["recent"]}, promises=False, known=known)
     (found,) = look(traffic.workspace, order, now=NOW)
     assert opened([found]) == {("drift", "instance.rooms", "training")}
     assert found.moved == ()
@@ -149,7 +149,7 @@ def test_known_alerts_need_no_suspects(traffic: Traffic):
 def test_failures_above_the_limit_are_errors(traffic: Traffic):
     traffic.asked(NOW - HOUR, 200)
     traffic.asked(NOW - HOUR, 40, status=500)
-    (found,) = traffic.look("hour")
+    (found,) = traffic.look("recent")
     (errors,) = [one for one in found.sightings if one.kind == "errors"]
     assert (errors.against, errors.severity) == ("limit", "critical")
     assert errors.because.startswith("40 of 240 requests failed since")
@@ -169,7 +169,7 @@ def test_settings_of_a_service_turn_rules_off(traffic: Traffic):
     (traffic.workspace.root / "rung.toml").write_text('[services.housing.alerts]\noff = ["drift"]\n')
     traffic.trained()
     traffic.asked(NOW - HOUR, 400, rooms=5.7)
-    assert opened(traffic.look("hour")) == set()
+    assert opened(traffic.look("recent")) == set()
 
 
 def test_promises_of_producers_are_held(traffic: Traffic, monkeypatch: pytest.MonkeyPatch):

@@ -26,7 +26,7 @@ sightings = st.builds(
     minor=st.integers(0, 3),
     severity=st.sampled_from(["info", "warning", "critical"]),
     because=st.just("it moved"),
-    scope=st.sampled_from(["hour", "day"]),
+    scope=st.sampled_from(["recent", "day"]),
     opens=st.booleans(),
 )
 
@@ -58,7 +58,7 @@ class Kept:
 
 
 looks = st.lists(
-    st.tuples(st.lists(sightings, max_size=4), st.sets(st.sampled_from(["hour", "day"])), st.booleans()), max_size=30
+    st.tuples(st.lists(sightings, max_size=4), st.sets(st.sampled_from(["recent", "day"])), st.booleans()), max_size=30
 )
 
 

@@ -24,12 +24,12 @@ def sighting(**changes: Any) -> Sighting:
         "minor": 2,
         "against": "training",
         "because": "rooms moved",
-        "scope": "hour",
+        "scope": "recent",
     }
     return Sighting(**{**told, **changes})
 
 
-def steps(alerts: list[Alert], *seen: Sighting, minute: int = 0, scope: str = "hour") -> list[Step]:
+def steps(alerts: list[Alert], *seen: Sighting, minute: int = 0, scope: str = "recent") -> list[Step]:
     look = Look(now=BEGIN + timedelta(minutes=minute), judged={("housing", 1, scope)}, sightings=seen)
     return course(alerts, look, quiet_s=lambda _: QUIET_S)
 

@@ -172,7 +172,7 @@ class _Eye:
             keep_days=min(retention or KEEP_DAYS, KEEP_DAYS),
         )
         try:
-            return monitor(service, sources, since=self.now - window.length, now=self.now)
+            return monitor(service, sources, since=self.now - window.length, now=self.now, enough=window.enough)
         except NotFoundError:  # nobody asked
             return []
 
