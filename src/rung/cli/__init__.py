@@ -29,6 +29,7 @@ _VERBS = {
     "train": "run a service's training here",
     "test": "run a service's tests, in process or against a URL",
     "runs": "list, show and compare training runs",
+    "notebook": "lay down, run, schedule, show and search notebooks",
     "reproduce": "run a training again and compare every output",
     "up": "start the platform of this workspace",
     "down": "stop the platform of this workspace",

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from rung.control._overuse import Overuse
     from rung.control._upkeep import Upkeep
     from rung.control._usage import Usage
+    from rung.control.notebooks import Notebooks
     from rung.control.alerts.watch import Watch
     from rung.control.deployment.deployments import Deployments
     from rung.control.promotion.automatic import Automatic
@@ -61,6 +62,7 @@ class Loop:
     usage: Usage
     watch: Watch
     gateway: Gateway
+    notebooks: Notebooks
     keyed: tuple[str, ...] = ()
     """Services whose consumers need a key."""
     _wake: threading.Event = field(default_factory=threading.Event)
@@ -119,6 +121,8 @@ class Loop:
             self._guarded("promotion_failed", partial(self._advance, promotion))
         self._guarded("overuse_failed", self.overuse.look)
         self._ship()
+        for look in self.notebooks.looks():
+            self._guarded("notebook_failed", look)
         self._tend()
         self.watch.tick(self._guarded)
 

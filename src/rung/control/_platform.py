@@ -26,6 +26,7 @@ from rung.control.deployment.deployments import Deployments
 from rung.control.deployment.features import Features
 from rung.control.deployment.storage import Storage
 from rung.control.deployment.trust import Trust
+from rung.control.notebooks import Notebooks
 from rung.control.promotion.approvals import Approvals
 from rung.control.promotion.automatic import Automatic
 from rung.control.promotion.bandits import Bandits
@@ -69,6 +70,7 @@ class Platform:
     view: View
     keep_warm: timedelta
     usage: Usage
+    notebooks: Notebooks
     telemetry: Telemetry
     alerts: Desk
 
@@ -94,6 +96,7 @@ class Platform:
         usage = Usage(folder=place.usage, registry=registry, gateway=gateway)
         lake = open_lake(place.workspace)
         lake.adopt(place.lake)
+        notebooks = Notebooks(place, registry)
         promotions = Promotions(
             deployments=deployments,
             gates=Gates(deployments, gateway, lake, Contracts(place, registry, gateway)),
@@ -125,11 +128,13 @@ class Platform:
                 usage=usage,
                 watch=Watch.of(deployments, gateway, usage),
                 gateway=gateway,
+                notebooks=notebooks,
                 keyed=guarded_services(settings),
             ),
             view=View(registry=registry, gateway_url=gateway_url, usage=usage, settings=settings),
             keep_warm=keep_warm,
             usage=usage,
+            notebooks=notebooks,
             telemetry=Telemetry(registry=registry, servers=deployments.servers, gateway=gateway, usage=usage),
             alerts=Desk(root=place.workspace.root, registry=registry, settings=settings),
         )

@@ -21,6 +21,7 @@ from rung.control.api.consumers import add_consumers
 from rung.control.api.contracts import add_contracts
 from rung.control.api.door import Asker, Door, asker, check, check_table
 from rung.control.api.lineage import add_lineage
+from rung.control.api.notebooks import add_notebooks
 from rung.control.api.parameters import Major, Position, ServiceName
 from rung.control.api.patience import BodyLimit
 from rung.control.api.people import add_people, add_tickets
@@ -124,6 +125,7 @@ def create_api(platform: Platform, *, guard: Guard, shut_down: Callable[[], None
     add_consumers(router, platform)
     add_contracts(router, platform)
     add_lineage(router, platform)
+    add_notebooks(router, platform)
     add_practice(router, platform)
     add_watching(router, platform)
     add_alerts(router, platform)

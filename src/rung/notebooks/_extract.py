@@ -1,0 +1,248 @@
+"""A cell becomes a task: what it needs of other cells become parameters, what others need of it is returned. Pure.
+
+Only what can be done without a guess is done; all else is refused, with the reason.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import io
+import textwrap
+import tokenize
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, Literal
+
+from rung.errors import CallError, NotFoundError
+from rung.graph import HYPERPARAMETERS
+from rung.notebooks._names import Names, names_of
+from rung.notebooks._source import PARAMETERS
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+
+    from rung.notebooks._source import Cell, Source
+
+__all__ = ["Extracted", "extract", "insert"]
+
+_BUILTIN: Final = frozenset(dir(builtins)) | {"__name__", "display", "get_ipython"}
+_INDENT: Final = "    "
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extracted:
+    """A task, as text."""
+
+    name: str
+    function: str
+    imports: tuple[str, ...]
+    """Statements that the module needs."""
+    inputs: tuple[str, ...]
+    """Names of the tasks whose outputs it takes."""
+    hyperparameters: tuple[str, ...]
+    """Those of the notebook's parameters that it reads."""
+
+
+def extract(notebook: Source, cell: str, *, task: str) -> Extracted:
+    """Turn a cell into a task function.
+
+    Args:
+        notebook: Where the cell is.
+        cell: Its number among all cells, or its id.
+        task: The name of the function.
+
+    Raises:
+        NotFoundError: There is no such cell of code.
+        CallError: The cell cannot be a function of what other cells give; the message says why.
+    """
+    if not task.isidentifier() or task == HYPERPARAMETERS:
+        raise CallError(f"{task!r} cannot name a task", hint="it is a Python name")
+    chosen = _find(notebook, cell)
+    own = _parse(chosen)
+    rest = [other for other in notebook.code if other is not chosen and PARAMETERS not in other.tags]
+    others = {other.number: _parse(_plain(other)) for other in rest}
+    sources = [_source_of(name, chosen, notebook.parameters, others) for name in own.free]
+    inputs = [name for name, (kind, _) in zip(own.free, sources, strict=True) if kind == "task"]
+    settings = [name for name, (kind, _) in zip(own.free, sources, strict=True) if kind == "parameter"]
+    imports = [statement for kind, statement in sources if kind == "import"]
+    later = {name for number, found in others.items() if number > chosen.number for name in found.free}
+    body = _body(chosen, own, returned=_returned(chosen, own, later, task))
+    return Extracted(
+        name=task,
+        function=_function(task, inputs, settings, body),
+        imports=tuple(dict.fromkeys(imports)),
+        inputs=tuple(inputs),
+        hyperparameters=tuple(settings),
+    )
+
+
+def insert(module: str, extracted: Extracted) -> str:
+    """Put a task into the text of `train/main.py`: imports on top, the function before the experiment, which takes it.
+
+    Raises:
+        CallError: The module has no `experiment = Experiment(...)`, or the name already.
+    """
+    tree = ast.parse(module)
+    taken = {statement.name for statement in tree.body if isinstance(statement, ast.FunctionDef | ast.ClassDef)}
+    if extracted.name in taken:
+        raise CallError(f"train/main.py has {extracted.name} already", hint="choose another --task")
+    call = next((found for statement in tree.body if (found := _experiment(statement)) is not None), None)
+    if call is None or not call.args:
+        raise CallError("train/main.py has no experiment = Experiment(TASK, ...)", hint="write it, then try again")
+    lines = module.splitlines(keepends=True)
+    _insert_at(lines, call.args[-1], f", {extracted.name}")
+    statement = next(one for one in tree.body if _experiment(one) is call)
+    lines.insert(statement.lineno - 1, f"{extracted.function}\n\n")
+    known = {ast.unparse(one) for one in tree.body if isinstance(one, ast.Import | ast.ImportFrom)}
+    wanted = [one for one in ("from typing import Any", *extracted.imports) if one not in known]
+    last = max((one.end_lineno or 0 for one in tree.body if isinstance(one, ast.Import | ast.ImportFrom)), default=0)
+    lines.insert(last or _after_docstring(tree), "".join(f"{one}\n" for one in wanted))
+    return "".join(lines)
+
+
+def _source_of(
+    name: str, cell: Cell, parameters: Collection[str], others: Mapping[int, Names]
+) -> tuple[Literal["parameter", "import", "task", "builtin"], str]:
+    """Tell where a free name of a cell comes from; of an import, the statement."""
+    if name in parameters:
+        return "parameter", ""
+    if statement := next((found.imports[name] for found in others.values() if name in found.imports), None):
+        return "import", statement
+    if number := next((number for number, found in others.items() if name in found.functions), None):
+        raise CallError(
+            f"cell {cell.number} calls {name}, which cell {number} defines: a task's output is no function",
+            hint=f"move {name} into a module of train/, import it in the notebook, and try again",
+        )
+    if any(name in found.stored for found in others.values()):
+        return "task", ""
+    if name not in _BUILTIN:
+        raise CallError(f"cell {cell.number} uses {name}, which no cell defines", hint="define it, or import it")
+    return "builtin", ""
+
+
+def _find(notebook: Source, cell: str) -> Cell:
+    for found in notebook.code:
+        if cell in {str(found.number), found.id}:
+            return found
+    numbers = ", ".join(f"{found.number} ({found.id})" if found.id else str(found.number) for found in notebook.code)
+    raise NotFoundError(f"there is no cell of code {cell!r}", hint=f"there are {numbers or 'none'}")
+
+
+def _plain(cell: Cell) -> Cell:
+    """Leave out the lines of another cell that are IPython's: they give no name a meaning."""
+    lines = ["pass" if line.startswith(("%", "!")) else line for line in cell.source.splitlines()]
+    return replace(cell, source="\n".join(lines))
+
+
+def _parse(cell: Cell) -> Names:
+    """Read the names of a cell.
+
+    Raises:
+        CallError: It is not plain Python.
+    """
+    try:
+        return names_of(ast.parse(cell.source))
+    except SyntaxError as error:
+        line = cell.source.splitlines()[(error.lineno or 1) - 1].strip() if cell.source else ""
+        if line.startswith(("%", "!", "?")) or line.endswith("?"):
+            told = f"cell {cell.number} has {line.split()[0]}, which is IPython's and not Python's"
+            raise CallError(told, hint="write it in Python") from error
+        raise CallError(f"cell {cell.number} is not Python: {error.msg}: {line}", hint="mend that line") from error
+
+
+def _returned(cell: Cell, own: Names, later: set[str], task: str) -> str | None:
+    """Name what the task returns; None for its last expression.
+
+    Raises:
+        CallError: There is nothing to return, or more than one thing.
+    """
+    if own.is_async or own.scoped:
+        what = "awaits at its top level" if own.is_async else f"says global {', '.join(own.scoped)}"
+        raise CallError(f"cell {cell.number} {what}", hint="a task is a plain function")
+    if own.stars:
+        raise CallError(
+            f"cell {cell.number} imports everything of {own.stars[0]}", hint="import the names that it uses"
+        )
+    if changed := sorted(own.changed):
+        raise CallError(
+            f"cell {cell.number} changes {changed[0]}, which another cell made: tasks do not change their inputs",
+            hint=f"give what is changed a name of its own, as {task} = ...",
+        )
+    used = [name for name in own.stored if name in later]
+    if task in own.stored and set(used) <= {task}:
+        return task
+    if len(used) > 1:
+        raise CallError(
+            f"cell {cell.number} makes {' and '.join(used)}, and later cells use each: a task returns one thing",
+            hint="split the cell, or put them into one dataclass",
+        )
+    if used:
+        return used[0]
+    if own.ends_with_value:
+        return None
+    raise CallError(
+        f"nothing of cell {cell.number} is used later, and it ends with no value",
+        hint="end it with what the task returns",
+    )
+
+
+def _body(cell: Cell, own: Names, *, returned: str | None) -> str:
+    """Give the lines of the cell as those of a function; text within a string keeps its place."""
+    lines = cell.source.rstrip().splitlines()
+    if returned is None:
+        row, column = own.last
+        lines[row - 1] = _spliced(lines[row - 1], column, "return ")
+    else:
+        lines.append(f"return {returned}")
+    inside = _inside_strings("\n".join(lines))
+    return "\n".join(
+        line if number in inside or not line else _INDENT + line for number, line in enumerate(lines, start=1)
+    )
+
+
+def _function(task: str, inputs: list[str], settings: list[str], body: str) -> str:
+    given = [f"{name}: Any" for name in inputs] + ([f"{HYPERPARAMETERS}: Hyperparameters"] if settings else [])
+    told = "\n".join(f"{_INDENT}{name} = {HYPERPARAMETERS}.{name}" for name in settings)
+    return "\n".join(filter(None, (f"def {task}({', '.join(given)}) -> Any:", told, body))) + "\n"
+
+
+def _inside_strings(source: str) -> set[int]:
+    """Give the numbers of the lines that begin within a string."""
+    found: set[int] = set()
+    begun: list[int] = []
+    for token in tokenize.generate_tokens(io.StringIO(textwrap.dedent(source)).readline):
+        kind = tokenize.tok_name[token.type]
+        if kind == "STRING":
+            found.update(range(token.start[0] + 1, token.end[0] + 1))
+        elif kind == "FSTRING_START":  # from Python 3.12 on
+            begun.append(token.start[0])
+        elif kind == "FSTRING_END":
+            found.update(range(begun.pop() + 1, token.end[0] + 1))
+    return found
+
+
+def _experiment(statement: ast.stmt) -> ast.Call | None:
+    """Give the call of `experiment = Experiment(...)`."""
+    if not isinstance(statement, ast.Assign | ast.AnnAssign) or not isinstance(statement.value, ast.Call):
+        return None
+    targets: Iterable[ast.expr] = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+    is_named = any(isinstance(target, ast.Name) and target.id == "experiment" for target in targets)
+    called = statement.value.func
+    is_experiment = getattr(called, "id", getattr(called, "attr", "")) == "Experiment"
+    return statement.value if is_named and is_experiment else None
+
+
+def _insert_at(lines: list[str], node: ast.expr, text: str) -> None:
+    row, column = (node.end_lineno or 1) - 1, node.end_col_offset or 0
+    lines[row] = _spliced(lines[row], column, text)
+
+
+def _spliced(line: str, column: int, text: str) -> str:
+    """Put text into a line; the syntax tree counts its columns in bytes."""
+    data = line.encode()
+    return (data[:column] + text.encode() + data[column:]).decode()
+
+
+def _after_docstring(tree: ast.Module) -> int:
+    first = tree.body[0] if tree.body and ast.get_docstring(tree) is not None else None
+    return 0 if first is None else first.end_lineno or 0
