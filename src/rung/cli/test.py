@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -24,13 +25,16 @@ _FOLDERS = {"training": "train", "serving": "serve"}
 @click.argument("kinds", nargs=-1, type=click.Choice(_KINDS))
 @click.option("--url", help="Endpoint to test, instead of the app in this process.")
 @click.option("--run", "run", help="Training run whose artifacts and held-out rows are taken; default: the last one.")
-def command(service: str, kinds: tuple[str, ...], url: str | None, run: str | None) -> None:
+@click.option("--record", "records", is_flag=True, help="Let calls to other systems through, and record them anew.")
+def command(service: str, kinds: tuple[str, ...], url: str | None, run: str | None, records: bool) -> None:
     """Run a service's tests with pytest: of its code alone, and regression and data tests on a run's models.
 
     Acceptance tests need --url; with it they are the default too.
     """
     import pytest
 
+    if records:
+        os.environ["RUNG_RECORD"] = "1"
     workspace = find()
     folder = workspace.service(service).folder
     chosen = kinds or (("regression", "data", "acceptance") if url else ("training", "serving", "regression", "data"))

@@ -6,6 +6,7 @@ One platform; tiny.v1.m1 answers production, and tiny.v1.m2 refuses a number tha
 from __future__ import annotations
 
 import json
+import subprocess
 from typing import TYPE_CHECKING, Any
 
 import tiny_service
@@ -75,7 +76,13 @@ def test_a_revision_that_breaks_it_is_torn_down(platform: LivePlatform):
     found = {one["check"]: one for one in platform.ask("check", "tiny", expect=1)}
     assert "seven is refused" in found["contracts"]["because"]
     tiny_service.document(platform.root, 2)
-    platform.deploy("tiny")
+    platform.commit()
+    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=platform.root, capture_output=True, text=True, check=True)
+    (platform.root / "experiments/tiny/train/main.py").write_text("a tree that nobody deploys")
+    trained = platform.ask("deploy", "training", "tiny", "--commit", head.stdout.strip())
+    subprocess.run(["git", "checkout", "--", "."], cwd=platform.root, check=True)
+    assert (trained["id"], trained["commit"], trained["dirty"]) == ("tiny.v1.m2", head.stdout.strip(), False)
+    platform.rung("deploy", "serving", "tiny.v1.m2")
     platform.rung("promote", "tiny.v1.m2", "--detach")
     verdict = regression(platform, 0)
     assert verdict["kind"] == "fail"
