@@ -30,7 +30,7 @@ def command() -> None:
     "--file",
     "path",
     required=True,
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=click.Path(dir_okay=False, path_type=Path),
     help="Recorded requests, one JSON object a line.",
 )
 @click.option("--reads", multiple=True, required=True, help="Field of a prediction that it reads; repeat it for each.")
@@ -182,10 +182,14 @@ def _requests(path: Path, route: str) -> list[dict[str, Any]]:
     """Read recorded requests: bodies, or bodies with their route.
 
     Raises:
-        CallError: A line is neither, or there is none.
+        CallError: A line is neither, there is none, or the file cannot be read.
     """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise CallError(f"{path} cannot be read ({error})", hint="name a file of recorded requests") from error
     found = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
         try:
