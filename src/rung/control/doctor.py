@@ -26,6 +26,7 @@ from rung.control._data_doctor import examine_datasets, examine_lake
 from rung.control._finding import Finding
 from rung.control._routing import is_served
 from rung.control._usage import Usage, idle, idle_told
+from rung.control.alerts.desk import examine_channels
 from rung.control.deployment.builds import Builds
 from rung.control.deployment.trust import Trust
 from rung.control.place import Address, read_address
@@ -85,6 +86,7 @@ def examine(place: Place, open_registry: Callable[[], Registry], *, deep: bool =
             yield from _guarded("lake", partial(examine_lake, place, now, is_up=address is not None))
             yield from _guarded("datasets", partial(examine_datasets, place, now, deep=deep))
             yield from _guarded("idle", partial(examine_idle, place, registry, now))
+            yield from _guarded("channels", partial(examine_channels, place, registry))
             yield from _guarded("leftovers", partial(_leftovers, place, registry, now))
 
 

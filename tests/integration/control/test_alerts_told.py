@@ -16,9 +16,13 @@ from platform_api import grant, platform_api
 from webhooks import Receiver, receiver
 
 from rung.alerting import verify
+from rung.control.alerts.channels import open_channel
+from rung.control.alerts.desk import examine_channels
 from rung.control.alerts.outbox import Outbox
+from rung.errors import UnavailableError
 from rung.lifecycle import State
 from rung.registry import Alert, Step, open_registry
+from rung.settings import Channel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -149,7 +153,10 @@ def test_receiver_that_is_gone_is_left_alone(api: Api, hooks: Receiver):
 SENDER = """
 import sys, time
 from pathlib import Path
+from rung.control.alerts.channels import open_channel
+from rung.control.alerts.desk import examine_channels
 from rung.control.alerts.outbox import Outbox
+from rung.errors import UnavailableError
 from rung.control.place import Place
 from rung.registry import open_registry
 from rung.workspace import find
@@ -175,6 +182,26 @@ def test_sender_that_is_killed_loses_nothing(api: Api, hooks: Receiver):
     outbox.close()
     assert len({headers["webhook-id"] for headers in hooks.headers}) == 1
     assert len(set(hooks.bodies)) == 1
+
+
+def test_apprise_tells_people(api: Api, hooks: Receiver):
+    registry = api.platform.registry
+    drift(registry)
+    (delivery,) = registry.waiting_deliveries()
+    url = hooks.url.replace("http://", "json://")
+    channel = open_channel("mail", Channel(kind="apprise", url=url), api.platform.place.workspace.root, {})
+    channel.send(delivery)
+    (told,) = hooks.events
+    assert told["title"] == "warning: drift of instance.rooms, housing.v1.m2"
+    assert "suspect: houses@4 is newer" in told["message"]
+    hooks.status = 500
+    with pytest.raises(UnavailableError, match="Apprise could not tell it"):
+        channel.send(delivery)
+    unknown = open_channel(
+        "mail", Channel(kind="apprise", url="nobody://s3cret"), api.platform.place.workspace.root, {}
+    )
+    with pytest.raises(UnavailableError, match="Apprise knows no such URL"):
+        unknown.send(delivery)
 
 
 def test_platform_without_room_opens_one_alert(api: Api, hooks: Receiver):
@@ -231,6 +258,21 @@ def test_channels_are_told_without_their_urls(api: Api, hooks: Receiver):
     for secret in (hooks.url, "s3cret-path", SECRET):
         assert secret not in shown.text
         assert secret not in json.dumps(made)
+
+
+def test_doctor_names_a_channel_that_does_not_work(api: Api):
+    registry, place = api.platform.registry, api.platform.place
+    (place.workspace.root / "pager.url").unlink()
+    drift(registry, channels=("away",))
+    api.platform.loop.watch.outbox.look()
+    wait(lambda: registry.undelivered("away")[0])
+    away, pager = examine_channels(place, registry)
+    assert (away.is_well, away.told) == (
+        False,
+        "1 notification was not told: its receiver does not answer (ConnectError)",
+    )
+    assert (pager.subject, pager.is_well) == ("channel pager", False)
+    assert "pager.url of the channel pager cannot be read" in pager.told
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # a connection that httpx2 does not get

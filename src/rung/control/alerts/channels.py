@@ -5,8 +5,10 @@ A URL may hold a secret, so it is told nowhere: not in a log, not in an error, n
 
 from __future__ import annotations
 
-import logging
+import json
 import os
+import subprocess
+import sys
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, Literal
@@ -16,6 +18,7 @@ import httpx2
 
 from rung._http import verify
 from rung.alerting import CONTENT_TYPE, cloud_event, message, rank, signature
+from rung.control.alerts.people import Ended
 from rung.errors import CallError, UnavailableError, WorkspaceError
 
 if TYPE_CHECKING:
@@ -31,6 +34,12 @@ __all__ = ["Channel", "GoneError", "channels_for", "open_channel"]
 _URL, _SECRET = "RUNG_ALERT_URL", "RUNG_ALERT_SECRET"
 _TIMEOUT_S: Final = 10.0
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
+_APPRISE_S: Final = 60.0
+_APPRISE_SAYS: Final[dict[int, str]] = {
+    Ended.NOT_INSTALLED: "apprise is not installed: pip install 'rung[notify]'",
+    Ended.UNKNOWN: "Apprise knows no such URL: see https://github.com/caronc/apprise/wiki",
+    Ended.NOT_TOLD: "Apprise could not tell it",
+}
 _SHOWN: Final = 200
 """Letters of a receiver's answer that are kept."""
 
@@ -136,13 +145,12 @@ def _post(channel: Channel, delivery: Delivery) -> None:
 
 
 def _send_by_apprise(channel: Channel, delivery: Delivery) -> None:
+    told = message(delivery)
+    order = json.dumps({"url": channel.url, "title": told.title, "text": told.text})
+    argv = [sys.executable, "-m", "rung.control.alerts.people"]
     try:
-        import apprise  # noqa: PLC0415  an extra
-    except ImportError:
-        raise UnavailableError("apprise is not installed", hint="pip install 'rung[notify]'") from None
-    logging.getLogger("apprise").setLevel(logging.CRITICAL)  # it logs URLs
-    told, sender = message(delivery), apprise.Apprise()
-    if not sender.add(channel.url):
-        raise UnavailableError("Apprise knows no such URL", hint="see https://github.com/caronc/apprise/wiki")
-    if not sender.notify(title=told.title, body=told.text):
-        raise UnavailableError("Apprise could not tell it")
+        ended = subprocess.run(argv, input=order, text=True, capture_output=True, timeout=_APPRISE_S, check=False)
+    except subprocess.TimeoutExpired:
+        raise UnavailableError(f"Apprise was not done within {_APPRISE_S:.0f} s") from None
+    if ended.returncode:
+        raise UnavailableError(_APPRISE_SAYS.get(ended.returncode, f"Apprise ended with {ended.returncode}"))

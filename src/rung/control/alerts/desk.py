@@ -5,18 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from rung.control._finding import Finding
 from rung.control.alerts.channels import channels_for, open_channel
 from rung.errors import NotFoundError, RungError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
     from pathlib import Path
 
+    from rung.control.place import Place
     from rung.registry import Alert, Registry
     from rung.settings import Settings
 
-__all__ = ["Desk"]
+__all__ = ["Desk", "examine_channels"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,3 +76,17 @@ class Desk:
             "undelivered": waiting,
             "error": error,
         }
+
+
+def examine_channels(place: Place, registry: Registry) -> Iterator[Finding]:
+    """Look whether each channel can be used, and whether all was told that was to be, for `rung doctor`."""
+    desk = Desk(root=place.workspace.root, registry=registry, settings=place.workspace.settings())
+    for one in desk.channels():
+        count, subject = one["undelivered"], f"channel {one['name']}"
+        if one["where"] is None:
+            yield Finding(subject=subject, is_well=False, told=one["error"], mend="see [alerts.channels] in rung.toml")
+        elif count:
+            told = f"{count:,} notification{'s were' if count > 1 else ' was'} not told: {one['error']}"
+            yield Finding(subject=subject, is_well=False, told=told, mend=f"rung alerts test {one['name']}")
+        else:
+            yield Finding(subject=subject, is_well=True, told=f"it leads to {one['where']}, and all was told")
