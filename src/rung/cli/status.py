@@ -7,7 +7,6 @@ from typing import Any
 import click
 
 from rung.cli import _practice
-from rung.cli._control import Control
 from rung.cli._terminal import cut, json_option, print_json, state, table, time_of_day
 
 _MARKS = {
@@ -33,6 +32,8 @@ def command(service: str | None, as_json: bool) -> None:
     if _practice.is_stopped():
         _show_stopped(service, as_json=as_json)
         return
+    from rung.cli._control import Control
+
     control = Control()
     path = None if service is None else control.get(f"/services/{service}/path")
     shown = control.get("/status", service=service)

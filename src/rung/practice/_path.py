@@ -131,9 +131,11 @@ def _benchmark(facts: PathFacts) -> Iterator[_Asked]:
 def _prepare(facts: PathFacts) -> Iterator[_Asked]:
     """From an idea to code that may be deployed."""
     service, seen, is_past = facts.service, facts.workspace, facts.underway is not None
+    is_begun = facts.benchmark is not None or facts.has_served
 
     def known(is_so: bool | None) -> bool | None:  # noqa: FBT001  what was seen
-        return True if is_past else is_so
+        """Tell it of the next revision: before there is a benchmark, all that lies here is the benchmark's."""
+        return True if is_past else is_so if is_begun else False
 
     document = f"experiments/{service}/experiments/v{facts.major}.m{facts.minor}.md"
     yield _Asked(

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _NEEDS_CONTROL_PLANE = [
-    ("status",),
-    ("status", "housing"),
     ("history", "housing"),
     ("why", "housing.v1"),
     ("logs", "housing.v1.m1"),
@@ -29,6 +27,8 @@ _NEEDS_CONTROL_PLANE = [
     ("ab", "abort", "housing.v1"),
     ("shadow", "housing.v1.m1"),
     ("simulate-ab", "housing.v1"),
+    ("metrics", "housing.v1"),
+    ("metrics", "requests"),
     ("offpolicy", "housing.v1"),
     ("rollback", "housing.v1"),
     ("teardown", "housing.v1.m1"),
@@ -78,6 +78,18 @@ def test_errors_are_json_when_asked(workspace: Path, words: tuple[str, ...]):
         }
     }
     assert ended.stderr == ""
+
+
+def test_status_needs_no_control_plane(workspace: Path):
+    ended = rung(workspace, "status")
+    assert ended.returncode == 0
+    assert ended.stdout.splitlines() == [
+        "there is no service yet; next: rung new housing --template housing",
+        "the platform does not run: `rung up --detach` starts it",
+    ]
+    unknown = rung(workspace, "status", "housing", "--json")
+    assert unknown.returncode == 2
+    assert json.loads(unknown.stdout)["error"]["hint"] == "`rung new housing` makes one"
 
 
 def test_down_of_nothing_is_well(workspace: Path):

@@ -89,7 +89,7 @@ class Specifications:
                 actor=event.actor,
                 digest=event.data["digest"],
                 time=event.time,
-                because=event.data.get("because", ""),
+                because=event.data.get("said", ""),
             )
             for event in self.registry.events_of(SIGNATURE, service=service)
         ]
@@ -116,7 +116,7 @@ class Specifications:
                     hint=f"somebody else must sign for {owner}",
                 )
         told = f"{short(version.digest)} was signed for {owner}" + (f": {because}" if because else "")
-        data = {"owner": owner, "digest": version.digest, "because": because}
+        data = {"owner": owner, "digest": version.digest, "said": because}
         self.registry.record_event(SIGNATURE, service, because=told, actor=actor, **data)
 
     def sign_off(self, service: str, text: str) -> SignOff:
