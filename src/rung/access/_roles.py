@@ -42,7 +42,7 @@ class Action(StrEnum):
     DEPLOY = "deploy"
     """Train and serve revisions, revive and tear them down."""
     PROMOTE = "promote"
-    """Ask for a promotion, mirror production, steer an A/B test, roll back."""
+    """Ask for a promotion, mirror production, steer an A/B test, roll back, register what consumers rely on."""
     APPROVE = "approve"
     """Approve or reject the promotion of somebody else's revision."""
     ADMINISTER = "administer"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rung.control.place import Place
 from rung.control.practice.questions import facts_of_package
 from rung.practice import AnswerKind, advise, answers, summary
-from rung.registry import open_registry
+from rung.registry import known_registry
 from rung.testing import load_service_tests
 
 if TYPE_CHECKING:
@@ -47,10 +47,7 @@ def answers_of(workspace: Workspace, tests: ServiceTests) -> tuple[Answer, ...]:
     """
     contract, folder = tests.contract, tests.service.folder
     text = tests.service.specification.read_text(encoding="utf-8")
-    with ExitStack() as opened:
-        registry = None
-        if workspace.registry_url() is not None or (workspace.state / "registry.db").exists():
-            registry = opened.enter_context(open_registry(workspace.state, workspace.registry_url()))
+    with known_registry(workspace.state, workspace.registry_url()) as registry:
         place = Place(workspace=workspace)
         facts = facts_of_package(place, registry, folder, text=text, major=contract.major, contract=contract)
     return answers(facts)

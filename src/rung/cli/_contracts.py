@@ -27,9 +27,7 @@ def known_contracts(workspace: Workspace, service: str, major: int) -> list[Cons
         shown: list[dict[str, Any]] = Control().get(f"/services/{service}/contracts")
         mine = [one for one in shown if one["major"] == f"{service}.v{major}"]
         return [ConsumerContract.model_validate({name: one[name] for name in _VALUES}) for one in mine]
-    if not workspace.state.is_dir():
-        return []
-    from rung.registry import open_registry
+    from rung.registry import known_registry
 
-    with open_registry(workspace.state, workspace.registry_url()) as registry:
-        return registry.contracts(service, major)
+    with known_registry(workspace.state, workspace.registry_url()) as registry:
+        return [] if registry is None else registry.contracts(service, major)

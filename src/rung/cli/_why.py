@@ -41,12 +41,11 @@ def next_minor(workspace: Workspace, service: str, major: int) -> int | None:
         shown = Control().get("/status", service=service)["services"]
         names = [one["id"] for found in shown for one in found["majors"] for one in one["revisions"]]
         return _following([(int(name.split(".")[1][1:]), int(name.split(".")[2][1:])) for name in names], major)
-    if not workspace.state.is_dir():
-        return None
-    from rung.registry import open_registry
+    from rung.registry import known_registry
 
-    with open_registry(workspace.state, workspace.registry_url()) as registry:
-        return _following([(one.name.major, one.name.minor) for one in registry.revisions(service)], major)
+    with known_registry(workspace.state, workspace.registry_url()) as registry:
+        known = [] if registry is None else registry.revisions(service)
+        return _following([(one.name.major, one.name.minor) for one in known], major)
 
 
 def _following(known: list[tuple[int, int]], major: int) -> int | None:

@@ -144,7 +144,7 @@ def _listed(workspace: Workspace, page: Page) -> dict[str, Any]:
     from rung.documents import parse
 
     document = parse(page.read())
-    results = "edited" if document.is_edited else "none" if document.made is None else "filled"
+    results = "edited" if document.is_edited else document.outcome or "none"
     told = ", ".join(section.lower() for section in document.unwritten)
     is_here = page.path.is_relative_to(workspace.experiments)
     return {

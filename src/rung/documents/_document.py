@@ -23,6 +23,7 @@ PLANNED = ("Intention", "Hypothesis", "Approach", "What would change our mind")
 _RESULTS, _LESSONS = "Results", "Lessons"
 _TITLE = re.compile(r"^# +(.+?)[ \t]*$", re.MULTILINE)
 _HEADING = re.compile(r"^## +(.+?)[ \t]*$", re.MULTILINE)
+_OUTCOME = re.compile(r"\*\*([A-Za-z ]+)\*\*")
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 _END = "<!-- end of results -->"
 _MADE = re.compile(
@@ -80,6 +81,12 @@ class Document:
     def unwritten(self) -> tuple[str, ...]:
         """Sections that are to be written before the code, and say nothing."""
         return tuple(name for name in PLANNED if not self.sections.get(name, ""))
+
+    @property
+    def outcome(self) -> str:
+        """`promoted`, `rejected` or `not decided`, as its results say; "" where none were filled in."""
+        found = _OUTCOME.match(self.made or "")
+        return "" if found is None else found[1].lower()
 
     @property
     def lessons(self) -> str:

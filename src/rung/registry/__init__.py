@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from rung.registry._alert_rows import Alert, Delivery, Step
     from rung.registry._consumers import ConsumerKey
     from rung.registry._dump import Dump, read_dump
+    from rung.registry._known import known_registry
     from rung.registry._lease import Lease
     from rung.registry._reads import Count
     from rung.registry._registry import Registry, open_registry
@@ -35,6 +36,7 @@ __all__ = [
     "Revision",
     "Shadow",
     "Step",
+    "known_registry",
     "open_registry",
     "read_dump",
     "record_run",
@@ -58,6 +60,7 @@ __getattr__ = exports(
         "Revision": "_rows",
         "Shadow": "_rows",
         "Step": "_alert_rows",
+        "known_registry": "_known",
         "open_registry": "_registry",
         "read_dump": "_dump",
         "record_run": "_runs",

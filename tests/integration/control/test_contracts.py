@@ -101,7 +101,7 @@ def test_the_reason_is_filled_in_and_found_again(platform: LivePlatform):
     hits = platform.ask("knowledge", "search", "webshop refuses seven")
     assert ("tiny.v1.m2", "rung why tiny.v1.m2") in {(hit["revision"], hit["command"]) for hit in hits}
     (listed,) = [one for one in platform.ask("doc", "list", "tiny") if one["revision"] == "tiny.v1.m2"]
-    assert listed["results"] == "filled"
+    assert listed["results"] == "rejected"
     assert platform.ask("doc", "fill", "tiny.v1.m2")["changed"] is False
 
 

@@ -50,6 +50,7 @@ def test_results_stand_below_their_heading():
     assert after.index("None yet.") < after.index("## Lessons")
     assert parse(filled).made == "**Promoted**: better.\n"
     assert not parse(filled).is_edited
+    assert (parse(filled).outcome, parse(WRITTEN).outcome) == ("promoted", "")
 
 
 def test_a_document_without_results_gets_them_at_its_end():
