@@ -5,15 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, func, or_, select, tuple_
+from sqlalchemy import and_, func, or_, select
 
+from rung.lifecycle import SERVED
 from rung.registry import _rows as rows
 from rung.registry import _tables as tables
 from rung.registry import _trials as trials
 from rung.registry._store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping
     from datetime import datetime
 
     from sqlalchemy import ColumnElement
@@ -81,7 +82,7 @@ class Reads(Store):
             rows.promotion_of(row, [rows.verdict_of(one) for one in given if one.promotion == row.id]) for row in found
         ]
 
-    def experiments_of(self, challengers: Iterable[RevisionName]) -> list[Experiment]:
+    def experiments_of(self, challengers: Iterable[RevisionName], *, ended_only: bool = False) -> list[Experiment]:
         """Give the A/B tests and bandits that the attempts of some revisions began, in order."""
         table = tables.experiments
         names = [str(name) for name in challengers]
@@ -89,28 +90,26 @@ class Reads(Store):
         with self._read() as connection:
             for start in range(0, len(names), _AT_ONCE):
                 query = select(table).where(table.c.challenger.in_(names[start : start + _AT_ONCE]))
+                if ended_only:
+                    query = query.where(table.c.ended.is_not(None))
                 found += trials.read(connection, query.order_by(table.c.promotion))
         return found
 
-    def latest_of(self, kinds: Collection[str], names: Sequence[RevisionName]) -> dict[tuple[str, str], Event]:
-        """Give the last event of each kind of each of these revisions, by kind and name."""
-        table = tables.events
-        found: dict[tuple[str, str], Event] = {}
+    def latest_served(self, kind: str) -> dict[str, Event]:
+        """Give the last event of a kind of each revision that is served, by its name: few of many."""
+        table, of = tables.events, tables.revisions
+        last = (
+            select(func.max(table.c.id))
+            .join(
+                of,
+                and_(table.c.service == of.c.service, table.c.major == of.c.major, table.c.minor == of.c.minor),
+            )
+            .where(table.c.kind == kind, of.c.state.in_(sorted(SERVED)))
+            .group_by(of.c.service, of.c.major, of.c.minor)
+        )
         with self._read() as connection:
-            for start in range(0, len(names), _AT_ONCE):
-                keys = [(one.service, one.major, one.minor) for one in names[start : start + _AT_ONCE]]
-                last = (
-                    select(func.max(table.c.id))
-                    .where(
-                        tuple_(table.c.service, table.c.major, table.c.minor).in_(keys),
-                        table.c.kind.in_(sorted(kinds)),
-                    )
-                    .group_by(table.c.service, table.c.major, table.c.minor, table.c.kind)
-                )
-                for row in connection.execute(select(table).where(table.c.id.in_(last))):
-                    event = rows.event_of(row)
-                    found[event.kind, event.subject] = event
-        return found
+            found = [rows.event_of(row) for row in connection.execute(select(table).where(table.c.id.in_(last)))]
+        return {event.subject: event for event in found}
 
     def newest_events(self, name: RevisionName, *, limit: int) -> list[Event]:
         """Give the newest events of one revision, in order."""
@@ -184,4 +183,5 @@ class Reads(Store):
 def _is_before(run: tuple[str, str]) -> ColumnElement[bool]:
     started, identity = run
     table = tables.runs
-    return or_(table.c.started < started, and_(table.c.started == started, table.c.id < identity))
+    later = or_(table.c.started < started, table.c.id < identity)
+    return and_(table.c.started <= started, later)  # a range that an index begins with

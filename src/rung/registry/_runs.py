@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-HEAD: Final = "0008"
+HEAD: Final = "0009"
 """The newest migration; a test holds it against the folder."""
 
 BUSY_MS: Final = 10_000

@@ -44,6 +44,7 @@ events = Table(
     Column("because", Words, nullable=False),
     Column("data", Document, nullable=False),
     Index("events_by_service", "service", "major", "id"),
+    Index("events_by_kind", "kind", "service", "major", "minor", "id"),
     sqlite_autoincrement=True,
 )
 
@@ -79,6 +80,7 @@ runs = Table(
     Column("kind", String(20), nullable=False, server_default="training"),
     Index("runs_by_service", "service", "started"),
     Index("runs_by_kind", "kind", "started"),
+    Index("runs_by_start", "started"),
 )
 
 promotions = Table(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, insert, select, update
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Select
     from sqlalchemy.engine import Connection
 
+    from rung.lifecycle import Split
     from rung.registry._rows import Experiment, Promotion
     from rung.schema import RevisionName
 
@@ -142,14 +144,13 @@ def read(connection: Connection, query: Select[Any]) -> list[Experiment]:
     arms = connection.execute(
         select(tables.arms).where(tables.arms.c.experiment.in_(wanted)).order_by(tables.arms.c.promotion)
     ).all()
-    return [
-        rows.experiment_of(
-            row,
-            [rows.split_of(one) for one in splits if one.experiment == row.id],
-            [one.promotion for one in arms if one.experiment == row.id],
-        )
-        for row in found
-    ]
+    stretches: dict[str, list[Split]] = defaultdict(list)
+    for one in splits:
+        stretches[one.experiment].append(rows.split_of(one))
+    attempts: dict[str, list[int]] = defaultdict(list)
+    for one in arms:
+        attempts[one.experiment].append(one.promotion)
+    return [rows.experiment_of(row, stretches[row.id], attempts[row.id]) for row in found]
 
 
 def begin_shadow(

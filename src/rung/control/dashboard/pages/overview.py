@@ -73,11 +73,11 @@ def page(visit: Visit) -> Page:
     watched = [one for one in registry.watched(now) if visit.sees(one.name.service)]
     newest = [one for one in registry.newest_revisions() if visit.sees(one.name.service)]
     running = [one for one in registry.experiments(active_only=True) if visit.sees(one.incumbent.service)]
-    ended = registry.experiments_of(one.name for one in newest)
-    events = registry.latest_of({ENVIRONMENT, MEMORY}, [one.name for one in watched])
+    ended = registry.experiments_of((one.name for one in newest), ended_only=True)
+    built, sized = registry.latest_served(ENVIRONMENT), registry.latest_served(MEMORY)
     alerts = [one for one in registry.alerts() if one.service == "*" or visit.sees(one.service)]
     held = {name: told for name, told in held_majors(registry).items() if visit.sees(name.partition(".")[0])}
-    needs = [*needs_of(watched, newest, ended, events), *_told(alerts), *_held(held, newest)]
+    needs = [*needs_of(watched, newest, ended, built=built, sized=sized), *_told(alerts), *_held(held, newest)]
     values = {
         "needs": [_offered(visit, need) for need in needs[:_SHOWN]],
         "more": max(len(needs) - _SHOWN, 0),
@@ -92,7 +92,9 @@ def needs_of(
     watched: Sequence[Revision],
     newest: Sequence[Revision],
     experiments: Iterable[Experiment],
-    events: Mapping[tuple[str, str], Event],
+    *,
+    built: Mapping[str, Event],
+    sized: Mapping[str, Event],
 ) -> list[Need]:
     """Tell what needs somebody: what waits for people first, then what is broken, the longest waiting first.
 
@@ -100,9 +102,10 @@ def needs_of(
         watched: Revisions that have a server.
         newest: The newest revision of each major: what was mended by a later one needs nobody.
         experiments: A/B tests of these.
-        events: The last ones of environments and of memory, by kind and revision.
+        built: The last events of their environments, by revision.
+        sized: The last ones of their memory.
     """
-    found = [*_waiting(watched), *_failed(newest), *_invalid(newest, experiments), *_troubled(watched, events)]
+    found = [*_waiting(watched), *_failed(newest), *_invalid(newest, experiments), *_troubled(watched, built, sized)]
     return sorted(found, key=lambda need: (need.what != "approval", need.since))
 
 
@@ -168,9 +171,9 @@ def _invalid(newest: Iterable[Revision], experiments: Iterable[Experiment]) -> I
             )
 
 
-def _troubled(watched: Iterable[Revision], events: Mapping[tuple[str, str], Event]) -> Iterator[Need]:
+def _troubled(watched: Iterable[Revision], built: Mapping[str, Event], sized: Mapping[str, Event]) -> Iterator[Need]:
     for one in watched:
-        environment, memory = events.get((ENVIRONMENT, str(one.name))), events.get((MEMORY, str(one.name)))
+        environment, memory = built.get(str(one.name)), sized.get(str(one.name))
         told = environment.because if environment is not None and failures_of(environment) else ""
         if memory is not None and memory.data.get("is_above"):
             told = f"its server takes {memory.because}"
