@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rung.errors import NotFoundError
+from rung.errors import NotFoundError, WorkspaceError
 from rung.workspace import find
 
 if TYPE_CHECKING:
@@ -31,8 +31,12 @@ def command(service: str, kinds: tuple[str, ...], url: str | None, run: str | No
 
     Acceptance tests need --url; with it they are the default too.
     """
-    import pytest
-
+    try:
+        import pytest
+    except ImportError as error:
+        raise WorkspaceError(
+            "tests need pytest, which is not installed here", hint="pip install 'rung[test]'"
+        ) from error
     if records:
         os.environ["RUNG_RECORD"] = "1"
     workspace = find()

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rung.errors import TaskError, WorkspaceError
-from rung.registry import open_registry
+from rung.registry import known_registry
 from rung.reviews._compare import compare
 
 if TYPE_CHECKING:
@@ -43,8 +43,9 @@ def gather(workspace: Workspace, service: str, *, base: str) -> Review:
     workspace.service(service)
     commit = _git(workspace.root, "merge-base", base, "HEAD").decode().strip()
     before, after = _base(workspace, commit, service), _describe(workspace.root, service)
-    with open_registry(workspace.state, workspace.registry_url()) as registry:
-        runs = _runs(registry, service, commit=commit, major=after["contract"]["major"])
+    with known_registry(workspace.state, workspace.registry_url()) as registry:
+        major = after["contract"]["major"]
+        runs = (None, None) if registry is None else _runs(registry, service, commit=commit, major=major)
     return compare(service, before, after, base=base, runs=runs)
 
 

@@ -74,7 +74,7 @@ def template(name: str) -> Template:
 def workflow(ci: str) -> str:
     """Give the workflow of a CI system, `github` or `gitlab`, that installs this version of Rung."""
     text = (Path(str(files("rung.templates"))) / "ci" / f"{ci}.yml").read_text(encoding="utf-8")
-    return text.replace("{{rung}}", f"rung[lint,platform]=={__version__}")
+    return text.replace("{{rung}}", f"rung[lint,platform,test]=={__version__}")
 
 
 def lay_down(name: str, service: str, workspace: Workspace) -> Path:
