@@ -13,7 +13,7 @@ from rung.cli._terminal import json_option, print_json
 from rung.workspace import find
 
 if TYPE_CHECKING:
-    from rung.monitoring import Report, Sources
+    from rung.monitoring import Report
 
 
 @click.command(epilog="Example: rung monitor housing --since 7d --html housing.html")
@@ -30,7 +30,7 @@ def command(name: str, *, seconds: float, page: Path | None, as_json: bool) -> N
 
     Columns of what is asked and answered are held against what the training saw, and against the week before. An alarm
     is far more than chance would do: at the most one false one a year is expected for each revision, however many
-    columns there are. It needs no control plane where the lake can be reached.
+    columns there are. It needs no control plane here; with --control, one elsewhere makes the report.
     """
     reports = _look(name, timedelta(seconds=seconds))
     if page is not None:
@@ -49,27 +49,17 @@ def command(name: str, *, seconds: float, page: Path | None, as_json: bool) -> N
 
 
 def _look(name: str, since: timedelta) -> list[Report]:
-    from rung.monitoring import monitor
+    """Make the reports here, or have the control plane elsewhere make them."""
+    from rung.cli import _remote
+    from rung.monitoring import monitor, open_sources, report_from_json
 
+    service = name.partition(".")[0]
+    if _remote.chosen() is not None:
+        from rung.cli._control import Control
+
+        found = Control().get(f"/services/{service}/monitor", name=name, since_s=since.total_seconds())
+        return [report_from_json(one) for one in found]
     now = datetime.now(UTC)
-    sources = _sources(name.partition(".")[0])
+    sources = open_sources(find(), service)
     sources.lake.ship()
     return monitor(name, sources, since=now - since, now=now)
-
-
-def _sources(service: str) -> Sources:
-    from rung.artifacts import LocalStore
-    from rung.lake import open_lake
-    from rung.monitoring import KEEP_DAYS, Sources
-    from rung.schema import check_service_name
-
-    workspace = find()
-    policy = workspace.settings().services.get(check_service_name(service))
-    retention = policy.log.retention_days if policy is not None else None
-    keep_days = min(retention or KEEP_DAYS, KEEP_DAYS)
-    return Sources(
-        lake=open_lake(workspace),
-        store=LocalStore(workspace.artifacts),
-        state=workspace.state,
-        keep_days=keep_days,
-    )

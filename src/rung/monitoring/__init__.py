@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from rung.monitoring._gather import Sources, monitor
     from rung.monitoring._ledger import KEEP_DAYS
     from rung.monitoring._page import to_html
+    from rung.monitoring._plain import report_from_json, report_to_json
     from rung.monitoring._report import Report
     from rung.monitoring._sketch import Sketch, statistics
+    from rung.monitoring._sources import open_sources
 
 __all__ = [
     "KEEP_DAYS",
@@ -29,6 +31,9 @@ __all__ = [
     "Sources",
     "drifts",
     "monitor",
+    "open_sources",
+    "report_from_json",
+    "report_to_json",
     "segments",
     "statistics",
     "to_html",
@@ -48,6 +53,9 @@ __getattr__ = exports(
         "Sources": "_gather",
         "drifts": "_drift",
         "monitor": "_gather",
+        "open_sources": "_sources",
+        "report_from_json": "_plain",
+        "report_to_json": "_plain",
         "segments": "_drift",
         "statistics": "_sketch",
         "to_html": "_page",

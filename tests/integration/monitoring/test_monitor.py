@@ -12,7 +12,7 @@ import pytest
 from rung.artifacts import LocalStore, encode
 from rung.errors import NotFoundError
 from rung.lake import OUTCOMES, AppendLog, Lake, outcome_line, prediction_line
-from rung.monitoring import Sources, monitor, to_html
+from rung.monitoring import Sources, monitor, report_from_json, report_to_json, to_html
 from rung.serving import Bundle
 from rung.serving._bundle import write_bundle
 from rung.testing import REFERENCE, Reference
@@ -304,3 +304,14 @@ def test_reference_that_is_gone_is_told(production: Production):
             path.unlink()
     told = production.report().references["training"]
     assert told == "what the training of housing.v1.m1 kept is not on this machine"
+
+
+def test_report_comes_back_from_json_as_it_was(production: Production):
+    production.train()
+    quiet_week(production)
+    production.day(NOW - DAY, 300, old=0.9)
+    found = production.report()
+    again = report_from_json(json.loads(json.dumps(report_to_json(found))))
+    assert report_to_json(again) == report_to_json(found)
+    assert (again.drifts, again.measured, again.findings) == (found.drifts, found.measured, found.findings)
+    assert to_html([again], title="housing") == to_html([found], title="housing")

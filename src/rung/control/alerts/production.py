@@ -20,13 +20,12 @@ from typing import TYPE_CHECKING, Any, Final
 import polars as pl
 
 from rung.alerting import WINDOWS, Outcomes, Promised, Sighting, judge_outcomes, judge_promises, judge_report
-from rung.artifacts import LocalStore
 from rung.data import open_catalogue
 from rung.data._overview import fresh
 from rung.errors import NotFoundError, RungError
 from rung.lake import open_lake
 from rung.lineage import Kind, Records, lineage_of
-from rung.monitoring import KEEP_DAYS, Limits, Sources, monitor
+from rung.monitoring import Limits, monitor, open_sources
 from rung.registry import open_registry
 from rung.schema import RevisionName
 from rung.workspace import Workspace
@@ -163,14 +162,7 @@ class _Eye:
     def _reports(self, service: str, window: Window) -> list[Report]:
         rules = self.settings.rules(service)
         limits = Limits(false_alarms=window.false_alarms(self.settings.alerts), least=rules.least_drift)
-        retention = self.settings.policy(service).log.retention_days
-        sources = Sources(
-            lake=self.lake,
-            store=LocalStore(self.workspace.artifacts),
-            state=self.workspace.state,
-            limits=limits,
-            keep_days=min(retention or KEEP_DAYS, KEEP_DAYS),
-        )
+        sources = open_sources(self.workspace, service, limits=limits, lake=self.lake)
         try:
             return monitor(service, sources, since=self.now - window.length, now=self.now, enough=window.enough)
         except NotFoundError:  # nobody asked

@@ -62,6 +62,7 @@ ACTIONS: Mapping[tuple[str, str], Action] = MappingProxyType(
         ("GET", "/services/{service}/history"): Action.READ,
         ("GET", "/services/{service}/contracts"): Action.READ,
         ("GET", "/services/{service}/experiments"): Action.READ,
+        ("GET", "/services/{service}/monitor"): Action.READ,
         ("GET", "/predictions/{identity}"): Action.READ,
         ("GET", "/lineage"): Action.READ,
         ("GET", "/metrics"): Action.READ,

@@ -9,8 +9,10 @@ from fastapi import APIRouter, Query
 from starlette.responses import Response
 
 from rung.access import Action, allowed
+from rung.control._reports import reports
 from rung.control.api.door import Asker  # noqa: TC001  FastAPI reads it
 from rung.control.api.parameters import ServiceName  # noqa: TC001  as above
+from rung.errors import CallError
 
 if TYPE_CHECKING:
     from rung.control._platform import Platform
@@ -25,6 +27,20 @@ def add_watching(router: APIRouter, platform: Platform) -> None:
     def metrics(service: ServiceName | None = None) -> Response:
         """Give the metrics of every revision and of the gateway in the Prometheus text format."""
         return Response(platform.telemetry.exposition(service), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    @router.get("/services/{service}/monitor", response_class=Response)
+    def monitor(
+        service: ServiceName,
+        name: Annotated[str | None, Query(max_length=120)] = None,
+        since_s: Annotated[float, Query(gt=0, le=_DAYS * 86_400)] = 86_400.0,
+    ) -> Response:
+        """Report on production, route by route, as JSON: traffic, drift, quality, findings, and the statistics."""
+        asked = name or service
+        if asked.partition(".")[0] != service:
+            raise CallError(f"{asked} is nothing of {service}", hint=f"name {service}, or {service}.v1")
+        platform.lake.ship()
+        found = reports(platform.place.workspace, asked, since_s=since_s)
+        return Response(found, media_type="application/json")
 
     @router.get("/cost")
     def cost(
