@@ -194,7 +194,7 @@ def _requests(path: Path, route: str) -> list[dict[str, Any]]:
             continue
         try:
             value = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise CallError(f"{path}:{number} is not JSON ({error})", hint="write one request a line") from error
         if not isinstance(value, dict):
             raise CallError(f"{path}:{number} is no request: {line[:60]}", hint='write {"instances": [...]}')
