@@ -133,11 +133,11 @@ class Loop:
             ("usage_failed", self.usage, self._look_at_usage),
             ("probation_failed", self.probation, self._look_at_incumbents),
             ("retraining_failed", self.retraining, self.retraining.look),
+            ("holds_failed", self.promotions.holds, self.promotions.holds.look),
         ):
             under_way = self._tending.get(event)
             if chore.is_due() and (under_way is None or under_way.done()):
                 self._tending[event] = self._tender.submit(self._guarded, event, work)
-            ("holds_failed", self.promotions.holds, self.promotions.holds.look),
 
     def _look_at_incumbents(self) -> None:
         if self.probation.look():

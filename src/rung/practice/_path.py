@@ -231,7 +231,9 @@ def _why_it_waits(facts: PathFacts, now: RevisionFacts | None) -> str:
         return f"on hold: {facts.on_hold}" if facts.on_hold else ""
     if now.state is State.ON_HOLD:
         return f"on hold: {facts.on_hold or now.because}"
-    return now.waits_for or (now.because if now.state is State.TESTING else "")
+    if now.state is State.CANDIDATE and not facts.has_served and facts.benchmark_scores:
+        return f"{facts.name(0)} has {facts.benchmark_scores}"
+    return now.because if now.state in {State.TESTING, State.AWAITING_APPROVAL} else ""
 
 
 def _signed(key: str, title: str, found: SignOff | None, facts: PathFacts) -> _Asked:

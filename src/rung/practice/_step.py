@@ -126,8 +126,6 @@ class RevisionFacts:
     state: State
     because: str = ""
     """Why it is in it."""
-    waits_for: str = ""
-    """Whose approval it waits for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,6 +145,8 @@ class PathFacts:
     is_required: bool = False
     """A promotion waits for signatures and review."""
     on_hold: str = ""
+    benchmark_scores: str = ""
+    """What the first real revision has to beat, as `r2 0.5`; "" where nobody looked."""
 
     @property
     def has_served(self) -> bool:

@@ -145,6 +145,12 @@ def test_paths_differ_and_then_join():
     assert [keys[-1], others[-1]] == ["incumbent", "incumbent"]
 
 
+def test_first_revision_is_told_what_it_has_to_beat():
+    path = steps(facts(BENCHMARK, at(1, State.CANDIDATE), benchmark_scores="r2 0.1"))
+    assert path.current is not None
+    assert path.current.because == "housing.v1.m0 has r2 0.1"
+
+
 def test_hold_says_why():
     path = steps(facts(*BEGUN, at(2, State.ON_HOLD), on_hold="sold has no data"))
     assert path.current is not None

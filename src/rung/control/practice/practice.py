@@ -15,6 +15,7 @@ from rung.control.practice.requests import Requests
 from rung.control.practice.seen import workspace_facts
 from rung.control.practice.specifications import Specifications
 from rung.errors import ConflictError, NotFoundError, RungError
+from rung.lifecycle import State
 from rung.practice import (
     PathFacts,
     RevisionFacts,
@@ -145,6 +146,7 @@ class Practice:
         major = self._major(service, known)
         ours = [one for one in known if one.name.major == major]
         facts = path_facts(service, major, ours, on_hold=held_majors(self.registry, service).get(f"{service}.v{major}"))
+        facts = replace(facts, benchmark_scores=self._scores_of_benchmark(facts))
         return steps(self._looked_at(facts, ours) if is_here else facts)
 
     def specification(self, service: str) -> dict[str, Any]:
@@ -188,6 +190,12 @@ class Practice:
         if not folder.is_dir() and ours:
             folder = package_of(self.place, ours[-1])
         return answers(facts_of_package(self.place, self.registry, folder, text=text, major=major, contract=contract))
+
+    def _scores_of_benchmark(self, facts: PathFacts) -> str:
+        """Spell what doing nothing achieves: the first real revision is compared with it."""
+        trained = self.registry.latest(State.TRAINED, facts.service).get(facts.name(0))
+        metrics = {} if trained is None else trained.data.get("metrics", {})
+        return ", ".join(f"{metric} {value:.4g}" for metric, value in metrics.items())
 
     def _looked_at(self, facts: PathFacts, ours: Sequence[Revision]) -> PathFacts:
         """Add what can be seen in the workspace."""
