@@ -19,6 +19,8 @@ from simulated_clock import SimulatedClock
 from rung.artifacts import LocalStore, encode
 from rung.data import Append, Facts, open_catalogue
 from rung.lifecycle import Gate, SplitKind, State, Verdict, VerdictKind
+from rung.schema import ABTest
+from rung.serving import Bundle, write_bundle
 from rung.testing import EVALUATED, Evaluated, Exchange
 from rung.training._record import RunRecord, TaskRecord
 
@@ -83,6 +85,7 @@ class Scene:
     def candidate(self, service: str, *, actor: str = "ada") -> RevisionName:
         """Serve the next revision of a service."""
         name = self.revision(service, actor=actor)
+        self.bundle(name)
         told = "its training succeeded: within_10_percent 0.4372"
         self.registry.move(name, State.TRAINED, because=told, actor="rung")
         self.registry.move(name, State.DEPLOYING, because="serving was deployed", actor=actor)
@@ -98,6 +101,23 @@ class Scene:
         self.registry.move(name, State.CANDIDATE, because=told, actor="rung")
         self.clock.pass_time(_HOUR)
         return name
+
+    def bundle(self, name: RevisionName) -> None:
+        """Write what a server must know of a revision."""
+        hardware: dict[str, Any] = {"vcpus": 1, "memory_gib": 1, "gpus": 0, "disk_gib": 1}
+        scaling = {"minimum": 1, "maximum": 1, "target_concurrency": 8}
+        limits = {"request_timeout_s": 5, "gunicorn_workers": 2, "batching": {"max_instances": 8}}
+        serving = {**hardware, **limits, "autoscaling": scaling}
+        bundle = Bundle(
+            revision=str(name),
+            run=str(name),
+            artifacts={},
+            contract={},
+            infrastructure={"training": hardware, "serving": serving},
+            ab_test=ABTest.model_validate(DESIGN).model_dump(mode="json"),
+            example={},
+        )
+        write_bundle(self.place.workspace.state, bundle)
 
     def attempt(self, name: RevisionName, *verdicts: Verdict, policy: dict[str, Any] | None = None) -> Promotion:
         """Begin a promotion and give its first verdicts."""

@@ -40,6 +40,9 @@ _NEXT = {
 }
 
 
+_EVENTS = 10_000  # of one revision, the newest
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Seen:
     """What was last seen of revisions' servers, by name."""
@@ -188,9 +191,10 @@ class View:
     def why(self, name: RevisionName) -> dict[str, Any]:
         """Tell of one revision why it is what it is: every attempt with its verdicts, and every move."""
         revision = self.registry.revision(name)
-        attempts = [found for found in self.registry.promotions(name.service) if found.revision == name]
-        events = [event for event in self.registry.events(service=name.service) if event.subject == str(name)]
-        tests = {attempt: found for found in self.registry.experiments() for attempt in found.attempts}
+        attempts = self.registry.promotions_of(name)
+        events = self.registry.newest_events(name, limit=_EVENTS)
+        known = self.registry.experiments_with(found.id for found in attempts)
+        tests = {attempt: found for found in known for attempt in found.attempts}
         papers = [event.data.get("papers") for event in events if event.kind == State.TESTING]
         return {
             "revision": self.revision(revision),

@@ -95,6 +95,13 @@ class Reads(Store):
                 found += trials.read(connection, query.order_by(table.c.promotion))
         return found
 
+    def experiments_with(self, attempts: Iterable[int]) -> list[Experiment]:
+        """Give the A/B tests and bandits that some attempts take part in or took, in order."""
+        table = tables.experiments
+        joined = select(tables.arms.c.experiment).where(tables.arms.c.promotion.in_(list(attempts)))
+        with self._read() as connection:
+            return trials.read(connection, select(table).where(table.c.id.in_(joined)).order_by(table.c.promotion))
+
     def latest_served(self, kind: str) -> dict[str, Event]:
         """Give the last event of a kind of each revision that is served, by its name: few of many."""
         table, of = tables.events, tables.revisions

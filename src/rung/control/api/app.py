@@ -252,8 +252,8 @@ def _add_experiments(router: APIRouter, platform: Platform) -> None:
     @router.get("/services/{service}/experiments")
     def experiments(service: ServiceName) -> list[dict[str, Any]]:
         """Tell of every A/B test and bandit of a service, in their order."""
-        found = platform.registry.experiments()
-        return [experiment_json(one) for one in found if one.incumbent.service == service]
+        found = platform.registry.experiments_of(one.name for one in platform.registry.revisions(service))
+        return [experiment_json(one) for one in sorted(found, key=lambda one: one.promotion)]
 
     @router.get("/majors/{service}/{major}/experiment")
     def experiment(service: ServiceName, major: Major) -> dict[str, Any]:

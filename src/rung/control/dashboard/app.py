@@ -112,7 +112,7 @@ class _Dashboard:
             form = form_of(await request.body())
             return await run_in_threadpool(self._entrance.log_in, request, form)
         return HTMLResponse(
-            render("login.html", {"error": None, "back": back_to(request.query_params.get("back", ""))})
+            render("login.html", {"error": None, "asks": True, "back": back_to(request.query_params.get("back", ""))})
         )
 
     async def _enter(self, request: Request) -> Response:
@@ -171,7 +171,9 @@ class _Dashboard:
         try:
             visit = await run_in_threadpool(self._visit, request)
         except (RungError, ProblemError):
-            return HTMLResponse(render("login.html", {"error": told, "back": f"{DASHBOARD}/"}), status_code=status)
+            return HTMLResponse(
+                render("login.html", {"error": told, "asks": True, "back": f"{DASHBOARD}/"}), status_code=status
+            )
         values = {
             "told": told,
             "hint": hint,
@@ -185,7 +187,7 @@ class _Dashboard:
         path = f"{request.url.path}?{request.url.query}".rstrip("?")
         was_tried = request.method == "POST" or request.url.path.endswith("/enter")
         told = f"{error.message}: {error.hint}" if was_tried else None
-        values = {"error": told, "back": back_to(path) if is_page else f"{DASHBOARD}/"}
+        values = {"error": told, "asks": True, "back": back_to(path) if is_page else f"{DASHBOARD}/"}
         return HTMLResponse(render("login.html", values), status_code=401)
 
 
@@ -224,7 +226,8 @@ def _shown(page: Page, visit: Visit) -> Response:
 
 async def _broken(_: Request, error: Exception) -> Response:
     told = f"this page could not be made ({type(error).__name__}): the control plane's log tells why"
-    return HTMLResponse(render("login.html", {"error": told, "back": f"{DASHBOARD}/"}), status_code=500)
+    values = {"error": told, "asks": False, "back": f"{DASHBOARD}/"}
+    return HTMLResponse(render("login.html", values), status_code=500)
 
 
 def _told(error: Exception) -> tuple[int, str, str]:

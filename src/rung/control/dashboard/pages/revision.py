@@ -37,7 +37,8 @@ def page(visit: Visit) -> Page:
     revision = visit.registry.revision(name)
     run = _run(visit, revision.run)
     attempts = [promotion_json(one) for one in reversed(visit.registry.promotions_of(name))]
-    tests = {number: one.id for one in visit.registry.experiments_of([name]) for number in one.attempts}
+    known = visit.registry.experiments_with(one["id"] for one in attempts)
+    tests = {number: one.id for one in known for number in one.attempts}
     values = {
         "name": str(name),
         "parts_of": name,
