@@ -247,6 +247,23 @@ class Alerts(Rules):
     channels: dict[_ChannelName, Channel] = Field(default_factory=dict)
 
 
+class Mlflow(_Declared):
+    """Which MLflow is told of runs and revisions: `[mlflow]`."""
+
+    tracking: str
+    """`https://...`, `http://...`, or a database file as `sqlite:///.rung/mlflow.db`, from the workspace's root on."""
+
+    @field_validator("tracking")
+    @classmethod
+    def _is_tracking(cls, uri: str) -> str:
+        parts = urlsplit(uri)
+        if not (parts.scheme in {"http", "https"} and parts.hostname) and not uri.startswith("sqlite:///"):
+            raise ValueError("it is https://..., http://... or sqlite:///FILE")
+        if parts.username or parts.password:
+            raise ValueError("the password comes from MLFLOW_TRACKING_PASSWORD, not from the URL")
+        return uri
+
+
 class Policy(_Declared):
     """How revisions of one service come to be promoted: `[services.NAME]`."""
 
@@ -303,6 +320,7 @@ class Settings(_Declared):
     price: Price | None = None
     listen: Listen = Listen()
     login: Login | None = None
+    mlflow: Mlflow | None = None
     alerts: Alerts = Alerts()
     services: dict[str, Policy] = Field(default_factory=dict)
 
@@ -402,6 +420,7 @@ def _known(loc: tuple[int | str, ...]) -> list[str]:
     models: dict[Any, type[BaseModel]] = {
         "listen": Listen,
         "login": Login,
+        "mlflow": Mlflow,
         "price": Price,
         "services": Policy,
         "alerts": Alerts,

@@ -30,6 +30,7 @@ _VERBS = {
     "test": "run a service's tests, in process or against a URL",
     "runs": "list, show and compare training runs",
     "notebook": "lay down, run, schedule, show and search notebooks",
+    "mlflow": "mirror runs and revisions to MLflow, import from it, show its pages",
     "reproduce": "run a training again and compare every output",
     "up": "start the platform of this workspace",
     "down": "stop the platform of this workspace",

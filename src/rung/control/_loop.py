@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from rung.control._overuse import Overuse
     from rung.control._upkeep import Upkeep
     from rung.control._usage import Usage
+    from rung.control.mirroring import Mirroring
     from rung.control.notebooks import Notebooks
     from rung.control.alerts.watch import Watch
     from rung.control.deployment.deployments import Deployments
@@ -63,6 +64,7 @@ class Loop:
     watch: Watch
     gateway: Gateway
     notebooks: Notebooks
+    mirroring: Mirroring
     keyed: tuple[str, ...] = ()
     """Services whose consumers need a key."""
     _wake: threading.Event = field(default_factory=threading.Event)
@@ -133,6 +135,7 @@ class Loop:
             ("usage_failed", self.usage, self._look_at_usage),
             ("probation_failed", self.probation, self._look_at_incumbents),
             ("retraining_failed", self.retraining, self.retraining.look),
+            ("mirroring_failed", self.mirroring, self.mirroring.look),
             ("holds_failed", self.promotions.holds, self.promotions.holds.look),
         ):
             under_way = self._tending.get(event)

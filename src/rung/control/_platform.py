@@ -26,6 +26,7 @@ from rung.control.deployment.deployments import Deployments
 from rung.control.deployment.features import Features
 from rung.control.deployment.storage import Storage
 from rung.control.deployment.trust import Trust
+from rung.control.mirroring import Mirroring
 from rung.control.notebooks import Notebooks
 from rung.control.promotion.approvals import Approvals
 from rung.control.promotion.automatic import Automatic
@@ -129,6 +130,11 @@ class Platform:
                 watch=Watch.of(deployments, gateway, usage),
                 gateway=gateway,
                 notebooks=notebooks,
+                mirroring=Mirroring(
+                    workspace=place.workspace,
+                    registry=registry,
+                    tracking=settings.mlflow.tracking if settings.mlflow else None,
+                ),
                 keyed=guarded_services(settings),
             ),
             view=View(registry=registry, gateway_url=gateway_url, usage=usage, settings=settings),

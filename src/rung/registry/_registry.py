@@ -119,6 +119,13 @@ class Registry(Attempts, Access, Alerts, Consumers, Contracts, Leading, Reads, S
         with self._read() as connection:
             return [row.record for row in connection.execute(query)]
 
+    def ended_runs(self) -> list[str]:
+        """Name the runs of Rung's own that have ended, the oldest first."""
+        table = tables.runs
+        query = select(table.c.id).where(table.c.status != "running", table.c.kind != "imported").order_by(table.c.started)
+        with self._read() as connection:
+            return list(connection.execute(query).scalars())
+
     def run(self, identity: str) -> dict[str, Any]:
         """Give the record of one run.
 

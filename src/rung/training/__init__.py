@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rung.training._evaluation import evaluate_models
     from rung.training._experiment import Experiment
     from rung.training._memo import recall
+    from rung.training._mirror import mirror_soon
     from rung.training._record import RunRecord, TaskRecord, list_runs, read_run
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "data_file",
     "evaluate_models",
     "list_runs",
+    "mirror_soon",
     "read_run",
     "recall",
 ]
@@ -38,6 +40,7 @@ __getattr__ = exports(
         "data_file": "_context",
         "evaluate_models": "_evaluation",
         "list_runs": "_record",
+        "mirror_soon": "_mirror",
         "read_run": "_record",
         "recall": "_memo",
     },

@@ -22,6 +22,7 @@ from rung.compute.installed import installed_environment
 from rung.errors import CallError, ConflictError, GraphError, NotFoundError, RungError, TaskError, WorkspaceError
 from rung.training import _kept, _memo, _record
 from rung.training._cache import Cache
+from rung.training._mirror import mirror_soon
 from rung.training._provenance import SourceQuery, file_digest, patch, peak_memory_bytes
 from rung.training._record import RunRecord, new_run_id, user_name, utc_now
 from rung.training._report import Report
@@ -338,6 +339,7 @@ def register(workspace: Workspace, record: RunRecord) -> None:
     from rung.registry import record_run  # noqa: PLC0415  optional: the platform extra
 
     record_run(workspace.state, record.to_json(), workspace.registry_url())
+    mirror_soon(workspace)
 
 
 def _require_evaluation(chosen: graph.Graph) -> None:

@@ -16,7 +16,7 @@ from docs_pages import PAGES, ROOT
 from rung.access import LEAST
 from rung.errors import BrokenError, CallError, RungError, UnavailableError
 from rung.lifecycle import MOVES, State
-from rung.settings import Alerts, Channel, Listen, Log, Login, Policy, Price, Rules, Settings
+from rung.settings import Alerts, Channel, Listen, Log, Login, Mlflow, Policy, Price, Rules, Settings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -78,9 +78,9 @@ def test_operations_page_has_the_settings():
     text = (ROOT / "docs" / "operations.md").read_text()
     told = {name for row in re.findall(r"^\| (`.*?) \|", text, re.MULTILINE) for name in re.findall(r"`([\w.]+)`", row)}
     sections = {"listen": Listen, "login": Login, "price": Price, "services.NAME": Policy, "services.NAME.log": Log}
-    sections |= {"alerts": Alerts, "alerts.channels.NAME": Channel, "services.NAME.alerts": Rules}
+    sections |= {"alerts": Alerts, "alerts.channels.NAME": Channel, "services.NAME.alerts": Rules, "mlflow": Mlflow}
     inside = {f"{section}.{name}" for section, model in sections.items() for name in model.model_fields}
-    outside = Settings.model_fields.keys() - {"alerts", "listen", "login", "price", "services"}
+    outside = Settings.model_fields.keys() - {"alerts", "listen", "login", "mlflow", "price", "services"}
     assert (inside - {*sections, "alerts.channels"}) | outside <= told
     for name in ("gateway_port", "control_port", "keep_warm_s", "keep_candidates_s"):
         assert f"| `{name}` | {getattr(Settings(), name)} |" in text

@@ -30,7 +30,7 @@ from rung.infrastructure import Infrastructure
 from rung.lifecycle import State, check_move
 from rung.schema import Contract, RevisionName, breaking_changes
 from rung.serving import Bundle, read_bundle
-from rung.training import read_run
+from rung.training import mirror_soon, read_run
 from rung.workspace import write_atomically
 
 if TYPE_CHECKING:
@@ -271,6 +271,7 @@ class Deployments:
                 return
             self.registry.record_run({**record.to_json(), "exit_code": exit_code})
             openlineage.send_soon(self.place.workspace)
+            mirror_soon(self.place.workspace)
         if exit_code != 0 or record is None or record.status != "succeeded":
             told = "was killed" if exit_code is None else f"ended with exit code {exit_code}"
             self._fail(name, f"its training {told}: {last_words(job)}")
