@@ -152,7 +152,7 @@ def _warm_up(platform: Platform) -> None:
     platform.loop.tick()
     while not (platform.loop.gateway.ready() and platform.loop.gateway.version()):
         if time.monotonic() > deadline:
-            raise RuntimeError(f"the gateway did not route within {WARM_UP_S} s")
+            raise RuntimeError(f"the gateway did not route within {WARM_UP_S} s: see what was logged")
         time.sleep(0.2)
         platform.loop.tick()
 

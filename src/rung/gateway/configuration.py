@@ -27,6 +27,7 @@ __all__ = [
     "encoded",
     "endpoints_file",
     "is_whole",
+    "watches",
     "widened",
 ]
 
@@ -35,6 +36,8 @@ Files = dict[str, dict[str, Any]]
 
 CLUSTERS: Final = "cds.json"
 ROUTES: Final = "rds.json"
+_OWN_WATCHES: Final = 16
+"""Files that Envoy watches beside endpoints, and what other processes of the same user may watch."""
 
 
 def configuration(routing: Routing, *, folder: Path) -> Files:
@@ -68,6 +71,11 @@ def widened(current: Mapping[str, dict[str, Any]], target: Files) -> Files:
         if name in target and name not in (CLUSTERS, ROUTES):
             wide[name] = _versioned([_joined(_resources(response)[0], _resources(target[name])[0])])
     return wide
+
+
+def watches(files: Mapping[str, dict[str, Any]]) -> int:
+    """Count the files that an Envoy watches: one for each cluster with endpoints of its own, and a few of its own."""
+    return _OWN_WATCHES + sum("eds_cluster_config" in one for one in _resources(files.get(CLUSTERS)))
 
 
 def is_whole(files: Mapping[str, dict[str, Any]]) -> bool:

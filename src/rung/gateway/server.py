@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import time
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rung.errors import GatewayError
@@ -26,6 +28,7 @@ from rung.gateway.configuration import (
     encoded,
     endpoints_file,
     is_whole,
+    watches,
     widened,
 )
 from rung.gateway.routing import Routing, check_endpoint
@@ -33,14 +36,22 @@ from rung.gateway.routing import Routing, check_endpoint
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from contextlib import AbstractContextManager
-    from pathlib import Path
 
     from rung.gateway.certificate import Certificate
 
 __all__ = ["Gateway"]
 
 _LOOK_AGAIN_S = 0.002
+_WATCHES = Path("/proc/sys/fs/inotify/max_user_instances")
+"""How many files all processes of a user together may watch: an Envoy that may watch no more ends at once."""
 _LOG_FLUSH_MS = 500
+
+
+def _most_watches() -> int:
+    """Ask the system how many files may be watched; where it does not say, as many as there are."""
+    with suppress(OSError, ValueError):
+        return int(_WATCHES.read_bytes())
+    return sys.maxsize
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +74,7 @@ class Gateway:
     linger_s: float = 0.25  # seconds that what is removed stays for requests already on their way to it
     guard: Callable[[], AbstractContextManager[None]] = nullcontext  # around each file: refuses who leads no more
     certificate: Certificate | None = None  # TLS for consumers; None: plain HTTP
+    most_watches: int = field(default_factory=_most_watches)  # files that Envoy may watch
 
     def __post_init__(self) -> None:
         check_endpoint(f"unix:{self.admin_socket}")
@@ -193,11 +205,13 @@ class Gateway:
 
         Raises:
             GatewayError: Envoy does not answer, refuses the configuration, or whoever should take over is not healthy
-                before the deadline. Consumers are then routed as before.
+                before the deadline; or there are more revisions than the system lets it watch. Consumers are then
+                routed as before.
         """
         deadline = time.monotonic() + self.deadline_s
         current, target = self._read(), configuration(routing, folder=self.folder)
         wide = widened(current, target)
+        self._check_room(wide)
         self._load_clusters(wide, deadline)
         self._await_successors(routing, target, _taking_over(routing, current), deadline)
         self._load(ROUTES, target, ROUTES_LOADED, deadline)
@@ -206,6 +220,15 @@ class Gateway:
             self._load_clusters(target, deadline + self.linger_s)
             self._forget(target)
         return str(target[ROUTES]["version_info"])
+
+    def _check_room(self, files: Files) -> None:
+        """Refuse what would end Envoy, and production with it."""
+        wanted, limit = watches(files), self.most_watches
+        if wanted > limit:
+            raise GatewayError(
+                f"the gateway would have to watch {wanted} files, and the system allows {limit}",
+                hint=f"sysctl fs.inotify.max_user_instances={max(1024, 2 * wanted)}, or tear down what nobody asks",
+            )
 
     def _start(self) -> bytes:
         """Return the bytes of what Envoy starts with."""

@@ -21,8 +21,17 @@ from rung.gateway import Backend, Challenger, Gateway, Production, Routing, Shad
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from conftest import Site
+
+
+def test_more_than_the_system_lets_it_watch_is_refused_before_anything_is_written(tmp_path: Path):
+    gateway = Gateway(folder=tmp_path, port=8080, most_watches=17)
+    backends = tuple(Backend(revision=f"housing.v1.m{n}", endpoints=("127.0.0.1:9000",), timeout_s=5) for n in range(3))
+    with pytest.raises(GatewayError, match="would have to watch 19 files, and the system allows 17"):
+        gateway.apply(Routing(backends=backends, productions=()))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_twenty_four_changes_lose_no_request(site: Site, capsys: pytest.CaptureFixture[str]):

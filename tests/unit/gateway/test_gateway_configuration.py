@@ -8,7 +8,7 @@ import pytest
 
 from rung.gateway import Backend, Challenger, Production, Routing, Shadow, Split, bootstrap, configuration, widened
 from rung.gateway._routes import holders
-from rung.gateway.configuration import CLUSTERS, ROUTES, addresses, is_whole
+from rung.gateway.configuration import CLUSTERS, ROUTES, addresses, is_whole, watches
 
 FOLDER = Path("/run/gateway")
 M2 = Backend(revision="housing.v1.m2", endpoints=("unix:/run/m2.sock",), timeout_s=5)
@@ -243,6 +243,12 @@ def test_missing_endpoints_are_not_a_whole():
     assert is_whole(made)
     assert not is_whole({name: made[name] for name in made if name != "eds.housing.v1.m2.json"})
     assert not is_whole({})
+
+
+def test_each_revision_and_each_shadow_is_watched():
+    few = watches(files(routing((M2,))))
+    assert watches(files(routing((M2, M3, M4)))) == few + 2
+    assert watches(files(routing((M2, M3, M4), shadows=SHADOWS[1:]))) == few + 3
 
 
 def test_admin_is_for_its_owner_only():
