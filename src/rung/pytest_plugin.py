@@ -201,7 +201,8 @@ def _outputs(workspace: Workspace, tests: ServiceTests, run: str | None) -> dict
     if run is not None:
         record = read_run(workspace.runs / run)
     else:
-        succeeded = (found for found in list_runs(workspace.runs, service) if found.status == "succeeded")
+        trained = (found for found in list_runs(workspace.runs, service) if found.kind == "training")
+        succeeded = (found for found in trained if found.status == "succeeded")
         latest = next(succeeded, None)
         if latest is None:
             raise NotFoundError(f"{service} has not been trained", hint=f"`rung train {service}` first")

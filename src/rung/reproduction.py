@@ -61,6 +61,11 @@ def reproduce(workspace: Workspace, run: str, *, report: Callable[[str], None] |
     """
     with open_registry(workspace.state, workspace.registry_url()) as registry:
         record = RunRecord.from_json(registry.run(run))
+    if record.kind != "training":
+        raise ConflictError(
+            f"run {record.id} is one of the kind {record.kind}, not of a training",
+            hint="`rung notebook run` runs a notebook again",
+        )
     tell = report or (lambda _: None)
     with tempfile.TemporaryDirectory(prefix="rung-reproduce-") as folder:
         source = Path(folder) / "source"

@@ -28,7 +28,7 @@ _VERBS = {
     "spec": "show, check, sign and compare the specification of a service",
     "train": "run a service's training here",
     "test": "run a service's tests, in process or against a URL",
-    "runs": "list, show and compare training runs",
+    "runs": "list, show and compare runs of trainings and notebooks",
     "notebook": "lay down, run, schedule, show and search notebooks",
     "mlflow": "mirror runs and revisions to MLflow, import from it, show its pages",
     "reproduce": "run a training again and compare every output",

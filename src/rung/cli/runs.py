@@ -14,18 +14,19 @@ from rung.workspace import Workspace, find
 
 @click.group(epilog="Example: rung runs compare RUN RUN")
 def command() -> None:
-    """List, show and compare training runs."""
+    """List, show and compare runs of trainings and notebooks."""
 
 
 @command.command("list", epilog="Example: rung runs list housing --json")
 @click.argument("service", required=False)
+@click.option("--kind", type=click.Choice(["training", "notebook", "imported"]), help="Only of this kind.")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="Newest runs at most.")
 @json_option
-def list_runs(service: str | None, limit: int, as_json: bool) -> None:
-    """List runs, the newest first."""
+def list_runs(service: str | None, kind: str | None, limit: int, as_json: bool) -> None:
+    """List runs of trainings and notebooks, and imported ones, the newest first."""
     workspace = find()
     with open_registry(workspace.state, workspace.registry_url()) as registry:
-        runs = registry.runs(service, limit=limit)
+        runs = registry.runs(service, kind=kind, limit=limit)
     if as_json:
         print_json(runs)
         return
@@ -36,6 +37,7 @@ def list_runs(service: str | None, limit: int, as_json: bool) -> None:
         [
             [
                 run["id"],
+                run.get("kind", "training"),
                 state(run["status"]),
                 time_of_day(run["started"]),
                 f"{run['seconds']:.2f}",
@@ -45,7 +47,7 @@ def list_runs(service: str | None, limit: int, as_json: bool) -> None:
             ]
             for run in runs
         ],
-        ["RUN", "STATUS", "STARTED (UTC)", "SECONDS", "REVISION", "COMMIT", "METRICS"],
+        ["RUN", "KIND", "STATUS", "STARTED (UTC)", "SECONDS", "REVISION", "COMMIT", "METRICS"],
     )
 
 
@@ -60,11 +62,11 @@ def show(run: str, as_json: bool) -> None:
         print_json(record)
         return
     for name in (
-        *("id", "service", "revision", "status", "exit_code", "error", "started", "ended", "seconds", "user"),
+        *("id", "service", "kind", "source", "revision", "status", "exit_code", "error", "started", "ended", "seconds", "user"),
         *("commit", "branch", "dirty", "patch", "python", "rung", "environment", "requirements", "seed"),
         *("hyperparameters", "settings", "overrides", "metrics", "failed_tests", "peak_memory_bytes"),
     ):
-        click.echo(f"{name:<18} {record[name]}")
+        click.echo(f"{name:<18} {record.get(name)}")
     click.echo(f"{'folder':<18} {workspace.runs / run}\n")
     table(
         [

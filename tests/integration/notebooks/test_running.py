@@ -91,7 +91,9 @@ def test_run_of_a_notebook_is_on_record_as_one_of_a_training(shop: Shop):
     assert task["closure"].startswith("sha256:")
     assert record["seconds"] > 0
     assert record["peak_memory_bytes"] > 10_000_000
-    assert record["id"] in shop.rung("runs", "list", "tiny").stdout
+    assert record["id"] in shop.rung("runs", "list", "tiny", "--kind", "notebook").stdout
+    assert record["id"] not in shop.rung("runs", "list", "tiny", "--kind", "training").stdout
+    assert "is one of the kind notebook" in shop.rung("reproduce", record["id"]).stderr
 
 
 def test_recorded_values_are_artifacts(shop: Shop):
