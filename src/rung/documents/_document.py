@@ -140,15 +140,9 @@ def fill(text: str, body: str) -> str:
     if _END in body or "<!-- results, made by" in body or _HEADING.search(body) or _TITLE.search(body):
         raise CallError("results hold a marker or a heading of a document", hint="headings begin with ### there")
     block = f"<!-- results, made by `rung doc fill`: sha256:{_digest(body)} -->\n{body}{_END}"
-    if _MADE.search(text):
-        first = True
-
-        def once(_: re.Match[str]) -> str:
-            nonlocal first
-            put, first = (block if first else ""), False
-            return put
-
-        return _MADE.sub(once, text)
+    made = _MADE.search(text)
+    if made is not None:
+        return text[: made.start()] + block + _MADE.sub("", text[made.end() :])
     return _insert(text, block)
 
 

@@ -52,7 +52,7 @@ def judge_order(history: History) -> Order:
     file = f"v{history.major}.m{minor}.md"
     document = history.merged.get((history.major, minor))
     if document is None:
-        return _broken(_missing(history, name, file))
+        return _broken(_missing(history, minor))
     if document.unwritten:
         missing = ", ".join(section.lower() for section in document.unwritten)
         return _broken(f"{file} in {history.base} does not say {missing}: write that first, and merge it by itself")
@@ -84,16 +84,17 @@ def _opens_major(history: History) -> bool:
     return bool(history.merged) and max(major for major, _ in history.merged) < history.major
 
 
-def _missing(history: History, name: str, file: str) -> str:
+def _missing(history: History, minor: int) -> str:
     changed = f"commit {history.code[:8]} changes" if history.code else "what is not committed yet changes"
-    if (history.major, int(file.split(".m")[1].removesuffix(".md"))) in history.proposed:
+    told = f"{changed} the code of {history.service}.v{history.major}.m{minor}"
+    proposed = history.proposed.get((history.major, minor))
+    if proposed is not None:
         return (
-            f"{changed} the code of {name} beside its document: merge {file} by itself first, so that it is reviewed "
-            "before there is code"
+            f"{told} beside its document: merge {proposed} by itself first, so that it is reviewed before there is code"
         )
+    file = f"v{history.major}.m{minor}.md"
     return (
-        f"{changed} the code of {name}, and {history.base} has no {file}: `rung doc new {history.service}`, then merge "
-        "the document by itself"
+        f"{told}, and {history.base} has no {file}: `rung doc new {history.service}`, then merge the document by itself"
     )
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from rung.control.place import Place
     from rung.gateway import Gateway
-    from rung.registry import Event, Registry
+    from rung.registry import Registry
     from rung.schema import ConsumerRequest, RevisionName
 
 _LARGEST = 1 << 18
@@ -81,7 +81,18 @@ class Contracts:
 
     def listed(self, service: str) -> list[dict[str, Any]]:
         """Tell of the contracts with a service that hold, by major and consumer."""
-        return listed(self.registry.contract_events(service))
+        last = {(event.subject, event.data["consumer"]): event for event in self.registry.contract_events(service)}
+        return [
+            {
+                **event.data,
+                "major": major,
+                "since": event.time.isoformat(),
+                "actor": event.actor,
+                "because": event.because,
+            }
+            for (major, _), event in sorted(last.items())
+            if event.kind == MADE
+        ]
 
     def plan(self, name: RevisionName) -> dict[str, Any]:
         """Give what a job is to hold a candidate against: all `contracts` with its major."""
@@ -121,24 +132,6 @@ class Contracts:
                 f"{name}, the incumbent, does not keep it: {'; '.join(finding.broken)}",
                 hint="register what is answered today; mend the requests, or the fields that are read",
             )
-
-
-def listed(events: Sequence[Event]) -> list[dict[str, Any]]:
-    """Tell of the contracts that hold after all that was said of them, by major and consumer."""
-    said: dict[tuple[str, str], list[Event]] = {}
-    for event in events:
-        said.setdefault((event.subject, event.data["consumer"]), []).append(event)
-    return [
-        {
-            **known[-1].data,
-            "major": major,
-            "since": known[-1].time.isoformat(),
-            "actor": known[-1].actor,
-            "because": known[-1].because,
-        }
-        for (major, _), known in sorted(said.items())
-        if known[-1].kind == MADE
-    ]
 
 
 def _types(schema: Contract, routes: set[str], place: str, name: RevisionName) -> tuple[str, ...]:
