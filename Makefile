@@ -31,13 +31,17 @@ $(VENV)/.torch: $(VENV)/.dev requirements/torch.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/torch.txt
 	@touch $@
 
+$(VENV)/.chromium: $(VENV)/.dev tools/chromium
+	tools/chromium
+	@touch $@
+
 demo: $(VENV)/.demo ## take the housing service through its whole life, in demo/
 	$(BIN)/python -m rung.demo demo
 
 demo-ab: $(VENV)/.dev ## see every way in which an A/B test ends, through a real gateway
 	$(BIN)/python benchmarks/ab/outcomes.py
 
-test: $(VENV)/.dev $(if $(TORCH),$(VENV)/.torch) ## run all tests; with TORCH=1, or CI=true, also those with torch
+test: $(VENV)/.dev $(VENV)/.chromium $(if $(TORCH),$(VENV)/.torch) ## run all tests; with TORCH=1, or CI=true, also those with torch
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: format lint types imports test ## all that CI runs
