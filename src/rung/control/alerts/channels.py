@@ -34,7 +34,7 @@ __all__ = ["Channel", "GoneError", "channels_for", "open_channel"]
 _URL, _SECRET = "RUNG_ALERT_URL", "RUNG_ALERT_SECRET"
 _TIMEOUT_S: Final = 10.0
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
-_APPRISE_S: Final = 60.0
+_APPRISE_S: Final = 20.0
 _APPRISE_SAYS: Final[dict[int, str]] = {
     Ended.NOT_INSTALLED: "apprise is not installed: pip install 'rung[notify]'",
     Ended.UNKNOWN: "Apprise knows no such URL: see https://github.com/caronc/apprise/wiki",
