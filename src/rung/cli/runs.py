@@ -62,7 +62,8 @@ def show(run: str, as_json: bool) -> None:
         print_json(record)
         return
     for name in (
-        *("id", "service", "kind", "source", "revision", "status", "exit_code", "error", "started", "ended", "seconds", "user"),
+        *("id", "service", "kind", "source", "revision", "status", "exit_code", "error"),
+        *("started", "ended", "seconds", "user"),
         *("commit", "branch", "dirty", "patch", "python", "rung", "environment", "requirements", "seed"),
         *("hyperparameters", "settings", "overrides", "metrics", "failed_tests", "peak_memory_bytes"),
     ):

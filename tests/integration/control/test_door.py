@@ -60,7 +60,7 @@ def patient(api: Api) -> None:
 def ask(api: Api, route: tuple[str, str], token: str | None) -> httpx2.Response:
     method, path = route
     names = {"name": "housing.v1.m1", "service": "housing", "consumer": "nobody", "wanted": "nobody"}
-    named = path.format(**names, major=1, identity="0" * 16, digest="0" * 64)
+    named = path.format(**names, notebook="look", major=1, identity="0" * 16, digest="0" * 64)
     body = BODIES.get(path, {"because": "why not"}) if method == "POST" else None
     return api.ask(method, named, token, json=body)
 

@@ -54,8 +54,8 @@ def add_notebooks(router: APIRouter, platform: Platform) -> None:
             if allowed(actor.grants, Action.READ, reference.partition("/")[0])
         ]
 
-    @router.post("/services/{service}/notebooks/{name}/schedule")
-    def declare(service: ServiceName, name: _Name, order: ScheduleOrder, actor: Asker) -> dict[str, Any]:
+    @router.post("/services/{service}/notebooks/{notebook}/schedule")
+    def declare(service: ServiceName, notebook: _Name, order: ScheduleOrder, actor: Asker) -> dict[str, Any]:
         """Run a notebook by a schedule from now on."""
         wanted = Scheduled(
             cron=order.cron,
@@ -65,14 +65,14 @@ def add_notebooks(router: APIRouter, platform: Platform) -> None:
             actor=str(actor),
             since=datetime.now(UTC),
         )
-        reference = f"{service}/{name}"
+        reference = f"{service}/{notebook}"
         return _shown(platform, reference, platform.notebooks.declare(reference, wanted, because=order.because))
 
-    @router.post("/services/{service}/notebooks/{name}/schedule/removal")
-    def remove(service: ServiceName, name: _Name, order: Removal, actor: Asker) -> dict[str, Any]:
+    @router.post("/services/{service}/notebooks/{notebook}/schedule/removal")
+    def remove(service: ServiceName, notebook: _Name, order: Removal, actor: Asker) -> dict[str, Any]:
         """Run a notebook by no schedule any more."""
-        platform.notebooks.remove(f"{service}/{name}", because=order.because, actor=str(actor))
-        return {"notebook": f"{service}/{name}"}
+        platform.notebooks.remove(f"{service}/{notebook}", because=order.because, actor=str(actor))
+        return {"notebook": f"{service}/{notebook}"}
 
 
 def _shown(platform: Platform, reference: str, scheduled: Scheduled) -> dict[str, Any]:
