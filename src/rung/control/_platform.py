@@ -35,11 +35,12 @@ from rung.control.promotion.contracts import Contracts
 from rung.control.promotion.experiments import Experiments
 from rung.control.promotion.gates import Gates
 from rung.control.promotion.health import Courses
+from rung.control.promotion.probation import Probation
 from rung.control.promotion.promotions import Promotions
 from rung.control.promotion.retraining import Retraining
 from rung.control.promotion.shadows import Shadows
 from rung.control.servers import Servers
-from rung.errors import ConflictError, NotFoundError, RungError
+from rung.errors import NotFoundError, RungError
 from rung.lake import Lake, open_lake
 from rung.lifecycle import MIRRORED, State, check_move
 from rung.lineage import trace
@@ -69,7 +70,6 @@ class Platform:
     lake: Lake
     loop: Loop
     view: View
-    keep_warm: timedelta
     usage: Usage
     notebooks: Notebooks
     telemetry: Telemetry
@@ -82,7 +82,6 @@ class Platform:
         settings = place.workspace.settings()
         gateway = gateway_of(place, settings, port=gateway_port, guard=fence.passed)
         gateway_url = address_of(gateway.host, gateway_port, is_encrypted=gateway.certificate is not None)
-        keep_warm = timedelta(seconds=settings.keep_warm_s)
         deployments = Deployments(
             place=place,
             registry=registry,
@@ -104,7 +103,7 @@ class Platform:
             shadows=Shadows(place, registry, lake),
             experiments=Experiments(place, registry, lake, Courses(lake), Bandits(registry, lake)),
             approvals=Approvals(registry),
-            keep_warm=keep_warm,
+            keep_warm=timedelta(seconds=settings.keep_warm_s),
         )
         return cls(
             place=place,
@@ -116,6 +115,7 @@ class Platform:
                 deployments=deployments,
                 promotions=promotions,
                 automatic=Automatic(promotions),
+                probation=Probation(promotions=promotions, lake=lake),
                 retraining=Retraining(deployments=deployments),
                 overuse=Overuse(deployments, promotions),
                 lake=lake,
@@ -138,7 +138,6 @@ class Platform:
                 keyed=guarded_services(settings),
             ),
             view=View(registry=registry, gateway_url=gateway_url, usage=usage, settings=settings),
-            keep_warm=keep_warm,
             usage=usage,
             notebooks=notebooks,
             telemetry=Telemetry(registry=registry, servers=deployments.servers, gateway=gateway, usage=usage),
@@ -217,13 +216,8 @@ class Platform:
         Raises:
             ConflictError: There is none that is kept warm, or it does not answer.
         """
-        warm_until = datetime.now(UTC) + self.keep_warm
-        target = self.registry.rollback_target(service, major)
-        ready, reason = self.deployments.servers.is_ready(str(target))
-        if not ready:
-            raise ConflictError(f"{target} cannot take over: {reason}", hint="wait until its server is up again")
         told = because or f"asked for by {actor}"
-        name = self.registry.rollback(service, major, because=told, actor=actor, warm_until=warm_until)
+        name = self.promotions.roll_back(service, major, because=told, actor=actor)
         self.loop.route()
         return self.revision(name)
 

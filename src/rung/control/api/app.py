@@ -68,6 +68,16 @@ class DeployTraining(BaseModel):
     """Whose source; by default what the platform's working tree has."""
 
 
+class Retrain(BaseModel):
+    """Begin the next revision from the code of the incumbent."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    because: Annotated[str, Field(max_length=2_000)] = ""
+    anyway: bool = False
+    """Also when the training would read the same data as the last one."""
+
+
 class Promote(BaseModel):
     """Begin an attempt."""
 
@@ -122,6 +132,7 @@ def create_api(platform: Platform, *, guard: Guard, shut_down: Callable[[], None
     _add_shadows(router, platform)
     add_analysis(router, platform)
     add_people(router, platform)
+    add_tickets(router, guard.sessions)
     add_consumers(router, platform)
     add_contracts(router, platform)
     add_lineage(router, platform)
@@ -137,7 +148,6 @@ def create_api(platform: Platform, *, guard: Guard, shut_down: Callable[[], None
             platform.registry.record_event("shutdown", EVERYWHERE, because="the platform was stopped", actor=str(actor))
         shut_down()
         return {"status": "stopping"}
-    add_tickets(router, guard.sessions)
 
     check_table(router.routes)
     app.include_router(router)
@@ -221,6 +231,12 @@ def _add_deeds(router: APIRouter, platform: Platform) -> None:
         )
         return platform.revision(name)
 
+    @router.post("/majors/{service}/{major}/retraining", status_code=201)
+    def retrain(service: ServiceName, major: Major, order: Retrain, actor: Asker) -> dict[str, Any]:
+        """Begin the next revision from the code of the incumbent, on the data of now."""
+        asked = platform.retrain(service, major, because=order.because, anyway=order.anyway, actor=str(actor))
+        return platform.revision(asked)
+
     @router.post("/revisions/{name}/serving")
     def deploy_serving(name: str, actor: Asker) -> dict[str, Any]:
         """Serve a trained revision, without production traffic."""
@@ -299,6 +315,11 @@ def _add_shadows(router: APIRouter, platform: Platform) -> None:
         return platform.begin_shadow(RevisionName.parse(name), mirrored.share, until=until, actor=str(actor))
 
 
+def status_of(error: RungError) -> int:
+    """Give the HTTP status that stands for an error."""
+    return next(code for kind, code in _STATUS if isinstance(error, kind))
+
+
 def _answer_with_problems(app: FastAPI) -> None:
     async def known(_: Request, error: Exception) -> Response:
         assert isinstance(error, RungError)  # noqa: S101  registered for this class
@@ -317,11 +338,6 @@ def _answer_with_problems(app: FastAPI) -> None:
         assert isinstance(error, OSError)  # noqa: S101  registered for this class
         told = f"the control plane cannot write {error.filename or 'a file'} ({error.strerror or error})"
         return ProblemError(status=503, detail=told).response(code=UnavailableError.code, hint="see to its disk")
-
-def status_of(error: RungError) -> int:
-    """Give the HTTP status that stands for an error."""
-    return next(code for kind, code in _STATUS if isinstance(error, kind))
-
 
     app.add_exception_handler(RungError, known)
     app.add_exception_handler(OSError, broken)

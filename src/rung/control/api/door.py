@@ -87,6 +87,7 @@ ACTIONS: Mapping[tuple[str, str], Action] = MappingProxyType(
         ("POST", "/revisions/{name}/serving"): Action.DEPLOY,
         ("POST", "/services/{service}/notebooks/{notebook}/schedule"): Action.DEPLOY,
         ("POST", "/services/{service}/notebooks/{notebook}/schedule/removal"): Action.DEPLOY,
+        ("POST", "/majors/{service}/{major}/retraining"): Action.DEPLOY,
         ("POST", "/revisions/{name}/teardown"): Action.DEPLOY,
         ("POST", "/revisions/{name}/revive"): Action.DEPLOY,
         ("POST", "/revisions/{name}/promotions"): Action.PROMOTE,
@@ -113,6 +114,7 @@ ACTIONS: Mapping[tuple[str, str], Action] = MappingProxyType(
 NARROWED = frozenset(
     {
         ("GET", "/me"),
+        ("POST", "/tickets"),
         ("GET", "/status"),
         ("GET", "/predictions/{identity}"),
         ("GET", "/lineage"),
@@ -129,7 +131,6 @@ NARROWED = frozenset(
 """Routes that look at the service themselves, since it is in a body or an answer; a role in any service opens them."""
 
 
-        ("POST", "/tickets"),
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Guard:
     """Tells who asks."""
@@ -139,6 +140,7 @@ class Guard:
     tokens: Tokens
     logins: Logins | None
     throttle: Throttle = field(default_factory=Throttle)
+    sessions: Sessions = field(default_factory=Sessions)
 
     @classmethod
     def of(cls, registry: Registry, *, owner_token: str, login: Login | None) -> Guard:
@@ -154,7 +156,6 @@ class Guard:
             user: What the owner calls themselves; of nobody else it is believed.
             peer: Address that it comes from.
             host: Address that it came to.
-    sessions: Sessions = field(default_factory=Sessions)
 
         Raises:
             NotAuthenticatedError: Nobody is known to ask.
@@ -222,6 +223,10 @@ class Door:
         )
 
 
+def _has_another_door(path: str) -> bool:
+    return path in PUBLIC or path in {"/", DASHBOARD} or path.startswith(f"{DASHBOARD}/")
+
+
 def asker(request: Request) -> Actor:
     """Give who asks, if they may do what the route does.
 
@@ -237,10 +242,6 @@ def asker(request: Request) -> Actor:
     else:
         check(actor, ACTIONS[route], service or EVERYWHERE)
     return actor
-def _has_another_door(path: str) -> bool:
-    return path in PUBLIC or path in {"/", DASHBOARD} or path.startswith(f"{DASHBOARD}/")
-
-
 
 
 Asker = Annotated[Actor, Depends(asker)]
