@@ -30,16 +30,20 @@ def search(words: tuple[str, ...], service: str | None, limit: int, as_json: boo
     as they did. The index is brought up to date first.
     """
     from rung.documents import Index, read_pages
-    from rung.registry import open_registry
+    from rung.registry import known_registry
 
     workspace = find()
-    with open_registry(workspace.state, workspace.registry_url()) as registry:
-        newest = registry.newest_event()
-        with Index(workspace.state / "knowledge.db") as index:
-            index.refresh(
-                read_pages(workspace), lambda after: registry.events(after=after), 0 if newest is None else newest.id
-            )
-            hits = index.search(" ".join(words), service=service, limit=limit)
+    with (
+        known_registry(workspace.state, workspace.registry_url()) as registry,
+        Index(workspace.state / "knowledge.db") as index,
+    ):
+        newest = None if registry is None else registry.newest_event()
+        index.refresh(
+            read_pages(workspace),
+            lambda after: [] if registry is None else registry.events(after=after),
+            0 if newest is None else newest.id,
+        )
+        hits = index.search(" ".join(words), service=service, limit=limit)
     if as_json:
         print_json([_json(hit) for hit in hits])
         return

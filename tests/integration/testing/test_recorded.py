@@ -10,13 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 import httpx2
 import pytest
+from pydantic import BaseModel
 
 from rung.errors import ConflictError, NotFoundError
-from rung.testing import recorded
+from rung.schema import Request  # noqa: TC001  read when the application is made
+from rung.serving import create_serving_app
+from rung.testing import fake_artifacts, recorded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from fastapi import FastAPI
 
 SECRET = {"authorization": "Bearer hush"}
 
@@ -148,6 +153,37 @@ def test_a_failed_recording_keeps_the_last_one(weather: Weather, record: Path, m
         replay(record)
     assert (record / "weather.json").read_bytes() == before
     assert [path.name for path in record.iterdir()] == ["weather.json"]
+
+
+class Instance(BaseModel):
+    place: str
+
+
+class Parameters(BaseModel):
+    pass
+
+
+class Prediction(BaseModel):
+    degrees: int
+
+
+def test_a_handler_is_tested_with_a_recording(weather: Weather, record: Path):
+    """The calls of a handler are answered from the recording, those to the service itself are not touched."""
+
+    def predict(request: Request[Instance, Parameters]) -> list[Prediction]:
+        return [Prediction(degrees=ask(weather, instance.place)) for instance in request.instances]
+
+    with recorded("weather", path=record), fake_artifacts(create_serving_app(predict=predict)) as client:
+        assert [one.degrees for one in client.predict([{"place": "toledo"}])] == [21]
+    with pytest.raises(ConflictError, match=r"place=dayton.* is not in weather\.json"):
+        replay(record, lambda: refused(create_serving_app(predict=predict), "dayton"))
+    assert len(weather.asked) == 1
+
+
+def refused(app: FastAPI, place: str) -> None:
+    """A handler whose call fails gives an error, as in production."""
+    with fake_artifacts(app) as client:
+        assert client.http.post("/predict", json={"instances": [{"place": place}]}).status_code == 500
 
 
 def test_no_recording_is_told(tmp_path: Path):
