@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from dashboard_scene import Scene, seed
 from platform_api import Api, platform_api
+from tiny_platform import platform
 
 from browser import DESK, Visitor, browser, visitor
 
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from playwright.sync_api import Browser
+
+
+__all__ = ["platform"]
 
 
 @pytest.fixture(scope="module")
