@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -173,6 +174,14 @@ class Retraining:
         found = self._registry.revisions(name.service, name.major)
         return [(one.created, one.origin) for one in found if one.origin is not None]
 
+    def _trainings(self, incumbent: Revision) -> Iterable[dict[str, Any]]:
+        """Give the run of an incumbent, and those of its retrainings that ended, whatever became of them."""
+        yield self._registry.run(incumbent.run)
+        for one in self._registry.revisions(incumbent.name.service, incumbent.name.major):
+            if one.origin is not None and one.origin.of == str(incumbent.name):
+                with suppress(NotFoundError):  # it ended before it was on record
+                    yield self._registry.run(one.run)
+
     def _alerts(self, name: RevisionName, settings: Settings) -> Iterable[Cause]:
         """Give what open alerts say of an incumbent."""
         for alert in self._registry.alerts(name.service) if settings.drift or settings.falling_quality else ():
@@ -181,14 +190,12 @@ class Retraining:
             if is_wanted and alert.revision == name:
                 yield Cause(trigger=Trigger.ALERT, name=f"alert {alert.id}", because=alert.because)
 
-    def _reads(self, revision: Revision) -> list[_Read]:
-        """Tell the datasets whose newest version the training read, and their newest version now."""
-        run = self._registry.run(revision.run)
+    def _reads(self, incumbent: Revision) -> list[_Read]:
+        """Tell the datasets whose newest version was read by the training or by a retraining, and that of now."""
         read: dict[str, int] = {}
-        for found in _data_of(run):
-            if found["asked_version"] is None and found["asked_as_of"] is None:
-                name = found["dataset"]
-                read[name] = min(found["version"], read.get(name, found["version"]))
+        for run in self._trainings(incumbent):
+            for name, version in _versions_read(run).items():
+                read[name] = max(version, read.get(name, version))
         if not read:
             return []
         catalogue = open_catalogue(self.deployments.place.workspace)
@@ -203,8 +210,14 @@ def _has_drifted(alert: Alert) -> bool:
     return alert.kind in _DRIFT or (alert.kind == "integrity" and alert.data.get("what") == "range")
 
 
-def _data_of(run: dict[str, Any]) -> Iterable[dict[str, Any]]:
-    return (found for task in run["tasks"] for found in task.get("data", ()) if "dataset" in found)
+def _versions_read(run: dict[str, Any]) -> dict[str, int]:
+    """Give the versions of datasets that a run read because they were the newest; of several the oldest."""
+    read: dict[str, int] = {}
+    for found in (found for task in run["tasks"] for found in task.get("data", ()) if "dataset" in found):
+        if found["asked_version"] is None and found["asked_as_of"] is None:
+            name = found["dataset"]
+            read[name] = min(found["version"], read.get(name, found["version"]))
+    return read
 
 
 def _newest(catalogue: Any, name: str, version: int) -> int:
