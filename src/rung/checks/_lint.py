@@ -48,7 +48,8 @@ def lint(workspace: Workspace, service: Service) -> tuple[bool, str]:
     if problems:
         more = f" and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
         told = "; ".join(problems[:_SHOWN]) + more
-        return False, f"{told}: `ruff check --fix {folder} && ruff format {folder}` mends most of it"
+        by = " ".join(["", *settings])
+        return False, f"{told}: `ruff check --fix{by} {folder} && ruff format{by} {folder}` mends most of it"
     return True, f"ruff finds nothing, by {'the standard of Rung' if own is None else own.name}"
 
 

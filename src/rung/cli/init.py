@@ -28,15 +28,18 @@ _WORKFLOWS = {"github": ".github/workflows/rung.yml", "gitlab": ".gitlab-ci.yml"
     help="Also write its workflow: checks, tests and reviews each change, and deploys what was merged.",
 )
 def command(folder: Path, ci: str | None) -> None:
-    """Make a workspace: a git repository with rung.toml and experiments/.
+    """Make a workspace: a git repository with rung.toml, ruff.toml and experiments/.
 
     What is there already is kept, so it is safe to repeat, and to add --ci later.
     """
+    from rung.checks import SETTINGS
+
     experiments = folder / "experiments"
     experiments.mkdir(parents=True, exist_ok=True)
     _keep_or_write(experiments / "__init__.py", '"""The services of this workspace, one package each."""\n')
     _keep_or_write(folder / "rung.toml", _SETTINGS)
     _keep_or_write(folder / ".gitignore", _IGNORED)
+    _keep_or_write(folder / SETTINGS.name, SETTINGS.read_text(encoding="utf-8"))
     if ci is not None:
         _write_workflow(folder, ci)
     if shutil.which("git") is None:

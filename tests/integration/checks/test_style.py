@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -30,7 +32,9 @@ def test_what_is_wrong_is_told_with_what_mends_it(workspace: Workspace, place: P
     assert not holds
     assert "experiments/tidy/train/main.py:1 F401 `os` imported but unused" in because
     assert "experiments/tidy/train/main.py is not formatted" in because
-    assert "ruff check --fix experiments/tidy && ruff format experiments/tidy" in because
+    for command in because.split("`")[-2].split(" && "):
+        subprocess.run([sys.executable, "-m", *command.split()], cwd=place.root, check=True, capture_output=True)
+    assert lint(workspace, workspace.service("tidy"))[0]
 
 
 def test_code_that_cannot_be_parsed_is_told(workspace: Workspace, place: Place):
