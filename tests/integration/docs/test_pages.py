@@ -79,6 +79,7 @@ def test_operations_page_has_the_settings():
     told = {name for row in re.findall(r"^\| (`.*?) \|", text, re.MULTILINE) for name in re.findall(r"`([\w.]+)`", row)}
     sections = {"listen": Listen, "login": Login, "price": Price, "services.NAME": Policy, "services.NAME.log": Log}
     sections |= {"alerts": Alerts, "alerts.channels.NAME": Channel, "services.NAME.alerts": Rules, "mlflow": Mlflow}
+    sections |= {"services.NAME.retraining": Retraining}
     inside = {f"{section}.{name}" for section, model in sections.items() for name in model.model_fields}
     outside = Settings.model_fields.keys() - {"alerts", "listen", "login", "mlflow", "price", "services"}
     assert (inside - {*sections, "alerts.channels"}) | outside <= told
