@@ -126,10 +126,10 @@ class Writers:
         return []
 
 
-def unseen_sentences(workspace: Path, known: pl.DataFrame) -> list[Sentence]:
-    """Give the rated sentences of film reviews that training does not know, in a fixed shuffle."""
+def unseen_sentences(workspace: Path, known: pl.DataFrame, *, source: str = "movieReviewSnippets") -> list[Sentence]:
+    """Give the rated sentences of a source that training does not know, in a fixed shuffle."""
     rated = pl.read_parquet(workspace / "data" / "sentences.parquet")
-    unseen = rated.filter(pl.col("source") == "movieReviewSnippets").join(known, on="text", how="anti")
+    unseen = rated.filter(pl.col("source") == source).join(known, on="text", how="anti")
     sentences = [
         Sentence(text=text, meant="negative" if rating <= -_CUT else "positive" if rating >= _CUT else "neutral")
         for text, rating in unseen.select("text", "sentiment").iter_rows()
