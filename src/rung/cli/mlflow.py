@@ -35,7 +35,7 @@ def sync(dry_run: bool, as_json: bool) -> None:
 
     The same happens by itself after each training, in a process that nobody waits for.
     """
-    from rung.mlflow import behind, connect, mirror
+    from rung.mlflow import behind
 
     workspace = find()
     tracking = _tracking(workspace)
@@ -43,11 +43,9 @@ def sync(dry_run: bool, as_json: bool) -> None:
         waiting = behind(workspace, registry, tracking)
         if not as_json:
             click.echo(f"{len(waiting)} runs are behind" if waiting else f"{tracking} has all runs")
-        if dry_run:
-            done = {"runs": 0, "models": 0}
-        else:
-            client = connect(workspace, tracking)
-            done = asdict(mirror(workspace, registry, client, tracking=tracking, report=_reporter(quiet=as_json)))
+        done = {"runs": 0, "models": 0}
+        if not dry_run:
+            done = _hand_over(workspace, registry, tracking, quiet=as_json)
         left = behind(workspace, registry, tracking)
     if as_json:
         print_json({"tracking": tracking, **done, "behind": left})
@@ -122,6 +120,18 @@ def import_all(
         click.echo(f"left out: {line}", err=True)
     if done.refused:
         click.echo("--with-pickles keeps them, as bytes that are never read here", err=True)
+
+
+def _hand_over(workspace: Workspace, registry: Registry, tracking: str, *, quiet: bool) -> dict[str, int]:
+    from rung.errors import ConflictError
+    from rung.mlflow import connect, mirror
+    from rung.training._mirror import mirroring
+
+    with mirroring(workspace.state) as is_free:
+        if not is_free:
+            raise ConflictError("another process hands runs over to MLflow now", hint="wait until it is done")
+        client = connect(workspace, tracking)
+        return asdict(mirror(workspace, registry, client, tracking=tracking, report=_reporter(quiet=quiet)))
 
 
 def _tracking(workspace: Workspace) -> str:

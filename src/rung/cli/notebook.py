@@ -105,6 +105,7 @@ def list_runs(service: str | None, limit: int, as_json: bool) -> None:
         runs = listed(registry, service, limit=limit)
     ran = {run["source"] for run in runs}
     others = [str(notebook) for notebook in notebooks(workspace, service) if str(notebook) not in ran]
+    others = others if len(runs) < limit else []  # else they may have run before
     if as_json:
         print_json({"runs": runs, "others": others})
         return

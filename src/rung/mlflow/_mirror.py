@@ -1,18 +1,15 @@
 """Hands runs and revisions over to MLflow: what is not there yet, in order, each visible there at most once.
 
 What was handed over is in a list beside the state, by tracking server; a list that is lost costs time and makes nothing
-twice, since a run is looked for by its id first. One process at a time does it.
+twice, since a run is looked for by its id first. Whoever calls it sees to it that nobody else does.
 """
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from rung.errors import ConflictError
 from rung.lifecycle import State
 from rung.mlflow._connect import ARTIFACTS, answering
 from rung.mlflow._facts import REVISION, RUN, STATE, aliases, is_ours, run_facts
@@ -78,7 +75,7 @@ def mirror(
     tracking: str,
     report: Callable[[str], None] = lambda _: None,
 ) -> Mirrored:
-    """Hand over all runs that MLflow does not have, then the revisions with their aliases.
+    """Hand over all runs that MLflow does not have, then the revisions with their aliases; one process at a time does.
 
     Args:
         workspace: Whose runs they are.
@@ -88,12 +85,11 @@ def mirror(
         report: Is told what was done, one line at a time.
 
     Raises:
-        ConflictError: Another process does it now.
         UnavailableError: MLflow refused; what was handed over before stays there and is not handed over again.
     """
     server, journal = _Server(client=client, tracking=tracking, workspace=workspace), _journal(workspace, tracking)
     runs = models = 0
-    with _alone(journal), answering(tracking):
+    with answering(tracking):
         while waiting := behind(workspace, registry, tracking):  # also what came meanwhile
             for run in waiting:
                 _hand_over(server, registry.run(run))
@@ -192,16 +188,6 @@ def _done(journal: Path) -> set[str]:
 
 
 def _note(journal: Path, run: str) -> None:
+    journal.parent.mkdir(parents=True, exist_ok=True)
     with journal.open("a", encoding="utf-8") as file:
         file.write(f"{run}\n")
-
-
-@contextmanager
-def _alone(journal: Path) -> Iterator[None]:
-    journal.parent.mkdir(parents=True, exist_ok=True)
-    with journal.with_suffix(".lock").open("ab") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ConflictError("another process hands runs over to MLflow now", hint="wait until it is done") from None
-        yield

@@ -10,10 +10,8 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from rung.errors import ConflictError, RungError
-from rung.mlflow._connect import connect
-from rung.mlflow._mirror import behind, mirror
-from rung.registry import open_registry
+from rung.errors import RungError
+from rung.training._mirror import mirroring
 from rung.workspace import Workspace
 
 __all__ = ["main"]
@@ -26,19 +24,37 @@ def main(arguments: list[str]) -> int:
     settings = workspace.settings().mlflow
     if settings is None:
         return 0
+    while True:
+        with mirroring(state) as is_free:
+            if not is_free:
+                return 0  # whoever does it now looks again when it is done
+            told, code = _hand_over(workspace, settings.tracking)
+        sys.stdout.write(f"{datetime.now(UTC).isoformat(timespec='seconds')} {told}\n")
+        if code or not _waits(workspace, settings.tracking):  # what waits came at the very end
+            return code
+
+
+def _hand_over(workspace: Workspace, tracking: str) -> tuple[str, int]:
+    """Do it; give what there is to tell, and the exit status."""
+    from rung.mlflow._connect import connect  # noqa: PLC0415  it takes seconds: the lock comes first
+    from rung.mlflow._mirror import mirror  # noqa: PLC0415  as above
+    from rung.registry import open_registry  # noqa: PLC0415  as above
+
     try:
-        client = connect(workspace, settings.tracking)
-        with open_registry(state, workspace.registry_url(), upgrades=False) as registry:
-            done = mirror(workspace, registry, client, tracking=settings.tracking)
-            while behind(workspace, registry, settings.tracking):  # came when this one was just done
-                mirror(workspace, registry, client, tracking=settings.tracking)
-        told, code = f"{done.runs} runs and {done.models} revisions were handed over", 0
-    except ConflictError:  # the one that does it now looks again before it ends
-        return 0
+        client = connect(workspace, tracking)
+        with open_registry(workspace.state, workspace.registry_url(), upgrades=False) as registry:
+            done = mirror(workspace, registry, client, tracking=tracking)
     except RungError as error:
-        told, code = str(error), error.exit_code
-    sys.stdout.write(f"{datetime.now(UTC).isoformat(timespec='seconds')} {told}\n")
-    return code
+        return str(error), error.exit_code
+    return f"{done.runs} runs and {done.models} revisions were handed over", 0
+
+
+def _waits(workspace: Workspace, tracking: str) -> bool:
+    from rung.mlflow._mirror import behind  # noqa: PLC0415  as above
+    from rung.registry import open_registry  # noqa: PLC0415  as above
+
+    with open_registry(workspace.state, workspace.registry_url(), upgrades=False) as registry:
+        return bool(behind(workspace, registry, tracking))
 
 
 if __name__ == "__main__":

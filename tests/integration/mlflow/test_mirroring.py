@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING, Any
 import httpx2
 import pytest
 
-from rung.errors import ConflictError, UnavailableError
+from rung.errors import UnavailableError
 from rung.lifecycle import State
 from rung.mlflow import behind, connect, mirror
-from rung.mlflow._mirror import _alone, _journal
+from rung.mlflow._mirror import _journal
 from rung.mlflow._pages import python_of
 from rung.registry import open_registry
 from rung.training import mirror_soon
+from rung.training._mirror import mirroring
 from rung.workspace import Workspace, find
 
 if TYPE_CHECKING:
@@ -134,9 +135,17 @@ def _refuse(*_: Any, **__: Any) -> None:
     raise mlflow.exceptions.MlflowException("the disk is full")
 
 
-def test_only_one_process_hands_over(workspace: Workspace, registry: Registry, client: Any):
-    with _alone(_journal(workspace, TRACKING)), pytest.raises(ConflictError, match="another process"):
-        mirror(workspace, registry, client, tracking=TRACKING)
+def test_only_one_process_hands_over(workspace: Workspace, registry: Registry):
+    registry.record_run(record("housing-1"))
+    with mirroring(workspace.state) as is_free:
+        assert is_free
+        mirror_soon(workspace)  # starts nothing
+        assert not (workspace.state / "log").exists()
+        command = [sys.executable, "-m", "rung.cli", "mlflow", "sync"]
+        ended = subprocess.run(command, cwd=workspace.root, capture_output=True, text=True, check=False)
+    assert ended.returncode == 2
+    assert "another process hands runs over" in ended.stderr
+    assert ended.stdout == "1 runs are behind\n"
 
 
 def test_revisions_are_registered_with_aliases_that_follow_the_lifecycle(
