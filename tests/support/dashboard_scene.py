@@ -166,7 +166,7 @@ class Scene:
         drawn = random.Random(f"{service} {name} {depth} {seed}")
         store = LocalStore(self.place.workspace.artifacts)
         evaluated = store.put(encode(_evaluated(service, drawn).model_dump()))
-        identity = str(name) if name is not None else f"{service}-20261120-{self.clock.now():%H%M%S}-{depth:03x}{seed}"
+        identity = str(name) if name is not None else f"{service}-20261120-09{depth:02}{seed:02}-a1b2c3d"
         good = 0.3 + 0.02 * depth + drawn.random() / 50
         record = RunRecord(
             id=identity,
@@ -338,6 +338,9 @@ def _write(place: Place, name: RevisionName) -> Path:
     folder = place.source(name) / "experiments" / name.service
     (folder / "experiments").mkdir(parents=True)
     (folder / "specification.md").write_text(dedent(SPECIFICATION))
+    package = place.workspace.experiments / name.service
+    package.mkdir(parents=True)
+    (package / "specification.md").write_text(dedent(SPECIFICATION))
     document = f"# Intention\n\nA linear model: `price = w x`.\n\n# Approach\n\n{name} is ridge regression.\n"
     (folder / "experiments" / f"v{name.major}.m{name.minor}.md").write_text(document)
     return folder

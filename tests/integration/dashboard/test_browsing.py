@@ -26,7 +26,7 @@ PAGES = {
     "runs": "/ui/runs",
     "run": "/ui/runs/housing.v1.m1",
     "run-of-classes": "/ui/runs/reviews.v1.m1",
-    "compare": "/ui/runs/compare?run=housing.v1.m1&run=housing.v1.m2&run=housing.v1.m3",
+    "compare": "/ui/runs/compare?" + "&".join(f"run=housing-20261120-09{depth:02}00-a1b2c3d" for depth in (2, 4, 6)),
     "data": "/ui/data",
     "dataset": "/ui/data/sales",
     "monitoring": "/ui/services/housing/monitoring",

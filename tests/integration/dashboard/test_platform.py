@@ -50,6 +50,9 @@ def test_revision_is_trained_served_promoted_and_torn_down(platform: LivePlatfor
     owner.open("/ui/revisions/tiny.v1.m2/promotion")
     do(owner, "Mirror production to it")
     assert platform.ask("shadow", "tiny.v1.m2")["share"] == pytest.approx(0.2)
+    owner.open("/ui/revisions/tiny.v1.m2")
+    owner.page.get_by_role("region", name="As a shadow").get_by_text("20%").wait_for()  # it looks again by itself
+    owner.open("/ui/revisions/tiny.v1.m2/promotion")
     do(owner, "Promote it")
     owner.page.locator(".step").get_by_text("all 1 regression tests passed").wait_for(timeout=60_000)
     do(owner, "Tear it down", because="seen enough")

@@ -25,10 +25,36 @@ _HERE = Path(__file__).parent
 STATIC = _HERE / "static"
 _TONES = {
     **dict.fromkeys(
-        ("incumbent", "pass", "promoted", "approved", "succeeded", "holds", "kept", "better", "passed", "done"), "good"
+        (
+            "incumbent",
+            "pass",
+            "promoted",
+            "approved",
+            "succeeded",
+            "holds",
+            "kept",
+            "better",
+            "passed",
+            "done",
+            "shown",
+        ),
+        "good",
     ),
     **dict.fromkeys(
-        ("failed", "fail", "rejected", "torn_down", "crashed", "broken", "abort", "invalid", "harmful", "alarm"), "bad"
+        (
+            "failed",
+            "fail",
+            "rejected",
+            "torn_down",
+            "crashed",
+            "broken",
+            "abort",
+            "invalid",
+            "harmful",
+            "alarm",
+            "refuted",
+        ),
+        "bad",
     ),
     **dict.fromkeys(
         (

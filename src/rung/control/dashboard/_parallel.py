@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
-from rung.charts.figure import spell_ticks
+from rung.charts.figure import spread
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 __all__ = ["Axis", "axes_of", "parallel"]
 
-_WIDE, _HIGH, _TOP, _SIDE = 960, 320, 46, 70
+_WIDE, _HIGH, _TOP, _LEFT, _RIGHT = 960, 320, 46, 96, 250
 _MOST = 9  # axes
+_LETTER = 8.5  # wide, at the most
 _TONES = ("main", "second", "good", "bad", "quiet")
 
 
@@ -50,10 +51,16 @@ def axes_of(records: Sequence[Mapping[str, Any]]) -> list[Axis]:
 
 def parallel(axes: Sequence[Axis], names: Sequence[str]) -> Markup:
     """Draw runs over their axes."""
-    step = (_WIDE - 2 * _SIDE) / max(len(axes) - 1, 1)
-    places = [_SIDE + number * step for number in range(len(axes))]
-    lines = Markup("").join(_line(axes, places, number, name) for number, name in enumerate(names))
-    drawn = Markup("").join(_drawn(axis, x) for axis, x in zip(axes, places, strict=True))
+    step = (_WIDE - _LEFT - _RIGHT) / max(len(axes) - 1, 1)
+    places = [_LEFT + number * step for number in range(len(axes))]
+    ends = [_height(axes[-1].places[number] or 0.0) for number in range(len(names))]
+    apart = spread(ends, gap=17, low=_TOP, high=_HIGH - 30)
+    lines = Markup("").join(
+        _line(axes, places, number, name) + _label(number, name, ends[number], apart[number])
+        for number, name in enumerate(names)
+    )
+    letters = int(step / _LETTER)
+    drawn = Markup("").join(_drawn(axis, x, letters) for axis, x in zip(axes, places, strict=True))
     return Markup(
         '<div class="scroll picture" tabindex="0" role="region" aria-label="Runs over their settings and metrics">'
         '<svg class="chart" viewBox="0 0 {0} {1}" width="{0}" height="{1}" role="img" '
@@ -81,8 +88,7 @@ def _numbers(name: str, values: Sequence[float | None]) -> Axis | None:
     places = tuple(
         None if value is None or not math.isfinite(value) else (value - low) / (high - low) for value in values
     )
-    spelled = spell_ticks([low, high])
-    return Axis(name=name, places=places, low=spelled[0], high=spelled[1])
+    return Axis(name=name, places=places, low=f"{low:.4g}", high=f"{high:.4g}")
 
 
 def _line(axes: Sequence[Axis], xs: Sequence[float], number: int, name: str) -> Markup:
@@ -94,13 +100,21 @@ def _line(axes: Sequence[Axis], xs: Sequence[float], number: int, name: str) -> 
     return Markup('<path class="curve {}" d="M{}"><title>{}</title></path>').format(tone, path, name)
 
 
-def _drawn(axis: Axis, x: float) -> Markup:
+def _label(number: int, name: str, end: float, place: float) -> Markup:
+    tone, x = _TONES[number % len(_TONES)], _WIDE - _RIGHT
+    return Markup(
+        '<path class="leader {0}" d="M{1} {2:.1f}L{3} {4:.1f}"/><text class="label {0}" x="{5}" y="{6:.1f}">{7}</text>'
+    ).format(tone, x + 4, end, x + 16, place, x + 21, place + 4, name)
+
+
+def _drawn(axis: Axis, x: float, letters: int) -> Markup:
+    name = axis.name if len(axis.name) <= letters else f"{axis.name[: letters - 1]}\N{HORIZONTAL ELLIPSIS}"
     return Markup(
         '<path class="frame" d="M{0:.1f} {1}V{2}"/>'
         '<text class="axis" x="{0:.1f}" y="18" text-anchor="middle">{3}</text>'
         '<text class="tick" x="{0:.1f}" y="36" text-anchor="middle">{4}</text>'
         '<text class="tick" x="{0:.1f}" y="{5}" text-anchor="middle">{6}</text>'
-    ).format(x, _TOP, _HIGH - 30, axis.name[:18], axis.high[:14], _HIGH - 10, axis.low[:14])
+    ).format(x, _TOP, _HIGH - 30, name, axis.high[:14], _HIGH - 10, axis.low[:14])
 
 
 def _height(place: float) -> float:

@@ -27,6 +27,7 @@ _LOGS = ("training", "environment", "server")
 _DAYS = 30
 _FRESH_S = 60.0
 _KEPT_S = 600.0
+_SHADOW_S = 10.0
 _FIELDS = 12
 _PERCENTILES = (50, 90, 99)
 
@@ -50,6 +51,7 @@ def page(visit: Visit) -> Page:
         "document": _papers.document(visit.platform.place, name),
         "importance": None if run is None else _importance(visit, name, run),
         "cost": _cost(visit, name),
+        "shadow": _shadow(visit, name),
         "logs": [(kind, _tail(visit, name, kind)) for kind in _LOGS],
         "events": [event_json(event) for event in reversed(visit.registry.newest_events(name, limit=_EVENTS))],
         "offers": _deeds.offer(visit.actor, str(name), *_deeds.of_revision(revision.state, name)),
@@ -148,6 +150,15 @@ def _cost(visit: Visit, name: RevisionName) -> Kept:
         return {"currency": None if price is None else price.currency, "days": _DAYS, "revisions": own}
 
     return visit.stored.get(("cost", name.service), make, fresh_s=_FRESH_S)
+
+
+def _shadow(visit: Visit, name: RevisionName) -> Kept | None:
+    """Compare what it answered as a shadow with production; None where it never was one."""
+    if all(one.revision != name for one in visit.registry.shadows(name.service)):
+        return None
+    return visit.stored.get(
+        ("shadow", str(name)), lambda: visit.platform.promotions.shadows.report(name), fresh_s=_SHADOW_S
+    )
 
 
 def _tail(visit: Visit, name: RevisionName, kind: str) -> str:

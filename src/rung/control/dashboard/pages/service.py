@@ -45,6 +45,9 @@ def page(visit: Visit) -> Page:
         "path": visit.stored.get(
             ("path", service), lambda: visit.platform.promotions.practice.path(service), fresh_s=_PATH_S
         ),
+        "practice": visit.stored.get(
+            ("practice", service), lambda: visit.platform.promotions.practice.specification(service), fresh_s=_FRESH_S
+        ),
         "alerts": visit.registry.alerts(service)[:_ALERTS],
         "offers": _deeds.offer(visit.actor, service, "train"),
         "gateway": visit.platform.view.gateway_url,

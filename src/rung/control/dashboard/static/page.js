@@ -4,6 +4,7 @@
 (() => {
   const THEME = "rung-theme";
   const root = document.documentElement;
+  let leaving = false; // a form was sent: nothing may come between
   let theme = null;
   try { theme = localStorage.getItem(THEME); } catch { /* no storage: the system's theme */ }
   if (theme === "light" || theme === "dark") root.dataset.theme = theme;
@@ -50,7 +51,10 @@
           .replace("{percent}", () => given.get("percent") || "0");
       };
       form.addEventListener("input", tell);
-      form.addEventListener("submit", () => { form.querySelector("button:not(.copy)").disabled = true; });
+      form.addEventListener("submit", () => {
+        leaving = true;
+        form.querySelector("button:not(.copy)").disabled = true;
+      });
     }
   }
 
@@ -78,8 +82,7 @@
     if (!answer.ok) { location.reload(); return; }
     const found = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById(id);
     const shown = document.getElementById(id);
-    const isBusy = shown.querySelector("details.deed[open]") || shown.contains(document.activeElement);
-    if (!found || isBusy) return;
+    if (!found || isBusy()) return;
     shown.replaceWith(document.adoptNode(found));
     add(found);
     if (!found.dataset.live) location.reload();
@@ -99,8 +102,14 @@
     addEventListener("pagehide", () => source.close());
   }
 
+  function isBusy() {
+    return leaving || document.querySelector("details.deed[open]") || document.activeElement?.matches("input, textarea, select");
+  }
+
   function addAgain() {
-    if (document.querySelector("[data-again]")) setTimeout(() => location.reload(), 1500);
+    if (!document.querySelector("[data-again]")) return;
+    const look = () => (isBusy() ? setTimeout(look, 1500) : location.reload());
+    setTimeout(look, 1500);
   }
 
   function add(part) {
