@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from rung.control._overuse import Overuse
     from rung.control._upkeep import Upkeep
     from rung.control._usage import Usage
-    from rung.control.mirroring import Mirroring
-    from rung.control.notebooks import Notebooks
     from rung.control.alerts.watch import Watch
     from rung.control.deployment.deployments import Deployments
+    from rung.control.mirroring import Mirroring
+    from rung.control.notebooks import Notebooks
     from rung.control.promotion.automatic import Automatic
     from rung.control.promotion.probation import Probation
     from rung.control.promotion.promotions import Promotions
