@@ -70,7 +70,10 @@ def service_of(laid: Workspace) -> Path:
 def test_service_keeps_its_contract(laid: Workspace):
     checked = rung(laid.root, "check", service_of(laid).name, "--json")
     assert checked.returncode == 0, checked.stdout
-    assert all(finding["passed"] for finding in json.loads(checked.stdout))
+    findings = {finding["check"]: finding for finding in json.loads(checked.stdout)}
+    assert all(finding["passed"] for finding in findings.values())
+    assert findings["questions"]["because"].startswith("7 of 7 questions are answered")
+    assert not findings["advice"]["warns"]
 
 
 def test_real_model_passes_its_tests(laid: Workspace):
