@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx2
 import polars as pl
+import psutil
 import seed
 
 from rung.data import Append, open_catalogue
@@ -90,8 +91,8 @@ def measure(url: str | None, *, rounds: int) -> dict[str, Any]:
         open_catalogue(workspace).write("sales", pl.DataFrame({"price": range(1_000)}), how=Append())
         seeded_s = time.perf_counter() - begun
         verbs = {" ".join(words): _verb(root, words) for words in VERBS}
-        with _server(root) as address:
-            pages = _pages(address, rounds)
+        with _server(root) as (address, process):
+            pages = _pages(address, process, rounds)
             verbs |= {" ".join(words): _verb(root, words, address) for words in ASKED}
         return {"seeded_s": round(seeded_s, 1), "pages": pages, "verbs": verbs}
 
@@ -122,14 +123,14 @@ def _goal(goal: str, seconds: float, bar: float) -> dict[str, Any]:
     return {"goal": goal, **told, "ok": seconds <= bar}
 
 
-def _pages(address: str, rounds: int) -> dict[str, Any]:
+def _pages(address: str, server: psutil.Process, rounds: int) -> dict[str, Any]:
     found: dict[str, Any] = {}
     headers = {"authorization": f"Bearer {TOKEN}", "x-rung-user": "bench"}
     with httpx2.Client(base_url=address, timeout=60, follow_redirects=True) as client:
         ticket = client.post("/tickets", headers=headers).raise_for_status().json()["path"]
         client.get(ticket).raise_for_status()
         for name, paths in seed.paths():
-            times, size = [], 0
+            times, size, used = [], 0, _cpu_s(server)
             for number in range(rounds):
                 begun = time.perf_counter()
                 answer = client.get(paths[number % len(paths)])
@@ -141,9 +142,16 @@ def _pages(address: str, rounds: int) -> dict[str, Any]:
                 "median_s": median(times),
                 "p95_s": times[int(0.95 * len(times))],
                 "max_s": times[-1],
+                "cpu_s": (_cpu_s(server) - used) / rounds,
                 "bytes": size,
             }
     return found
+
+
+def _cpu_s(server: psutil.Process) -> float:
+    """Tell what a process has used: whatever else runs on the machine."""
+    used = server.cpu_times()
+    return float(used.user + used.system)
 
 
 def _verb(root: Path, words: tuple[str, ...], address: str | None = None) -> float:
@@ -176,13 +184,13 @@ def _workspace(url: str | None) -> Iterator[Path]:
 
 
 @contextmanager
-def _server(root: Path) -> Iterator[str]:
+def _server(root: Path) -> Iterator[tuple[str, psutil.Process]]:
     command = [sys.executable, str(Path(__file__).with_name("server.py")), str(root), TOKEN]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdin is not None  # noqa: S101  both are pipes
         assert server.stdout is not None  # noqa: S101  as above
         try:
-            yield server.stdout.readline().strip()
+            yield server.stdout.readline().strip(), psutil.Process(server.pid)
         finally:
             server.stdin.close()
             server.wait(20)

@@ -17,6 +17,7 @@ from recorded_tests import DESIGN, ab_test
 from simulated_clock import SimulatedClock
 
 from rung.artifacts import LocalStore, encode
+from rung.control.practice.specifications import Specifications
 from rung.data import Append, Facts, open_catalogue
 from rung.lifecycle import Gate, SplitKind, State, Verdict, VerdictKind
 from rung.schema import ABTest
@@ -262,6 +263,8 @@ def _seed_housing(scene: Scene) -> None:
     scene.candidate("housing")
     first = scene.candidate("housing")
     _write(scene.place, first)
+    told = f"{first} was deployed with it"
+    Specifications(scene.registry).keep("housing", dedent(SPECIFICATION), actor="ada", because=told)
     scene.crown(first)
     worse = scene.candidate("housing", actor="ben")
     told = "significantly worse than housing.v1.m1's on the same 3,177 rows: within_10_percent 0.2471 against 0.4372"
@@ -338,9 +341,6 @@ def _write(place: Place, name: RevisionName) -> Path:
     folder = place.source(name) / "experiments" / name.service
     (folder / "experiments").mkdir(parents=True)
     (folder / "specification.md").write_text(dedent(SPECIFICATION))
-    package = place.workspace.experiments / name.service
-    package.mkdir(parents=True)
-    (package / "specification.md").write_text(dedent(SPECIFICATION))
     document = f"# Intention\n\nA linear model: `price = w x`.\n\n# Approach\n\n{name} is ridge regression.\n"
     (folder / "experiments" / f"v{name.major}.m{name.minor}.md").write_text(document)
     return folder
