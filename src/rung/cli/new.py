@@ -31,3 +31,4 @@ def command(service: str, template: str) -> None:
         f"git add -A && git commit -m 'Begin {service}'",
     ):
         click.echo(f"  {line}")
+    click.echo(f"`rung status {service}` says at any time what comes next")

@@ -270,7 +270,8 @@ class Platform:
         """Tell of one revision."""
         shown = self.view.revision(self.registry.revision(name))
         ready, reason = self.deployments.servers.is_ready(str(name))
-        return {**shown, "ready": ready, "not_ready_because": reason}
+        specification = self.promotions.practice.digest_of(name)
+        return {**shown, "ready": ready, "not_ready_because": reason, "specification": specification}
 
     def log(self, name: RevisionName, kind: str, *, offset: int) -> dict[str, Any]:
         """Give a part of a log, and where to read on.

@@ -62,6 +62,7 @@ def test_lone_owner_was_promoted_unsigned(platform: LivePlatform):
     (version,) = platform.ask("spec", "history", "tiny")["versions"]
     assert version["digest"] == papers["specification"]
     assert version["revisions"] == ["tiny.v1.m0", "tiny.v1.m1"]
+    assert platform.revision("tiny.v1.m1")["specification"] == version["digest"]
     assert "specification" in platform.rung("why", "tiny.v1.m1").stdout
 
 
