@@ -49,8 +49,8 @@ _FIRST_S: Final = 20.0
 _LATE: Final = timedelta(minutes=2)
 """So late a request may be known to have come."""
 _BUDGET_S: Final = 240.0
-_MOST_S: Final = 600.0
-"""After which a look at production is ended."""
+_MOST_S: Final = 3_600.0
+"""After which a look at production is ended. The first one may have to read all that was logged before."""
 _PRODUCTION: Final = frozenset({State.INCUMBENT, State.EXPERIMENTING})
 
 _log = structlog.get_logger("rung.control")
