@@ -1,0 +1,62 @@
+"""`rung export`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from rung.cli._terminal import json_option, print_json
+
+if TYPE_CHECKING:
+    from rung.exports import Export
+
+
+@click.command(epilog="Example: rung export housing.v1.m2 --to openapi --output housing.v1.m2.json")
+@click.argument("revision", metavar="SERVICE.vN.mN")
+@click.option("--to", "form", type=click.Choice(["openapi"]), required=True, help="The form.")
+@click.option("--output", type=click.Path(path_type=Path), help="The file. Without it the document is printed.")
+@json_option
+def command(revision: str, *, form: str, output: Path | None, as_json: bool) -> None:
+    """Take a revision elsewhere, in a form that other tools read.
+
+    openapi: what its routes take and give, as its own application says it, from its snapshot and in its environment.
+
+    The revision is verified first, as by `rung verify`. Needs no control plane.
+    """
+    from rung.exports import open_export
+    from rung.schema import RevisionName
+    from rung.workspace import find
+
+    export = open_export(RevisionName.parse(revision), find())
+    told = {"revision": revision, "to": form, "signed_by": export.verified.signed_by}
+    _openapi(export, output, told if as_json else None)
+
+
+def _openapi(export: Export, output: Path | None, told: dict[str, Any] | None) -> None:
+    from rung.exports import read_application
+
+    document = read_application(export).openapi
+    text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+    if output is not None:
+        _write(output, text)
+    if told is not None:
+        print_json({**told, "output": output and str(output), "openapi": document})
+    elif output is None:
+        click.echo(text, nl=False)
+    else:
+        click.echo(f"the OpenAPI document of {export.name} is in {output}")
+
+
+def _write(output: Path, text: str) -> None:
+    from rung.errors import CallError
+    from rung.workspace import write_atomically
+
+    try:
+        write_atomically(output, text.encode())
+    except OSError as error:
+        raise CallError(
+            f"{output} cannot be written: {error.strerror}", hint="name a file in a folder of yours"
+        ) from error

@@ -1,0 +1,22 @@
+"""A revision taken elsewhere, in forms that other tools read. Every one is verified before it is exported.
+
+Called by `rung export`, which needs no control plane.
+"""
+
+from typing import TYPE_CHECKING
+
+from rung._lazy import exports
+
+if TYPE_CHECKING:
+    from rung.exports._application import Application, read_application
+    from rung.exports._export import Export, open_export
+
+__all__ = ["Application", "Export", "open_export", "read_application"]
+
+__getattr__ = exports(
+    __name__,
+    {
+        **dict.fromkeys(("Application", "read_application"), "_application"),
+        **dict.fromkeys(("Export", "open_export"), "_export"),
+    },
+)
