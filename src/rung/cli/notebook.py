@@ -125,8 +125,7 @@ def list_runs(service: str | None, limit: int, as_json: bool) -> None:
 @json_option
 def show(run: str, page: Path | None, ipynb: Path | None, as_json: bool) -> None:
     """Show a notebook that ran, with its outputs. A page loads nothing from elsewhere and runs no script."""
-    from rung.notebooks import to_html, to_lines
-    from rung.notebooks._gallery import executed, executed_bytes
+    from rung.notebooks import executed, executed_bytes, to_html, to_lines
     from rung.registry import open_registry
 
     workspace = find()

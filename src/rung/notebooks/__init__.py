@@ -11,7 +11,7 @@ from rung._lazy import exports
 if TYPE_CHECKING:
     from rung.notebooks._begin import cut_off
     from rung.notebooks._extract import Extracted, extract, insert
-    from rung.notebooks._gallery import Hit, executed, listed, search
+    from rung.notebooks._gallery import Hit, executed, executed_bytes, listed, search
     from rung.notebooks._page import to_html
     from rung.notebooks._place import Notebook, find, lay_down, notebooks
     from rung.notebooks._source import Cell, Source
@@ -25,6 +25,7 @@ __all__ = [
     "Source",
     "cut_off",
     "executed",
+    "executed_bytes",
     "extract",
     "find",
     "insert",
@@ -46,6 +47,7 @@ __getattr__ = exports(
         "Source": "_source",
         "cut_off": "_begin",
         "executed": "_gallery",
+        "executed_bytes": "_gallery",
         "extract": "_extract",
         "find": "_place",
         "insert": "_extract",

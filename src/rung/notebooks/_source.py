@@ -136,26 +136,27 @@ def _cell(number: int, written: Mapping[str, Any]) -> Cell:
         kind=str(written["cell_type"]),
         source=_joined(written["source"]),
         tags=tuple(map(str, written.get("metadata", {}).get("tags", ()))),
-        outputs=tuple(written.get("outputs", ())),
+        outputs=tuple(output for output in written.get("outputs", ()) if isinstance(output, dict)),
     )
 
 
-def _joined(text: str | list[str]) -> str:
+def _joined(text: Any) -> str:
     """Join what the format may keep as lines."""
-    return text if isinstance(text, str) else "".join(text)
+    return "".join(map(str, text)) if isinstance(text, list) else str(text)
 
 
 def _text_of(output: Mapping[str, Any]) -> str:
     if output.get("output_type") == "error":
         return f"{output.get('ename')}: {output.get('evalue')}"
-    return _joined(output.get("text") or output.get("data", {}).get("text/plain", ""))
+    data = output.get("data")
+    return _joined(output.get("text") or (data.get("text/plain", "") if isinstance(data, dict) else ""))
 
 
 def _assigned(source: str) -> dict[str, Any]:
     """Give the names that a cell sets at its top level, with their literal values."""
     try:
         tree = ast.parse(source)
-    except SyntaxError:
+    except (SyntaxError, ValueError, RecursionError):  # it is told when it is run
         return {}
     found: dict[str, Any] = {}
     for statement in tree.body:
