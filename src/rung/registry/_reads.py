@@ -160,7 +160,7 @@ class Reads(Store):
     def runs_before(
         self, service: str | None, *, before: tuple[str, str] | None, limit: int
     ) -> list[Mapping[str, Any]]:
-        """Give a page of the trainings of a service, or of all, the newest first.
+        """Give a page of the runs of a service, or of all, the newest first.
 
         Args:
             service: Whose; None: of all.
@@ -168,7 +168,7 @@ class Reads(Store):
             limit: Of runs.
         """
         table = tables.runs
-        query = select(table.c.record).where(table.c.kind == "training")
+        query = select(table.c.record)
         if service is not None:
             query = query.where(table.c.service == service)
         if before is not None:
