@@ -11,7 +11,6 @@ from rung.cards._specification import read_front, read_sections
 from rung.data import open_catalogue
 from rung.errors import RungError
 from rung.explain import GLOBAL_EXPLANATION
-from rung.lifecycle import judge_groups
 from rung.serving import read_bundle
 from rung.testing import GROUP_METRICS
 
@@ -119,7 +118,12 @@ def kept_insights(run: Mapping[str, Any], workspace: Workspace) -> tuple[list[Gr
     """Give what a training kept of groups, judged, and of what matters on the whole; nothing, where it kept none."""
     kept, store = _kept(run), artifacts.LocalStore(workspace.artifacts)
     explanation: Mapping[str, Any] = _value(store, kept.get(GLOBAL_EXPLANATION)) or {}
-    return judge_groups(_value(store, kept.get(GROUP_METRICS)) or ()), explanation
+    figures = _value(store, kept.get(GROUP_METRICS))
+    if not figures:
+        return [], explanation
+    from rung.lifecycle import judge_groups  # noqa: PLC0415  start-up time: most runs have no groups to judge
+
+    return judge_groups(figures), explanation
 
 
 def _kept(run: Mapping[str, Any]) -> dict[str, str]:
