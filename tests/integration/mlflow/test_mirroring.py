@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -207,7 +208,12 @@ def test_server_of_mlflow_takes_and_shows_the_same(workspace: Workspace, registr
     url = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-m", "rung.cli", "mlflow", "ui", "--port", str(port)]
     process = subprocess.Popen(
-        command, cwd=workspace.root, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        command,
+        cwd=workspace.root,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
     )
     try:
         assert process.stdout is not None
@@ -220,7 +226,8 @@ def test_server_of_mlflow_takes_and_shows_the_same(workspace: Workspace, registr
         process.send_signal(signal.SIGINT)
         assert process.wait(20) == 0
     finally:
-        process.kill()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # MLflow's server, too
         process.wait()
         process.stdout.close()
     with pytest.raises(httpx2.TransportError):
