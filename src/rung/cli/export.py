@@ -16,13 +16,19 @@ if TYPE_CHECKING:
 
 @click.command(epilog="Example: rung export housing.v1.m2 --to openapi --output housing.v1.m2.json")
 @click.argument("revision", metavar="SERVICE.vN.mN")
-@click.option("--to", "form", type=click.Choice(["openapi"]), required=True, help="The form.")
-@click.option("--output", type=click.Path(path_type=Path), help="The file. Without it the document is printed.")
+@click.option("--to", "form", type=click.Choice(["openapi", "container"]), required=True, help="The form.")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    help="openapi: the file; without it the document is printed. Else a folder that is not there yet, or empty.",
+)
 @json_option
 def command(revision: str, *, form: str, output: Path | None, as_json: bool) -> None:
     """Take a revision elsewhere, in a form that other tools read.
 
     openapi: what its routes take and give, as its own application says it, from its snapshot and in its environment.
+
+    container: the context of an image: Dockerfile, locked requirements, snapshot, artifacts. Build it with any engine.
 
     The revision is verified first, as by `rung verify`. Needs no control plane.
     """
@@ -32,7 +38,23 @@ def command(revision: str, *, form: str, output: Path | None, as_json: bool) -> 
 
     export = open_export(RevisionName.parse(revision), find())
     told = {"revision": revision, "to": form, "signed_by": export.verified.signed_by}
-    _openapi(export, output, told if as_json else None)
+    if form == "openapi":
+        _openapi(export, output, told if as_json else None)
+        return
+    if output is None:
+        raise click.UsageError(f"--to {form} needs --output: a folder that is not there yet, or empty")
+    _container(export, output, told if as_json else None)
+
+
+def _container(export: Export, output: Path, told: dict[str, Any] | None) -> None:
+    from rung.exports import write_container
+
+    made = write_container(export, output)
+    if told is not None:
+        print_json({**told, "output": str(output), "artifacts": made.artifacts, "packages": made.packages})
+        return
+    click.echo(f"the build context of {export.name} is in {output}: {len(made.artifacts)} artifacts; next:")
+    click.echo(f"  docker build --tag {str(export.name).replace('.', '-')} {output}")
 
 
 def _openapi(export: Export, output: Path | None, told: dict[str, Any] | None) -> None:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from rung.control.place import Place
     from rung.gateway import Gateway
+    from rung.infrastructure import ServingHardware
     from rung.registry import Registry
     from rung.schema import RevisionName
     from rung.serving import Bundle
@@ -138,21 +139,12 @@ class Servers:
         """
         serving = Infrastructure.model_validate(bundle.infrastructure).serving
         metrics = self.place.sockets / f"{name}.metrics"
-        argv = (
-            *(str(python), "-m", "rung.serving.server"),
-            *("--application", f"experiments.{name.service}.serve.app:app"),
-            *("--bind", self.endpoint(name)),
-            *("--workers", str(serving.gunicorn_workers)),
-            *("--timeout", str(max(serving.request_timeout_s * 2, 30))),
-            *("--grace", str(serving.request_timeout_s)),
-        )
-        threads = max(1, serving.vcpus // serving.gunicorn_workers)
         return local.Command(
-            argv=argv,
+            argv=(str(python), *server_arguments(name, serving, bind=self.endpoint(name))),
             folder=self.place.source(name),
             environment={
                 **revision_environment(self.place, name),
-                **thread_limits(threads),
+                **thread_limits(server_threads(serving)),
                 "RUNG_LOG": str(self.place.predictions),
                 "RUNG_UNIT_HEADER": bundle.unit_header,
                 "RUNG_BUNDLES": json.dumps(bundles),
@@ -195,6 +187,23 @@ class Servers:
         if answer.status_code == httpx2.codes.OK:
             return True, ""
         return False, str(answer.json().get("detail", answer.status_code))
+
+
+def server_arguments(name: RevisionName, serving: ServingHardware, *, bind: str) -> tuple[str, ...]:
+    """Say what Python is told to start a revision's server, which listens where `bind` says."""
+    return (
+        *("-m", "rung.serving.server"),
+        *("--application", f"experiments.{name.service}.serve.app:app"),
+        *("--bind", bind),
+        *("--workers", str(serving.gunicorn_workers)),
+        *("--timeout", str(max(serving.request_timeout_s * 2, 30))),
+        *("--grace", str(serving.request_timeout_s)),
+    )
+
+
+def server_threads(serving: ServingHardware) -> int:
+    """Give the threads of numerical libraries that each worker of a server may have."""
+    return max(1, serving.vcpus // serving.gunicorn_workers)
 
 
 def clean_environment(environment: Mapping[str, str], *, with_aws: bool = False) -> dict[str, str]:

@@ -9,14 +9,16 @@ from rung._lazy import exports
 
 if TYPE_CHECKING:
     from rung.exports._application import Application, read_application
+    from rung.exports._container import Container, write_container
     from rung.exports._export import Export, open_export
 
-__all__ = ["Application", "Export", "open_export", "read_application"]
+__all__ = ["Application", "Container", "Export", "open_export", "read_application", "write_container"]
 
 __getattr__ = exports(
     __name__,
     {
         **dict.fromkeys(("Application", "read_application"), "_application"),
+        **dict.fromkeys(("Container", "write_container"), "_container"),
         **dict.fromkeys(("Export", "open_export"), "_export"),
     },
 )
