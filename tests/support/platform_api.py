@@ -74,8 +74,9 @@ def platform_api(root: Path, settings: str = "") -> Iterator[Api]:
         guard = Guard.of(registry, owner_token=OWNER, login=place.workspace.settings().login)
         listener = socket.create_server(("127.0.0.1", 0))
         app = create_api(platform, guard=guard, shut_down=stopped.set)
-        add_dashboard(app, platform, guard, is_stopping=stopped.is_set)
+        end_pages = add_dashboard(app, platform, guard, is_stopping=stopped.is_set)
         with serving(app, listener, proxy_headers=False):
             url = f"http://127.0.0.1:{listener.getsockname()[1]}"
             yield Api(platform=platform, guard=guard, url=url, stopped=stopped)
+        end_pages()
         lead.give_back()

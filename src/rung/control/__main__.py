@@ -98,7 +98,7 @@ def _run(lead: Lead, platform: Platform, listener: socket.socket, settings: Sett
 
     guard = Guard.of(platform.registry, owner_token=token, login=settings.login)
     app = create_api(platform, guard=guard, shut_down=shut_down)
-    add_dashboard(app, platform, guard, is_stopping=lambda: server.should_exit)
+    end_pages = add_dashboard(app, platform, guard, is_stopping=lambda: server.should_exit)
     config = uvicorn.Config(
         app,
         log_level="warning",
@@ -125,6 +125,7 @@ def _run(lead: Lead, platform: Platform, listener: socket.socket, settings: Sett
     try:
         server.run(sockets=[listener])  # signals end it first, and are raised again for `on_signal` afterwards
     finally:
+        end_pages()
         platform.loop.end()
         loop.join()
         if stop_all.is_set():

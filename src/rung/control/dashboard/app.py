@@ -60,7 +60,7 @@ _log = structlog.get_logger("rung.dashboard")
 
 def add_dashboard(
     app: FastAPI, platform: Platform, guard: Guard, *, is_stopping: Callable[[], bool] = lambda: False
-) -> None:
+) -> Callable[[], None]:
     """Add the dashboard to the API's application, and lead from its root to it.
 
     Args:
@@ -68,6 +68,9 @@ def add_dashboard(
         platform: Whose pages.
         guard: Tells who asks.
         is_stopping: Whether the process is to end: pages that follow events are let go.
+
+    Returns:
+        What ends the work beside the requests, to be called once no more of them come.
     """
     served = _Dashboard(platform, guard, is_stopping=is_stopping)
 
@@ -75,6 +78,7 @@ def add_dashboard(
         return RedirectResponse(f"{DASHBOARD}/", status_code=307)
 
     app.router.routes += [Route("/", root), Mount(DASHBOARD, served.application())]
+    return served.end
 
 
 class _Dashboard:
@@ -85,6 +89,10 @@ class _Dashboard:
         self._entrance = Entrance(guard)
         self._stored = Stored()
         self._streams = Streams(platform.registry, is_stopping=is_stopping)
+
+    def end(self) -> None:
+        """Make nothing any more beside the requests."""
+        self._stored.end()
 
     def application(self) -> ASGIApp:
         """Give its application."""
