@@ -1,6 +1,7 @@
 """Write the parts of the documentation that are made from the code: `python tools/docs.py`, or `--check` to compare.
 
-`docs/cli.md` is made from the commands, and the table and the picture of `docs/lifecycle.md` from the table of moves.
+`docs/cli.md` is made from the commands, `docs/errors.md` from the tree of errors, and the table and the picture of
+`docs/lifecycle.md` from the table of moves.
 A test does the same as `--check`, so neither can go stale.
 """
 
@@ -8,13 +9,16 @@ A test does the same as `--check`, so neither can go stale.
 from __future__ import annotations
 
 import argparse
+import inspect
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from rung import errors
 from rung.cli import rung
+from rung.errors import RungError
 from rung.lifecycle import MOVES, SERVED, State
 
 if TYPE_CHECKING:
@@ -40,6 +44,15 @@ is `{{"error": {{"code", "message", "hint"}}}}`.
 | 4 | something is broken: trying again does not help |
 | 130 | stopped with Ctrl-C |
 """
+_ERRORS_HEAD = f"""# Errors
+
+{_BEGIN}
+
+Every error of Rung has a code, a message that gives the value and the rule, and mostly a hint that says what to do.
+Codes are stable: scripts may rely on them. With `--json` a command prints them on standard output, the REST API answers
+them as problem details ([RFC 9457](https://www.rfc-editor.org/rfc/rfc9457)), and in Python they are `error.code`,
+`error.message` and `error.hint` of the classes in `rung.errors`. Whoever handles a code handles its kinds as well.
+"""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -59,13 +72,41 @@ def main(arguments: list[str] | None = None) -> int:
 def pages() -> dict[Path, str]:
     """Give each page that has made parts, as it should be."""
     lifecycle = DOCS / "lifecycle.md"
-    return {DOCS / "cli.md": cli_page(), lifecycle: _with_moves(lifecycle.read_text())}
+    return {
+        DOCS / "cli.md": cli_page(),
+        DOCS / "errors.md": errors_page(),
+        lifecycle: _with_moves(lifecycle.read_text()),
+    }
 
 
 def cli_page() -> str:
     """Give the page of all commands, from their own help."""
     parts = [_CLI_HEAD, *(_section(*found) for found in commands())]
     return "\n".join(parts)
+
+
+def errors_page() -> str:
+    """Give the page of all errors, from their tree."""
+    return "\n".join([_ERRORS_HEAD, *(_error(found) for found in _kinds(RungError))])
+
+
+def _kinds(error: type[RungError]) -> Iterator[type[RungError]]:
+    """Walk the tree of errors, each kind before those below it."""
+    yield error
+    for name in errors.__all__:
+        kind = getattr(errors, name)
+        if kind.__base__ is error:
+            yield from _kinds(kind)
+
+
+def _error(error: type[RungError]) -> str:
+    meaning = (inspect.getdoc(error) or "").partition("\n\n    >>>")[0].partition("\n\n>>>")[0]
+    above = error.__base__
+    kind = f" Kind of: [`{above.code}`](#{above.code})." if above is not None and issubclass(above, RungError) else ""
+    return (
+        f"## `{error.code}`\n\n{meaning}\n\n**What to do.** {error.remedy}\n\n"
+        f"Class `{error.__name__}`; exit status {error.exit_code}.{kind}\n"
+    )
 
 
 def commands() -> Iterator[tuple[str, click.Context]]:

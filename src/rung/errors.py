@@ -63,6 +63,8 @@ class RungError(Exception):
     """
 
     code: ClassVar[str] = "error"
+    remedy: ClassVar[str] = "Read the message and the hint."
+    """What helps in most cases; the hint says it for the one at hand. `docs/errors.md` is made from it."""
     exit_code: ClassVar[int] = 1
     """Exit status of a command that ends with this error."""
 
@@ -79,6 +81,7 @@ class CallError(RungError):
     """The call is wrong; the caller can mend it."""
 
     code = "call"
+    remedy = "Read the message: it has the value and the rule. Mend the call, then try again."
     exit_code = 2
 
 
@@ -86,6 +89,10 @@ class NotFoundError(CallError):
     """The thing named does not exist."""
 
     code = "not_found"
+    remedy = (
+        "Look at the name: the hint tells which there are, or which command lists them (`rung status`, `rung "
+        "runs list`)."
+    )
 
 
 class FeaturesMissingError(NotFoundError):
@@ -95,6 +102,10 @@ class FeaturesMissingError(NotFoundError):
     """
 
     code = "features_missing"
+    remedy = (
+        "Materialise the features (`rung features materialize`), declare what stands for one that is "
+        "missing, or catch the error in the handler."
+    )
 
     def __init__(self, message: str, *, hint: str = "", places: Sequence[tuple[int, str]] = (), asked: int = 0) -> None:
         super().__init__(message, hint=hint)
@@ -108,18 +119,21 @@ class ConflictError(CallError):
     """The state of the thing does not allow what was asked."""
 
     code = "conflict"
+    remedy = "Look at the state (`rung status SERVICE`); the hint says what is possible in it."
 
 
 class SchemaError(CallError):
     """A schema is not valid, or breaks what its major promised."""
 
     code = "schema"
+    remedy = "Add to the schema instead of changing it, or open the next major: `major = 2` in `schema/service.py`."
 
 
 class ContractError(SchemaError):
     """Rows break the contract of what they belong to."""
 
     code = "contract"
+    remedy = "Correct the rows at their source, or widen the contract if it is wrong."
 
 
 class FeaturesBrokenError(ContractError):
@@ -129,6 +143,10 @@ class FeaturesBrokenError(ContractError):
     """
 
     code = "features_broken"
+    remedy = (
+        "Correct the rows from which the features are made, or the contract of their view; a handler may "
+        "catch the error."
+    )
 
     def __init__(self, message: str, *, hint: str = "", places: Sequence[tuple[int, str]] = (), asked: int = 0) -> None:
         super().__init__(message, hint=hint)
@@ -142,30 +160,41 @@ class GraphError(CallError):
     """The tasks of an experiment do not make a graph."""
 
     code = "graph"
+    remedy = (
+        "Look at the parameters of the tasks: each names a task, none leads back to itself, and one task "
+        "returns `TestResults`."
+    )
 
 
 class NotAuthenticatedError(CallError):
     """Nobody is known to ask: there is no token, or it is wrong, expired or revoked."""
 
     code = "not_authenticated"
+    remedy = "Log in (`rung login URL`), or give a valid token in `RUNG_TOKEN`."
 
 
 class NotAllowedError(CallError):
     """Whoever asks may not do that."""
 
     code = "not_allowed"
+    remedy = "Ask somebody with the role that the message names; [security](security.md) says which role may do what."
 
 
 class WorkspaceError(CallError):
     """The workspace's folder, files or settings are not as they must be."""
 
     code = "workspace"
+    remedy = (
+        "Go to the workspace's folder, or make one (`rung init`); else mend the file or the setting that the "
+        "message names."
+    )
 
 
 class UnavailableError(RungError):
     """Something is not there now; the same call may work later."""
 
     code = "unavailable"
+    remedy = "Wait, then try the same again; `rung doctor` says what is wrong here."
     exit_code = 3
 
 
@@ -173,24 +202,28 @@ class ControlPlaneError(UnavailableError):
     """The control plane does not answer."""
 
     code = "control_plane"
+    remedy = "Start it (`rung up`), or let `rung doctor` say what keeps it from answering."
 
 
 class LeaseLostError(UnavailableError):
     """Another control plane leads, so this one may write no more."""
 
     code = "lease_lost"
+    remedy = "Nothing: another control plane goes on. Ask that one."
 
 
 class GatewayError(UnavailableError):
     """The gateway did not start, or did not take a configuration."""
 
     code = "gateway"
+    remedy = "Wait, then try the same again; then `rung doctor`, and the gateway's log."
 
 
 class BrokenError(RungError):
     """Something is broken; trying again does not help."""
 
     code = "broken"
+    remedy = "Do not repeat it. The message says what is broken; `rung doctor` finds what can be mended."
     exit_code = 4
 
 
@@ -198,15 +231,18 @@ class IntegrityError(BrokenError):
     """Bytes are not the bytes that were written."""
 
     code = "integrity"
+    remedy = "Bring the bytes back from a backup (`rung restore`), or make them anew (`rung reproduce`, `rung train`)."
 
 
 class TaskError(BrokenError):
     """Code of the service's author raised: a task, a test, a handler."""
 
     code = "task"
+    remedy = "Mend the code of the service: the log (`rung logs`, `rung runs show`) has the traceback."
 
 
 class EnvironmentBuildError(BrokenError):
     """A locked environment cannot be made."""
 
     code = "environment"
+    remedy = "Look at the pins in `infrastructure/requirements.txt`, and whether the package index answers."

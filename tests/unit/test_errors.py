@@ -25,6 +25,13 @@ def test_codes_tell_errors_apart():
 
 
 @pytest.mark.parametrize("error", ALL)
+def test_each_says_a_remedy_of_its_own(error: type[RungError]):
+    assert "code" in vars(error), "a code that is inherited tells nothing apart"
+    assert "remedy" in vars(error)
+    assert error.remedy.endswith(".")
+
+
+@pytest.mark.parametrize("error", ALL)
 def test_tree_is_drawn_in_the_docstring(error: type[RungError]):
     assert error.__name__ in (errors.__doc__ or "")
 
