@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @click.command(epilog="Example: rung export housing.v1.m2 --to openapi --output housing.v1.m2.json")
 @click.argument("revision", metavar="SERVICE.vN.mN")
-@click.option("--to", "form", type=click.Choice(["openapi", "container"]), required=True, help="The form.")
+@click.option("--to", "form", type=click.Choice(["openapi", "container", "onnx"]), required=True, help="The form.")
 @click.option(
     "--output",
     type=click.Path(path_type=Path),
@@ -29,6 +29,8 @@ def command(revision: str, *, form: str, output: Path | None, as_json: bool) -> 
     openapi: what its routes take and give, as its own application says it, from its snapshot and in its environment.
 
     container: the context of an image: Dockerfile, locked requirements, snapshot, artifacts. Build it with any engine.
+
+    onnx: the converted models that were proven equal, each with its inputs, outputs and verdict.
 
     The revision is verified first, as by `rung verify`. Needs no control plane.
     """
@@ -43,7 +45,21 @@ def command(revision: str, *, form: str, output: Path | None, as_json: bool) -> 
         return
     if output is None:
         raise click.UsageError(f"--to {form} needs --output: a folder that is not there yet, or empty")
-    _container(export, output, told if as_json else None)
+    write = _container if form == "container" else _onnx
+    write(export, output, told if as_json else None)
+
+
+def _onnx(export: Export, output: Path, told: dict[str, Any] | None) -> None:
+    from dataclasses import asdict
+
+    from rung.exports import write_onnx
+
+    models = write_onnx(export, output)
+    if told is not None:
+        print_json({**told, "output": str(output), "models": [asdict(model) for model in models]})
+        return
+    for model in models:
+        click.echo(f"{output / model.artifact}.onnx  {model.size:,} bytes")
 
 
 def _container(export: Export, output: Path, told: dict[str, Any] | None) -> None:
@@ -53,7 +69,8 @@ def _container(export: Export, output: Path, told: dict[str, Any] | None) -> Non
     if told is not None:
         print_json({**told, "output": str(output), "artifacts": made.artifacts, "packages": made.packages})
         return
-    click.echo(f"the build context of {export.name} is in {output}: {len(made.artifacts)} artifacts; next:")
+    held = ", ".join(made.artifacts) or "no artifact"
+    click.echo(f"the build context of {export.name} is in {output}, with {held}; next:")
     click.echo(f"  docker build --tag {str(export.name).replace('.', '-')} {output}")
 
 

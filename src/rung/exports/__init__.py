@@ -11,8 +11,18 @@ if TYPE_CHECKING:
     from rung.exports._application import Application, read_application
     from rung.exports._container import Container, write_container
     from rung.exports._export import Export, open_export
+    from rung.exports._onnx import Model, write_onnx
 
-__all__ = ["Application", "Container", "Export", "open_export", "read_application", "write_container"]
+__all__ = [
+    "Application",
+    "Container",
+    "Export",
+    "Model",
+    "open_export",
+    "read_application",
+    "write_container",
+    "write_onnx",
+]
 
 __getattr__ = exports(
     __name__,
@@ -20,5 +30,6 @@ __getattr__ = exports(
         **dict.fromkeys(("Application", "read_application"), "_application"),
         **dict.fromkeys(("Container", "write_container"), "_container"),
         **dict.fromkeys(("Export", "open_export"), "_export"),
+        **dict.fromkeys(("Model", "write_onnx"), "_onnx"),
     },
 )
