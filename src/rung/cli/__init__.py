@@ -9,10 +9,14 @@ import errno
 import importlib
 import json
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
 from rung import __version__
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 __all__ = ["main"]
 
@@ -68,6 +72,7 @@ _VERBS = {
     "restore": "fill the empty state of this workspace from a backup",
     "gc": "take away what nothing needs any more",
     "doctor": "find what is wrong, with the command that mends it",
+    "completion": "let bash, zsh or fish complete verbs and options",
     "db": "check the registry's database, move its schema, copy it",
 }
 
@@ -99,6 +104,13 @@ class _Verbs(click.Group):
             hint = f"did you mean {close[0]!r}?" if close else "`rung --help` lists the verbs"
             raise click.UsageError(f"there is no verb {args[0]!r}: {hint}", ctx)
         return super().resolve_command(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        from click.shell_completion import CompletionItem
+
+        if incomplete.startswith("-"):
+            return super().shell_complete(ctx, incomplete)
+        return [CompletionItem(verb, help=told) for verb, told in _VERBS.items() if verb.startswith(incomplete)]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         del ctx
