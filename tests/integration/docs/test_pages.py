@@ -16,7 +16,7 @@ from docs_pages import PAGES, ROOT
 from rung.access import LEAST
 from rung.errors import BrokenError, CallError, RungError, UnavailableError
 from rung.lifecycle import MOVES, State
-from rung.settings import Alerts, Channel, Listen, Log, Login, Mlflow, Policy, Price, Rules, Settings
+from rung.settings import Alerts, Channel, Listen, Log, Login, Mlflow, Policy, Price, Retraining, Rules, Settings
 
 if TYPE_CHECKING:
     from pathlib import Path
