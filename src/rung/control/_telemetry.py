@@ -94,7 +94,6 @@ class Telemetry:
             if name in pages:
                 yield f'rung_memory_bytes{{revision="{name}"}} {size:.0f}'
 
-
     def _alerts(self, services: set[str]) -> Iterable[str]:
         """Count open alerts: of these services, and of the platform itself."""
         yield from _head("rung_alerts_open", "gauge", "Alerts that are open")

@@ -107,9 +107,7 @@ class Registry(Attempts, Access, Alerts, Consumers, Contracts, Leading, Reads, S
             if not known:
                 connection.execute(insert(tables.runs).values(**row))
 
-    def runs(
-        self, service: str | None = None, *, kind: str | None = None, limit: int = 100
-    ) -> list[dict[str, Any]]:
+    def runs(self, service: str | None = None, *, kind: str | None = None, limit: int = 100) -> list[dict[str, Any]]:
         """Give the records of runs, the newest first; of a kind (`training`, `notebook`, `imported`), or of all."""
         query = select(tables.runs.c.record).order_by(tables.runs.c.started.desc()).limit(limit)
         if service is not None:
@@ -122,7 +120,9 @@ class Registry(Attempts, Access, Alerts, Consumers, Contracts, Leading, Reads, S
     def ended_runs(self) -> list[str]:
         """Name the runs of Rung's own that have ended, the oldest first."""
         table = tables.runs
-        query = select(table.c.id).where(table.c.status != "running", table.c.kind != "imported").order_by(table.c.started)
+        query = (
+            select(table.c.id).where(table.c.status != "running", table.c.kind != "imported").order_by(table.c.started)
+        )
         with self._read() as connection:
             return list(connection.execute(query).scalars())
 
