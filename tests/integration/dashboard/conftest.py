@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from browser import DESK, Visitor, browser, visitor
 from dashboard_scene import Scene, seed
 from platform_api import Api, platform_api
 from tiny_platform import platform
-
-from browser import DESK, Visitor, browser, visitor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import click
 import httpx2
 import pytest
+from browser import DESK, Visitor, visitor
 from platform_api import grant
 
-from browser import DESK, Visitor, visitor
 from rung.cli import rung
 from rung.control.dashboard._deeds import DEEDS
 from rung.lifecycle import State

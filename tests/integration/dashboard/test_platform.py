@@ -6,15 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 import tiny_service
-
 from browser import DESK, browser, visitor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from live_platform import LivePlatform
-
     from browser import Visitor
+    from live_platform import LivePlatform
 
 
 @pytest.fixture(scope="module")
