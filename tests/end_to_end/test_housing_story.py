@@ -258,7 +258,9 @@ def test_why_gives_the_evidence(story: Story):
     assert attempt["experiment"]["incumbent"] == "housing.v1.m1"
     assert all(verdict["kind"] == "pass" and verdict["because"] for verdict in attempt["verdicts"])
     assert [
-        event["kind"] for event in why["events"] if event["kind"] not in ("gate", "verdict", "environment", "memory")
+        event["kind"]
+        for event in why["events"]
+        if event["kind"] not in ("gate", "verdict", "environment", "memory", "alert")
     ] == [*("training", "trained", "deploying", "candidate", "testing", "plan", "experimenting", "incumbent")]
 
 

@@ -65,7 +65,8 @@ def read_licences(environment: Path) -> dict[str, str]:
     found: dict[str, str] = {}
     for distribution in importlib.metadata.distributions(path=places) if places else ():
         told = distribution.metadata
-        licence = told["License-Expression"] or told["License"] or ""
+        named = [*(told.get_all("License-Expression") or ()), *(told.get_all("License") or ()), ""]
+        licence = named[0]
         if not licence or len(licence) > _LONGEST or "\n" in licence:
             classifiers = [one for one in told.get_all("Classifier") or () if one.startswith("License :: ")]
             licence = ", ".join(one.rpartition(" :: ")[2] for one in classifiers)
