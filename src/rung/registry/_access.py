@@ -154,7 +154,7 @@ class Access(Store):
     def audit(
         self, *, service: str | None = None, actor: str | None = None, since: datetime | None = None, limit: int
     ) -> list[Event]:
-        """Give the newest events that somebody caused, or all of one service or since a time; in order."""
+        """Give the newest events of everybody, Rung itself included, or of one service or since a time; in order."""
         table = tables.events
         query = select(table).order_by(table.c.id.desc()).limit(limit)
         if service is not None:

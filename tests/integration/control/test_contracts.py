@@ -122,7 +122,6 @@ def test_a_contract_that_holds_is_named_and_a_removed_one_is_not(platform: LiveP
     platform.wait(lambda: platform.revision("tiny.v1.m2")["ready"])
     platform.rung("promote", "tiny.v1.m2", "--detach")
     verdict = regression(platform, 1)
-    platform.rung("teardown", "tiny.v1.m2")
     assert verdict["because"].endswith("; the contract of webshop holds")
     assert verdict["evidence"]["contracts"][0]["version"] == 3
     platform.rung("contract", "remove", "tiny", "webshop", "--because", "it was switched off")
