@@ -19,6 +19,7 @@
     └── BrokenError               give up: trying again does not help
         ├── IntegrityError        bytes are not the bytes that were written
         ├── TaskError             an author's task, test or handler raised
+        │   └── PrunedError       a trial was ended early: it was behind
         └── EnvironmentBuildError a locked environment cannot be made
 
 A message gives the value and the rule; the hint says what to do. Codes are stable: scripts may rely on them.
@@ -47,6 +48,7 @@ __all__ = [
     "NotAllowedError",
     "NotAuthenticatedError",
     "NotFoundError",
+    "PrunedError",
     "RungError",
     "SchemaError",
     "TaskError",
@@ -239,6 +241,13 @@ class TaskError(BrokenError):
 
     code = "task"
     remedy = "Mend the code of the service: the log (`rung logs`, `rung runs show`) has the traceback."
+
+
+class PrunedError(TaskError):
+    """A trial was ended early: by what it reported it was behind the others."""
+
+    code = "pruned"
+    remedy = "None is needed: the trial is kept, and its study goes on. `--pruner none` lets every trial end."
 
 
 class EnvironmentBuildError(BrokenError):

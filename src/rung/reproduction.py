@@ -61,7 +61,7 @@ def reproduce(workspace: Workspace, run: str, *, report: Callable[[str], None] |
     """
     with open_registry(workspace.state, workspace.registry_url()) as registry:
         record = RunRecord.from_json(registry.run(run))
-    if record.kind != "training":
+    if record.kind not in {"training", "trial"}:
         raise ConflictError(
             f"run {record.id} is one of the kind {record.kind}, not of a training",
             hint="`rung notebook run` runs a notebook again",

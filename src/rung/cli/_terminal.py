@@ -41,6 +41,7 @@ _COLOURS = {
     "failed": "red",
     "fail": "red",
     "crashed": "red",
+    "pruned": "blue",
     "torn_down": "red",
 }
 

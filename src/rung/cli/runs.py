@@ -19,7 +19,7 @@ def command() -> None:
 
 @command.command("list", epilog="Example: rung runs list housing --json")
 @click.argument("service", required=False)
-@click.option("--kind", type=click.Choice(["training", "notebook", "imported"]), help="Only of this kind.")
+@click.option("--kind", type=click.Choice(["training", "trial", "notebook", "imported"]), help="Only of this kind.")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="Newest runs at most.")
 @json_option
 def list_runs(service: str | None, kind: str | None, limit: int, as_json: bool) -> None:

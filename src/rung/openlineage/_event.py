@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Place", "Status", "ingest_event", "run_id", "training_event"]
 
-Status: TypeAlias = Literal["running", "succeeded", "failed"]
+Status: TypeAlias = Literal["running", "succeeded", "failed", "pruned"]
 """As in the record of a run."""
 
-_TYPES: Final[dict[str, str]] = {"running": "START", "succeeded": "COMPLETE", "failed": "FAIL"}
+_TYPES: Final[dict[str, str]] = {"running": "START", "succeeded": "COMPLETE", "failed": "FAIL", "pruned": "ABORT"}
 _SPECIFICATION: Final = "https://openlineage.io/spec"
 _SCHEMA: Final = f"{_SPECIFICATION}/2-0-2/OpenLineage.json#/$defs/RunEvent"
 _PRODUCER: Final = f"urn:rung:{__version__}"

@@ -84,7 +84,7 @@ def _runs(
     registry: Registry, service: str, *, commit: str, major: int
 ) -> tuple[Mapping[str, Any] | None, Mapping[str, Any] | None]:
     """Choose the trainings to compare: the newest, and one of the base like it; else that of the incumbent."""
-    known = [run for run in registry.runs(service, limit=_RUNS) if run["status"] == "succeeded"]
+    known = [run for run in registry.runs(service, kind="training", limit=_RUNS) if run["status"] == "succeeded"]
     mine = (run for run in known if run["revision"] is None and (run["dirty"] or run["commit"] != commit))
     after = next(mine, None)
     if after is None:

@@ -41,6 +41,7 @@ class Entry:
     drew_seed: int | None = None
     """The seed, when the task drew from the global random generators."""
     conversions: dict[str, dict[str, Any]] = field(default_factory=dict)
+    reports: list[list[float]] = field(default_factory=list)
 
 
 class Cache:

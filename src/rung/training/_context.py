@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rung.errors import ConflictError, NotFoundError
 from rung.training._data import read_dataset, read_file
+from rung.training._trial import Trial, checked, judge
 from rung.workspace import find
 
 if TYPE_CHECKING:
@@ -33,6 +34,10 @@ class TaskContext:
     """What the task read: see `_data`."""
     conversions: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Verdicts on converted models, by artifact."""
+    reports: list[list[float]] = field(default_factory=list)
+    """What the task reported on its way: `[step, value]`."""
+    trial: Trial | None = None
+    """Of which study this is a trial."""
 
 
 running: ContextVar[TaskContext | None] = ContextVar("running", default=None)
@@ -73,6 +78,26 @@ def data_file(name: str) -> Path:
     if contexts:
         _record(read_file(root, name), contexts)
     return path
+
+
+def report(step: int, value: float) -> None:
+    """Report how good a model is on its way: after an epoch, after so many trees.
+
+    Reports are kept with the task. A trial of `rung tune` that is behind ends here, with an exception that is not to be
+    caught. Outside a task nothing happens.
+
+    Args:
+        step: A whole number from 0 on that grows, counted alike in every trial.
+        value: Of the metric that is tuned, or of one that is better the same way, on rows that are not trained on.
+
+    Raises:
+        CallError: The step is no such number, or the value none.
+        PrunedError: This trial is behind.
+    """
+    told = checked(step, value)
+    for context in _contexts():
+        context.reports.append(told)
+        judge(context.trial, context.task, context.reports)
 
 
 def notice_dataset(dataset: Dataset) -> None:

@@ -19,7 +19,16 @@ from typing import TYPE_CHECKING, Any, TextIO
 from rung import __version__, artifacts, graph, openlineage
 from rung.closure import Closure, Closures
 from rung.compute.installed import installed_environment
-from rung.errors import CallError, ConflictError, GraphError, NotFoundError, RungError, TaskError, WorkspaceError
+from rung.errors import (
+    CallError,
+    ConflictError,
+    GraphError,
+    NotFoundError,
+    PrunedError,
+    RungError,
+    TaskError,
+    WorkspaceError,
+)
 from rung.training import _kept, _memo, _record
 from rung.training._cache import Cache
 from rung.training._mirror import mirror_soon
@@ -32,6 +41,7 @@ from rung.workspace import find
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
+    from rung.training._trial import Trial
     from rung.workspace import Workspace
 
 
@@ -69,6 +79,7 @@ class Experiment:
         jobs: int = 1,
         use_cache: bool = True,
         quiet: bool = False,
+        trial: Trial | None = None,
     ) -> RunRecord:
         """Run the tasks, each from the cache where nothing that it depends on changed.
 
@@ -78,6 +89,7 @@ class Experiment:
             jobs: Tasks side by side at most. With more than one, tasks should draw from generators of their own.
             use_cache: False runs every task.
             quiet: Print no progress.
+            trial: Of which study this run is a trial.
 
         Raises:
             GraphError: No task returns `TestResults`, or an override does not fit.
@@ -87,7 +99,7 @@ class Experiment:
         if self._module() == "__main__":
             try:
                 return self._as_imported().run(
-                    settings=settings, overrides=overrides, jobs=jobs, use_cache=use_cache, quiet=quiet
+                    settings=settings, overrides=overrides, jobs=jobs, use_cache=use_cache, quiet=quiet, trial=trial
                 )
             except RungError as error:  # the end of a program: a sentence and a status, not frames of Rung's
                 sys.stderr.write(f"{error}\n")
@@ -98,14 +110,16 @@ class Experiment:
         chosen = graph.replace(self.graph, self._replacements(overrides or {}))
         _require_evaluation(chosen)
         values = self._hyperparameters(settings or {})
-        record, source = self._begin(workspace, dict(settings or {}), dict(overrides or {}), values)
+        record, source = self._begin(workspace, dict(settings or {}), dict(overrides or {}), values, trial=trial)
         folder = workspace.runs / record.id
         terminal = None if quiet else sys.stderr
         started = time.perf_counter()
         with _logged(folder / _record.LOG) as log:
             report = Report(record, stream=terminal, log=log)
             try:
-                self._execute(workspace, chosen, record, values, report=report, jobs=jobs, use_cache=use_cache)
+                self._execute(
+                    workspace, chosen, record, values, report=report, jobs=jobs, use_cache=use_cache, trial=trial
+                )
             except BaseException as error:
                 _fail(record, error, log)
                 raise
@@ -202,7 +216,13 @@ class Experiment:
         return read_settings(self.hyperparameters, settings)
 
     def _begin(
-        self, workspace: Workspace, settings: dict[str, str], overrides: dict[str, str], values: Any
+        self,
+        workspace: Workspace,
+        settings: dict[str, str],
+        overrides: dict[str, str],
+        values: Any,
+        *,
+        trial: Trial | None,
     ) -> tuple[RunRecord, SourceQuery]:
         source = SourceQuery(workspace.root)
         name = self._module().split(".")[1] if self._module().startswith("experiments.") else workspace.root.name
@@ -211,6 +231,8 @@ class Experiment:
         record = RunRecord(
             id=os.environ.get("RUNG_RUN") or new_run_id(name),
             service=name,
+            kind="training" if trial is None else "trial",
+            source=None if trial is None else trial.name,
             status="running",
             started=utc_now(),
             user=user_name(),
@@ -242,6 +264,7 @@ class Experiment:
         report: Report,
         jobs: int,
         use_cache: bool,
+        trial: Trial | None,
     ) -> None:
         closures = _closures(workspace, chosen, record.service, values)
         plan = Plan(
@@ -256,6 +279,7 @@ class Experiment:
             run=record.id,
             folder=workspace.runs / record.id,
             use_cache=use_cache,
+            trial=trial,
         )
         cache = Cache(workspace.cache, workspace, record.service)
         runner = Runner(plan, report.task, artifacts.LocalStore(workspace.artifacts), cache)
@@ -369,9 +393,12 @@ def _closures(workspace: Workspace, chosen: graph.Graph, service: str, values: A
 
 def _fail(record: RunRecord, error: BaseException, log: TextIO) -> None:
     """Tell what happened: all of it in the log, the service's own frames on the terminal, too."""
-    record.status = "failed"
+    record.status = "pruned" if isinstance(error, PrunedError) else "failed"
     record.exit_code = 130 if isinstance(error, KeyboardInterrupt) else getattr(error, "exit_code", 1)
     record.error = str(error) or type(error).__name__
+    if isinstance(error, PrunedError):
+        log.write(f"{record.error}\n")
+        return
     cause = error.__cause__ if isinstance(error, TaskError) and error.__cause__ is not None else error
     if cause is not error or not isinstance(error, RungError):
         sys.stderr.write("Traceback (the service's own code):\n")

@@ -49,6 +49,8 @@ class TaskRecord:
     """What it raised, when it failed."""
     drew_seed: int | None = None
     """The seed, when it drew from the global random generators; then its output depends on it."""
+    reports: list[list[float]] = field(default_factory=list)
+    """What it reported on its way: `[step, value]`."""
     conversions: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Whether a converted model may be served, by artifact: `rung.conversion.Verdict` as data."""
 
@@ -60,11 +62,12 @@ class RunRecord:
     id: str
     service: str
     kind: str = "training"
-    """`training`, `notebook` or `imported`."""
+    """`training`, `trial`, `notebook` or `imported`."""
     source: str | None = None
-    """What was run or imported, where that is no training: `housing/explore`, or `mlflow:` and the run's id there."""
+    """What it is of, where that is no training: `housing-1#12`, a study and its trial; `housing/explore`, a notebook;
+    `mlflow:` and the run's id there."""
     status: str
-    """`running`, `succeeded` or `failed`; a running one whose process is gone has crashed."""
+    """`running`, `succeeded`, `failed` or, of a trial, `pruned`; a running one whose process is gone has crashed."""
     started: str
     """RFC 3339, UTC."""
     user: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 import traceback
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -16,12 +17,14 @@ from rung.training._cache import Cache, Entry, data_key
 from rung.training._context import TaskContext, notice_dataset, running, under_way
 from rung.training._draws import Draws
 from rung.training._record import TaskRecord
+from rung.training._trial import judge
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from rung.closure import Closure
+    from rung.training._trial import Trial
     from rung.workspace import Workspace
 
 SUFFIX = ".artifact"
@@ -44,6 +47,7 @@ class Plan:
     run: str
     folder: Path
     use_cache: bool = True
+    trial: Trial | None = None
 
 
 @dataclass(slots=True)
@@ -116,6 +120,8 @@ class Runner:
         key = graph.fingerprint(task, **facts)
         entry, because = self.cache.find(key, self.store.is_whole, seed=self.plan.seed)
         if entry is not None and self.plan.use_cache:
+            for ended in range(len(entry.reports)):  # a cached trial is judged as one that runs
+                judge(self.plan.trial, name, entry.reports[: ended + 1])
             record = self._from_cache(task, key, entry, because)
         else:
             because = self.cache.explain(name, facts, because)
@@ -153,24 +159,30 @@ class Runner:
             data=entry.data,
             drew_seed=entry.drew_seed,
             conversions=entry.conversions,
+            reports=entry.reports,
         )
 
     def _attempt(self, task: graph.Task, key: str, because: str) -> TaskRecord:
+        context = TaskContext(
+            workspace=self.plan.workspace,
+            service=self.plan.service,
+            task=task.name,
+            output=self.output,
+            trial=self.plan.trial,
+        )
         started = time.perf_counter()
         try:
-            return self._execute(task, key, because)
+            return self._execute(task, key, because, context)
         except BaseException as error:
             failed = TaskRecord(name=task.name, key=key, state="failed", because=because)
             failed.seconds = time.perf_counter() - started
             failed.error = str(error) or type(error).__name__
+            failed.reports = _kept_reports(context)
             self.failures[task.name] = failed
             self.report(failed)
             raise
 
-    def _execute(self, task: graph.Task, key: str, because: str) -> TaskRecord:
-        context = TaskContext(
-            workspace=self.plan.workspace, service=self.plan.service, task=task.name, output=self.output
-        )
+    def _execute(self, task: graph.Task, key: str, because: str, context: TaskContext) -> TaskRecord:
         started = time.perf_counter()
         arguments = self._arguments(task)
         draws = Draws(f"{self.plan.seed}:{task.name}")
@@ -187,6 +199,7 @@ class Runner:
             failed_tests=[result.name for result in value.failed] if is_test_results(value) else [],
             drew_seed=drew_seed,
             conversions=context.conversions,
+            reports=_kept_reports(context),
         )
         self._values[task.name] = value
         self._link(task.name, entry.digest)
@@ -207,6 +220,7 @@ class Runner:
             data=entry.data,
             drew_seed=drew_seed,
             conversions=entry.conversions,
+            reports=entry.reports,
         )
 
     def _arguments(self, task: graph.Task) -> dict[str, Any]:
@@ -244,6 +258,11 @@ class Runner:
 
     def _link(self, name: str, digest: str) -> None:
         self.store.link(digest, self.plan.folder / f"{name}{SUFFIX}")
+
+
+def _kept_reports(context: TaskContext) -> list[list[float]]:
+    """Give what JSON can hold of what a task reported."""
+    return [told for told in context.reports if math.isfinite(told[1])]
 
 
 def is_test_results(value: Any) -> bool:
