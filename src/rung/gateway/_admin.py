@@ -15,10 +15,9 @@ from rung.gateway._bootstrap import STAT_PREFIX
 from rung.gateway._routes import ROUTES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
-__all__ = ["CLUSTERS_LOADED", "ROUTES_LOADED", "WARMING", "Admin", "endpoints_loaded"]
+__all__ = ["CLUSTERS_LOADED", "ROUTES_LOADED", "WARMING", "Admin"]
 
 CLUSTERS_LOADED: Final = "cluster_manager.cds"
 """Prefix of the statistics of the loaded clusters."""
@@ -117,11 +116,6 @@ class _SocketConnection(http.client.HTTPConnection):
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(self.timeout)
         self.sock.connect(str(self._path))
-
-
-def endpoints_loaded(response: Mapping[str, Any]) -> str:
-    """Return the name of the statistic with the version of these endpoints."""
-    return f"cluster.{response['resources'][0]['cluster_name']}.version_text"
 
 
 def _is_up(host: dict[str, Any]) -> bool:

@@ -9,7 +9,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "OUTCOMES",
-    "assignment",
     "cluster",
     "cluster_name",
     "collector",
@@ -27,7 +26,6 @@ _UNLIMITED = 100_000  # beyond what one machine can do: limiting is the revision
 _MOST_MIRRORED = 64  # requests that a shadow may have at once, and as many may wait: further ones are not mirrored
 _ANY_IS_ENOUGH = 10_000  # per cent by which a healthy replica counts: one of a hundred still takes all of the traffic
 _CLUSTER = "type.googleapis.com/envoy.config.cluster.v3.Cluster"
-_ASSIGNMENT = "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment"
 _AGGREGATE = "type.googleapis.com/envoy.extensions.clusters.aggregate.v3.ClusterConfig"
 _HTTP_OPTIONS = "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 
@@ -91,22 +89,23 @@ def mirror_name(revision: str) -> str:
     return f"{cluster_name(revision)}-shadow"
 
 
-def cluster(backend: Backend, *, endpoints_file: str) -> dict[str, Any]:
-    """Return the cluster of a revision; its endpoints are in a file of their own, so that scaling rebuilds nothing.
+def cluster(backend: Backend) -> dict[str, Any]:
+    """Return the cluster of a revision, with its endpoints.
 
     There is no outlier ejection: a revision that answers 500 is evidence, and hiding it would bias the experiment.
     """
-    return {**_common(cluster_name(backend.revision)), **_discovered(backend, endpoints_file)}
+    name = cluster_name(backend.revision)
+    return {**_common(name), **_checked(name, backend)}
 
 
-def mirror(backend: Backend, *, endpoints_file: str) -> dict[str, Any]:
+def mirror(backend: Backend) -> dict[str, Any]:
     """Return the cluster of a revision as a shadow: the same servers, reached with limits of its own.
 
     A shadow that hangs costs a bounded number of connections and of bodies in memory, and whoever asks this revision by
     its exact path does not share that limit.
     """
-    limited = _common(mirror_name(backend.revision), most=_MOST_MIRRORED, longest_s=backend.timeout_s)
-    return {**limited, **_discovered(backend, endpoints_file)}
+    name = mirror_name(backend.revision)
+    return {**_common(name, most=_MOST_MIRRORED, longest_s=backend.timeout_s), **_checked(name, backend)}
 
 
 def collector(endpoint: str) -> dict[str, Any]:
@@ -119,11 +118,6 @@ def fallbacks(production: Production) -> list[dict[str, Any]]:
     incumbent, *challengers = production.answering
     pairs = [(challenger, incumbent) for challenger in challengers]
     return [_aggregate(*pair) for pair in pairs + ([(incumbent, production.standby)] if production.standby else [])]
-
-
-def assignment(backend: Backend) -> dict[str, Any]:
-    """Return the endpoints of a revision as a discovery resource."""
-    return {"@type": _ASSIGNMENT, **_assignment(cluster_name(backend.revision), backend.endpoints)}
 
 
 def _aggregate(first: str, second: str) -> dict[str, Any]:
@@ -164,11 +158,15 @@ def _common(name: str, *, most: int = _UNLIMITED, longest_s: float | None = None
     }
 
 
-def _discovered(backend: Backend, endpoints_file: str) -> dict[str, Any]:
-    source = {"path_config_source": {"path": endpoints_file}, "resource_api_version": "V3"}
+def _checked(name: str, backend: Backend) -> dict[str, Any]:
+    """Return the endpoints, and how they are looked at.
+
+    They are part of the cluster, not a file of their own: Envoy watches each file with an inotify instance, of which a
+    user has 128 in all. A change of endpoints is a new cluster, which takes over once each of them was looked at.
+    """
     return {
-        "type": "EDS",
-        "eds_cluster_config": {"service_name": cluster_name(backend.revision), "eds_config": source},
+        "type": "STATIC",
+        "load_assignment": _assignment(name, backend.endpoints),
         "health_checks": [_HEALTH_CHECK],
         "ignore_health_on_host_removal": True,
     }

@@ -1,7 +1,7 @@
 """Routing -> the files that Envoy reads, as data; and the step in between that lets a change lose no request. Pure.
 
-`cds.json` holds the clusters, `eds.<revision>.json` the endpoints of one, `rds.json` the route table. Each carries a
-version made of its content; the route table, written last, carries the version of everything.
+`cds.json` holds the clusters with their endpoints, `rds.json` the route table. Each carries a version made of its
+content; the route table, written last, carries the version of everything.
 """
 
 from __future__ import annotations
@@ -14,47 +14,22 @@ from rung.gateway import _clusters, _routes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
-    from rung.gateway.routing import Backend, Routing
+    from rung.gateway.routing import Routing
 
-__all__ = [
-    "CLUSTERS",
-    "ROUTES",
-    "Files",
-    "addresses",
-    "configuration",
-    "encoded",
-    "endpoints_file",
-    "is_whole",
-    "watches",
-    "widened",
-]
+__all__ = ["CLUSTERS", "ROUTES", "Files", "addresses", "configuration", "encoded", "is_whole", "widened"]
 
 Files = dict[str, dict[str, Any]]
 """Discovery responses by the name of their file."""
 
 CLUSTERS: Final = "cds.json"
 ROUTES: Final = "rds.json"
-_OWN_WATCHES: Final = 16
-"""Files that Envoy watches beside endpoints, and what other processes of the same user may watch."""
 
 
-def configuration(routing: Routing, *, folder: Path) -> Files:
-    """Return every discovery file for this routing; equal routings give equal files.
-
-    Args:
-        routing: what to route.
-        folder: absolute; where the files will be, because clusters name the files of their endpoints.
-    """
-    files = {
-        endpoints_file(_clusters.cluster_name(backend.revision)): _versioned([_clusters.assignment(backend)])
-        for backend in routing.backends
-    }
-    files[CLUSTERS] = _versioned(_all_clusters(routing, folder))
-    table = [_routes.route_table(routing)]
-    everything = _digest([files[name] for name in sorted(files)] + table)
-    return {**files, ROUTES: {"version_info": everything, "resources": table}}
+def configuration(routing: Routing) -> Files:
+    """Return both discovery files for this routing; equal routings give equal files, wherever they are written."""
+    clusters, table = _versioned(_all_clusters(routing)), [_routes.route_table(routing)]
+    return {CLUSTERS: clusters, ROUTES: {"version_info": _digest([clusters, *table]), "resources": table}}
 
 
 def widened(current: Mapping[str, dict[str, Any]], target: Files) -> Files:
@@ -62,44 +37,22 @@ def widened(current: Mapping[str, dict[str, Any]], target: Files) -> Files:
 
     Nothing that a request on its way may need is missing from it.
     """
-    wide = dict(target)
-    clusters = _resources(target.get(CLUSTERS))
-    kept = {cluster["name"] for cluster in clusters}
-    clusters += [cluster for cluster in _resources(current.get(CLUSTERS)) if cluster["name"] not in kept]
-    wide[CLUSTERS] = _versioned(clusters)
-    for name, response in current.items():
-        if name in target and name not in (CLUSTERS, ROUTES):
-            wide[name] = _versioned([_joined(_resources(response)[0], _resources(target[name])[0])])
-    return wide
-
-
-def watches(files: Mapping[str, dict[str, Any]]) -> int:
-    """Count the files that an Envoy watches: one for each cluster with endpoints of its own, and a few of its own."""
-    return _OWN_WATCHES + sum("eds_cluster_config" in one for one in _resources(files.get(CLUSTERS)))
+    old = {cluster["name"]: cluster for cluster in _resources(current.get(CLUSTERS))}
+    new = {cluster["name"]: _joined(old.get(cluster["name"]), cluster) for cluster in _resources(target[CLUSTERS])}
+    kept = [cluster for name, cluster in old.items() if name not in new]
+    return {**target, CLUSTERS: _versioned([*new.values(), *kept])}
 
 
 def is_whole(files: Mapping[str, dict[str, Any]]) -> bool:
     """Tell whether an Envoy can start from these files: none is missing."""
-    named = {
-        endpoints_file(cluster["eds_cluster_config"]["service_name"])
-        for cluster in _resources(files.get(CLUSTERS))
-        if "eds_cluster_config" in cluster
-    }
-    return {CLUSTERS, ROUTES} | named <= files.keys()
+    return {CLUSTERS, ROUTES} <= files.keys()
 
 
-def addresses(response: Mapping[str, Any]) -> frozenset[str]:
-    """Return the endpoints in an endpoint file, as Envoy prints them: a socket's path or "address:port"."""
-    return frozenset(_printed(entry) for entry in _entries(_resources(response)[0]))
-
-
-def endpoints_file(cluster: str) -> str:
-    """Return the name of the file with this cluster's endpoints.
-
-    >>> endpoints_file("housing/v1/m2")
-    'eds.housing.v1.m2.json'
-    """
-    return f"eds.{cluster.replace('/', '.')}.json"
+def addresses(files: Mapping[str, dict[str, Any]], revision: str) -> frozenset[str]:
+    """Return the endpoints of a revision, as Envoy prints them: a socket's path or "address:port"."""
+    name = _clusters.cluster_name(revision)
+    found = (one for one in _resources(files.get(CLUSTERS)) if one["name"] == name)
+    return frozenset(_printed(entry) for cluster in found for entry in _entries(cluster))
 
 
 def encoded(response: Mapping[str, Any]) -> bytes:
@@ -107,14 +60,11 @@ def encoded(response: Mapping[str, Any]) -> bytes:
     return json.dumps(response, sort_keys=True, indent=1).encode()
 
 
-def _all_clusters(routing: Routing, folder: Path) -> list[dict[str, Any]]:
-    def path(backend: Backend) -> str:
-        return str(folder / endpoints_file(_clusters.cluster_name(backend.revision)))
-
+def _all_clusters(routing: Routing) -> list[dict[str, Any]]:
     shadows = [routing.backend(shadow.revision) for production in routing.productions for shadow in production.shadows]
     return [
-        *(_clusters.cluster(backend, endpoints_file=path(backend)) for backend in routing.backends),
-        *(_clusters.mirror(backend, endpoints_file=path(backend)) for backend in shadows),
+        *(_clusters.cluster(backend) for backend in routing.backends),
+        *(_clusters.mirror(backend) for backend in shadows),
         *(
             each
             for production in routing.productions
@@ -125,14 +75,19 @@ def _all_clusters(routing: Routing, folder: Path) -> list[dict[str, Any]]:
     ]
 
 
-def _joined(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+def _joined(old: dict[str, Any] | None, new: dict[str, Any]) -> dict[str, Any]:
+    """Return a cluster with its endpoints of before as well; one without endpoints of its own as it is."""
     entries = _entries(new)
-    entries += [entry for entry in _entries(old) if entry not in entries]
-    return {**new, "endpoints": [{"lb_endpoints": entries}]}
+    missing = [entry for entry in _entries(old or {}) if entry not in entries]
+    if not entries or not missing:
+        return new
+    endpoints = [{"lb_endpoints": [*entries, *missing]}]
+    return {**new, "load_assignment": {**new["load_assignment"], "endpoints": endpoints}}
 
 
-def _entries(assignment: dict[str, Any]) -> list[dict[str, Any]]:
-    return [entry for locality in assignment["endpoints"] for entry in locality["lb_endpoints"]]
+def _entries(cluster: dict[str, Any]) -> list[dict[str, Any]]:
+    localities = cluster.get("load_assignment", {}).get("endpoints", ())
+    return [entry for locality in localities for entry in locality["lb_endpoints"]]
 
 
 def _printed(entry: dict[str, Any]) -> str:

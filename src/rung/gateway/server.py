@@ -8,50 +8,29 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import time
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rung.errors import GatewayError
 from rung.gateway import _clusters, _routes
-from rung.gateway._admin import CLUSTERS_LOADED, ROUTES_LOADED, WARMING, Admin, endpoints_loaded
+from rung.gateway._admin import CLUSTERS_LOADED, ROUTES_LOADED, WARMING, Admin
 from rung.gateway._bootstrap import CERTIFICATES, DOOR, bootstrap
-from rung.gateway.configuration import (
-    CLUSTERS,
-    ROUTES,
-    Files,
-    addresses,
-    configuration,
-    encoded,
-    endpoints_file,
-    is_whole,
-    watches,
-    widened,
-)
+from rung.gateway.configuration import CLUSTERS, ROUTES, Files, addresses, configuration, encoded, is_whole, widened
 from rung.gateway.routing import Routing, check_endpoint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from contextlib import AbstractContextManager
+    from pathlib import Path
 
     from rung.gateway.certificate import Certificate
 
 __all__ = ["Gateway"]
 
 _LOOK_AGAIN_S = 0.002
-_WATCHES = Path("/proc/sys/fs/inotify/max_user_instances")
-"""How many files all processes of a user together may watch: an Envoy that may watch no more ends at once."""
 _LOG_FLUSH_MS = 500
-
-
-def _most_watches() -> int:
-    """Ask the system how many files may be watched; where it does not say, as many as there are."""
-    with suppress(OSError, ValueError):
-        return int(_WATCHES.read_bytes())
-    return sys.maxsize
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +53,6 @@ class Gateway:
     linger_s: float = 0.25  # seconds that what is removed stays for requests already on their way to it
     guard: Callable[[], AbstractContextManager[None]] = nullcontext  # around each file: refuses who leads no more
     certificate: Certificate | None = None  # TLS for consumers; None: plain HTTP
-    most_watches: int = field(default_factory=_most_watches)  # files that Envoy may watch
 
     def __post_init__(self) -> None:
         check_endpoint(f"unix:{self.admin_socket}")
@@ -107,7 +85,7 @@ class Gateway:
             self.renew()
         self._write("bootstrap.json", self._start())
         if not is_whole(self._read()):
-            for name, response in configuration(Routing(), folder=self.folder).items():
+            for name, response in configuration(Routing()).items():
                 self._write(name, encoded(response))
 
     def renew(self) -> bool:
@@ -199,36 +177,25 @@ class Gateway:
     def apply(self, routing: Routing) -> str:
         """Make Envoy route like this and return the version, once it does; no request fails on the way.
 
-        Everything new is added first (endpoints, then clusters), the routes follow once whoever takes over production
-        is healthy, and only then goes what nobody needs any more: its servers may be stopped after the return.
+        Everything new is added first, the routes follow once whoever takes over production is healthy, and only then
+        goes what nobody needs any more: its servers may be stopped after the return.
         Applying the same twice changes nothing. One caller at a time: the control plane that leads.
 
         Raises:
             GatewayError: Envoy does not answer, refuses the configuration, or whoever should take over is not healthy
-                before the deadline; or there are more revisions than the system lets it watch. Consumers are then
-                routed as before.
+                before the deadline. Consumers are then routed as before.
         """
         deadline = time.monotonic() + self.deadline_s
-        current, target = self._read(), configuration(routing, folder=self.folder)
+        current, target = self._read(), configuration(routing)
         wide = widened(current, target)
-        self._check_room(wide)
         self._load_clusters(wide, deadline)
         self._await_successors(routing, target, _taking_over(routing, current), deadline)
         self._load(ROUTES, target, ROUTES_LOADED, deadline)
-        if wide != target or current.keys() - target.keys():
+        if wide != target:
             time.sleep(self.linger_s)
             self._load_clusters(target, deadline + self.linger_s)
-            self._forget(target)
+        self._forget_endpoints()
         return str(target[ROUTES]["version_info"])
-
-    def _check_room(self, files: Files) -> None:
-        """Refuse what would end Envoy, and production with it."""
-        wanted, limit = watches(files), self.most_watches
-        if wanted > limit:
-            raise GatewayError(
-                f"the gateway would have to watch {wanted} files, and the system allows {limit}",
-                hint=f"sysctl fs.inotify.max_user_instances={max(1024, 2 * wanted)}, or tear down what nobody asks",
-            )
 
     def _start(self) -> bytes:
         """Return the bytes of what Envoy starts with."""
@@ -253,19 +220,9 @@ class Gateway:
         return Admin(self.admin_socket)
 
     def _load_clusters(self, files: Files, deadline: float) -> None:
-        """Load endpoints, then clusters, and wait until every endpoint has been looked at once."""
-        on_disk, assignments = self._read(), files.keys() - {CLUSTERS, ROUTES}
-        for name in assignments:
-            if files[name] != on_disk.get(name):
-                self._write(name, encoded(files[name]))
+        """Load clusters, and wait until every endpoint has been looked at once."""
         self._load(CLUSTERS, files, CLUSTERS_LOADED, deadline)
-        wanted = {endpoints_loaded(files[name]): files[name]["version_info"] for name in assignments}
-
-        def are_loaded() -> bool:
-            now = self._admin().statistics()
-            return now.get(WARMING) == "0" and all(now.get(name) == version for name, version in wanted.items())
-
-        if not self._await(are_loaded, deadline):
+        if not self._await(lambda: self._admin().statistics().get(WARMING) == "0", deadline):
             raise GatewayError(f"the gateway did not take the endpoints within {self.deadline_s} s", hint=self._see())
 
     def _load(self, name: str, files: Files, statistic: str, deadline: float) -> None:
@@ -323,18 +280,18 @@ class Gateway:
     def _read(self) -> dict[str, dict[str, Any]]:
         """Return the discovery files on disk; one that cannot be read counts as absent."""
         files = {}
-        for path in [self.folder / CLUSTERS, self.folder / ROUTES, *self.folder.glob("eds.*.json")]:
+        for name in (CLUSTERS, ROUTES):
             try:
-                files[path.name] = json.loads(path.read_bytes())
+                files[name] = json.loads((self.folder / name).read_bytes())
             except (FileNotFoundError, ValueError):
                 continue
         return files
 
-    def _forget(self, target: Files) -> None:
+    def _forget_endpoints(self) -> None:
+        """Remove the files of endpoints that an earlier Rung wrote."""
         for path in self.folder.glob("eds.*.json"):
-            if path.name not in target:
-                with self.guard():
-                    path.unlink(missing_ok=True)
+            with self.guard():
+                path.unlink(missing_ok=True)
 
     def _see(self) -> str:
         return f"see {self.log}"
@@ -364,6 +321,6 @@ def _can_go_on(revision: str, healthy: Mapping[str, frozenset[str]], target: Fil
     """Tell whether routing to the target's endpoints of this revision is no worse than what is routed now."""
     name = _clusters.cluster_name(revision)
     alive = healthy.get(name, frozenset())
-    if alive & addresses(target[endpoints_file(name)]):
+    if alive & addresses(target, revision):
         return True
     return not alive and revision not in fresh

@@ -21,17 +21,16 @@ from rung.gateway import Backend, Challenger, Gateway, Production, Routing, Shad
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from conftest import Site
 
 
-def test_more_than_the_system_lets_it_watch_is_refused_before_anything_is_written(tmp_path: Path):
-    gateway = Gateway(folder=tmp_path, port=8080, most_watches=17)
-    backends = tuple(Backend(revision=f"housing.v1.m{n}", endpoints=("127.0.0.1:9000",), timeout_s=5) for n in range(3))
-    with pytest.raises(GatewayError, match="would have to watch 19 files, and the system allows 17"):
-        gateway.apply(Routing(backends=backends, productions=()))
-    assert list(tmp_path.iterdir()) == []
+def test_more_revisions_than_the_system_lets_a_user_watch_files_are_routed(site: Site):
+    served = site.serve("m2")
+    many = tuple(Backend(revision=f"many.v1.m{minor}", endpoints=(served.endpoint,)) for minor in range(150))
+    site.gateway.apply(Routing(backends=many))
+    with site.client() as client:
+        assert client.get("/many/v1/m149/predict").is_success
 
 
 def test_twenty_four_changes_lose_no_request(site: Site, capsys: pytest.CaptureFixture[str]):
@@ -106,7 +105,13 @@ def test_exact_path_is_gone_after_removal(site: Site):
     site.gateway.apply(site.routing("m2", incumbent="m2"))
     with site.client() as client:
         assert client.get("/housing/v1/m3/predict").status_code == 404
-    assert sorted(path.name for path in site.gateway.folder.glob("eds.*")) == ["eds.housing.v1.m2.json"]
+
+
+def test_files_of_an_earlier_rung_are_removed(site: Site):
+    site.serve("m2")
+    (site.gateway.folder / "eds.housing.v1.m2.json").write_text("{}")
+    site.gateway.apply(site.routing("m2", incumbent="m2"))
+    assert list(site.gateway.folder.glob("eds.*")) == []
 
 
 def test_servers_are_replaced_without_a_lost_request(site: Site):
@@ -123,6 +128,20 @@ def test_servers_are_replaced_without_a_lost_request(site: Site):
         load.wait_for(50)
     assert load.failures + load.cut == []
     assert site.gateway.healthy("housing.v1.m2") == {new.address}
+
+
+def test_replicas_come_and_go_without_a_lost_request(site: Site):
+    for name in ("a", "b", "c"):
+        site.serve(name, revision="housing.v1.m2")
+    production = Production(service="housing", major=1, incumbent="housing.v1.m2")
+    with_one = Routing(backends=site.backends("a"), productions=(production,))
+    site.gateway.apply(with_one)
+    with site.load() as load:
+        for names in (("a", "b"), ("a", "b", "c"), ("b", "c"), ("c",), ("a",)) * 3:
+            load.wait_for(30)
+            site.gateway.apply(replace(with_one, backends=site.backends(*names)))
+            assert len(site.gateway.healthy("housing.v1.m2")) == len(names)
+    assert load.failures + load.cut == []
 
 
 def test_slow_answers_outlive_the_removal_of_their_revision(site: Site):
@@ -220,7 +239,7 @@ def test_broken_files_do_not_stop_envoy(site: Site):
     routing = site.routing("m2", incumbent="m2")
     version = site.gateway.apply(routing)
     site.stop_envoy()
-    (site.gateway.folder / "eds.housing.v1.m2.json").write_bytes(b'{"version_in')
+    (site.gateway.folder / "cds.json").write_bytes(b'{"version_in')
     site.start_envoy()
     assert site.gateway.apply(routing) == version
     with site.client() as client:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -22,7 +20,6 @@ from rung.gateway.assignment import xxh64
 from rung.gateway.configuration import CLUSTERS, ROUTES, Files, addresses, is_whole
 from rung.gateway.routing import BUCKETS
 
-FOLDER = Path("/run/gateway")
 SHARES = st.floats(min_value=0, max_value=1)
 UNITS = st.text(alphabet=[chr(code) for code in range(32, 127) if chr(code) != ","], min_size=1, max_size=40)
 
@@ -88,7 +85,7 @@ def routings(draw: st.DrawFn):
 
 
 def files(routing: Routing):
-    return configuration(routing, folder=FOLDER)
+    return configuration(routing)
 
 
 def cluster_names(made: Files):
@@ -151,9 +148,8 @@ def test_step_in_between_serves_both_routings(before: Routing, after: Routing):
     wide = widened(old, new)
     assert is_whole({**old, **wide})
     assert cluster_names(wide) == cluster_names(old) | cluster_names(new)
-    for name in new.keys() - {CLUSTERS, ROUTES}:
-        expected = addresses(new[name]) | (addresses(old[name]) if name in old else frozenset())
-        assert addresses(wide[name]) == expected
+    for backend in after.backends:
+        assert addresses(wide, backend.revision) == addresses(new, backend.revision) | addresses(old, backend.revision)
 
 
 @given(before=routings(), after=routings())

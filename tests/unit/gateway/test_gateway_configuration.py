@@ -8,7 +8,7 @@ import pytest
 
 from rung.gateway import Backend, Challenger, Production, Routing, Shadow, Split, bootstrap, configuration, widened
 from rung.gateway._routes import holders
-from rung.gateway.configuration import CLUSTERS, ROUTES, addresses, is_whole, watches
+from rung.gateway.configuration import CLUSTERS, ROUTES, addresses, is_whole
 
 FOLDER = Path("/run/gateway")
 M2 = Backend(revision="housing.v1.m2", endpoints=("unix:/run/m2.sock",), timeout_s=5)
@@ -30,7 +30,7 @@ def routing(backends: tuple[Backend, ...] = (M2, M3), outcomes: str | None = Non
 
 
 def files(wanted: Routing):
-    return configuration(wanted, folder=FOLDER)
+    return configuration(wanted)
 
 
 def routes(wanted: Routing):
@@ -157,7 +157,7 @@ def test_experiments_are_mirrored_as_well():
 def test_shadow_has_the_servers_but_not_the_limits():
     made = clusters(routing((M2, M3, M4), shadows=SHADOWS))
     exact, shadow = made["housing/v1/m4"], made["housing/v1/m4-shadow"]
-    assert shadow["eds_cluster_config"] == exact["eds_cluster_config"]
+    assert shadow["load_assignment"]["endpoints"] == exact["load_assignment"]["endpoints"]
     limits = [each["circuit_breakers"]["thresholds"][0]["max_requests"] for each in (exact, shadow)]
     assert limits == [100_000, 64]
     (options,) = shadow["typed_extension_protocol_options"].values()
@@ -202,8 +202,8 @@ def test_no_cluster_name_has_a_dot():
 
 def test_endpoints_are_printed_as_envoy_does():
     made = files(routing())
-    assert addresses(made["eds.housing.v1.m2.json"]) == {"/run/m2.sock"}
-    assert addresses(made["eds.housing.v1.m3.json"]) == {"127.0.0.1:9000", "[::1]:9000"}
+    assert addresses(made, "housing.v1.m2") == {"/run/m2.sock"}
+    assert addresses(made, "housing.v1.m3") == {"127.0.0.1:9000", "[::1]:9000"}
 
 
 @pytest.mark.parametrize(
@@ -230,7 +230,7 @@ def test_widened_configuration_keeps_what_is_used():
     before, after = files(routing(split=SPLIT)), files(routing((moved,)))
     wide = widened(before, after)
     assert {cluster["name"] for cluster in wide[CLUSTERS]["resources"]} == set(clusters(routing(split=SPLIT)))
-    assert addresses(wide["eds.housing.v1.m2.json"]) == {"/run/m2.sock", "/run/other.sock"}
+    assert addresses(wide, "housing.v1.m2") == {"/run/m2.sock", "/run/other.sock"}
     assert wide[ROUTES] == after[ROUTES]
 
 
@@ -238,17 +238,11 @@ def test_same_configuration_needs_no_widening():
     assert widened(files(routing(split=SPLIT)), files(routing(split=SPLIT))) == files(routing(split=SPLIT))
 
 
-def test_missing_endpoints_are_not_a_whole():
+def test_missing_file_is_not_a_whole():
     made = files(routing(shadows=SHADOWS[:1]))
     assert is_whole(made)
-    assert not is_whole({name: made[name] for name in made if name != "eds.housing.v1.m2.json"})
+    assert not is_whole({CLUSTERS: made[CLUSTERS]})
     assert not is_whole({})
-
-
-def test_each_revision_and_each_shadow_is_watched():
-    few = watches(files(routing((M2,))))
-    assert watches(files(routing((M2, M3, M4)))) == few + 2
-    assert watches(files(routing((M2, M3, M4), shadows=SHADOWS[1:]))) == few + 3
 
 
 def test_admin_is_for_its_owner_only():
