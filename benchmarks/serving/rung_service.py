@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from contender import SHARED, SOURCES
 from process import SERVER_CORE, Command
 
+from rung.compute.protocol import ENDPOINT
 from rung.control.place import Place as Platform
 from rung.control.servers import Servers
 from rung.schema import RevisionName
@@ -89,8 +90,7 @@ def server(lab: Lab, name: str, *, python: Path, port: int | None = None, core: 
     bundle = read_bundle(lab.state, str(revision(name)))
     written = (lab.state / "revisions" / bundle.revision / "bundle.json").read_bytes()
     signed = {bundle.revision: f"sha256:{hashlib.sha256(written).hexdigest()}"}
-    made = servers.server_command(revision(name), bundle, python, bundles=signed)
-    words = list(made.argv)
-    if port is not None:
-        words[words.index("--bind") + 1] = f"127.0.0.1:{port}"
-    return Command(arguments=tuple(words), folder=made.folder, variables=dict(made.environment), core=core)
+    made = servers.server_work(revision(name), bundle, python, bundles=signed)
+    bind = f"unix:{made.socket}" if port is None else f"127.0.0.1:{port}"
+    words = tuple(word.replace(ENDPOINT, bind) for word in made.command.argv)
+    return Command(arguments=words, folder=made.command.folder, variables=dict(made.command.environment), core=core)

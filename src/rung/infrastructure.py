@@ -35,24 +35,67 @@ class TrainingHardware(_Declared):
     """Scratch space, GiB."""
     timeout_s: _Amount = 86_400
     """A training that takes longer is stopped and failed, seconds."""
+    compute: Literal["local", "ray"] | None = None
+    """Where it trains: the platform's own machine, or its Ray cluster; None: as the platform is set."""
 
 
 class Autoscaling(_Declared):
-    """How many identical machines serve a revision."""
+    """How many identical machines serve a revision. As declared here one always does; `rung.scaling` decides."""
 
-    minimum: Annotated[int, Field(ge=1)] = 1
-    """Machines that always run."""
+    minimum: Annotated[int, Field(ge=0)] = 1
+    """Machines that always run; 0 lets the last one sleep while nobody asks."""
     maximum: Annotated[int, Field(ge=1)] = 1
     """Machines at the most."""
-    target_concurrency: _Amount = 8
-    """Requests in flight per machine that scaling aims at."""
+    target_concurrency: _Amount | None = 8
+    """Requests in flight per machine that scaling aims at; None: it goes by `target_cpu` alone."""
+    target_cpu: Annotated[float, Field(gt=0, le=1)] | None = None
+    """Share of a machine's declared vCPUs in use that scaling aims at, beside `target_concurrency`: whichever asks for
+    more machines counts; None: CPU is not looked at."""
+    scale_down_after_s: Annotated[float, Field(ge=1, allow_inf_nan=False)] = 60
+    """Fewer machines must have been enough for so long before there are fewer, seconds."""
+    idle_after_s: Annotated[float, Field(ge=1, allow_inf_nan=False)] | None = None
+    """With a minimum of 0: the last machine sleeps when no request came for so long, seconds; None: five times
+    `scale_down_after_s`."""
+    cold_start_s: _Amount | None = None
+    """With a minimum of 0, and then it must be given: a request that finds all machines asleep is held for so long at
+    the most until one is ready, beside its own `request_timeout_s`, seconds; later it gets a 503 with Retry-After."""
     while_scaling: Literal["queue", "reject"] = "queue"
     """What happens to requests above capacity until a new machine is ready: wait, or 503 with Retry-After."""
+
+    @property
+    def sleeps_after_s(self) -> float | None:
+        """How long nobody must ask before the last machine sleeps, seconds; None: it never does."""
+        if self.minimum > 0:
+            return None
+        return 5 * self.scale_down_after_s if self.idle_after_s is None else self.idle_after_s
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
         if self.maximum < self.minimum:
             raise ValueError(f"autoscaling maximum {self.maximum} is below its minimum {self.minimum}")
+        if self.target_concurrency is None and self.target_cpu is None:
+            raise ValueError("autoscaling aims at nothing: give target_concurrency, target_cpu, or both")
+        return self
+
+    @model_validator(mode="after")
+    def _sleeping(self) -> Self:
+        sleeping = {"cold_start_s": self.cold_start_s, "idle_after_s": self.idle_after_s}
+        for name, seconds in sleeping.items():
+            if self.minimum > 0 and seconds is not None:
+                raise ValueError(
+                    f"{name} {seconds:g} is of machines that sleep, and a minimum of {self.minimum} never do"
+                )
+        if self.minimum > 0:
+            return self
+        if self.cold_start_s is None:
+            raise ValueError("a minimum of 0 lets requests wait for a machine: give cold_start_s, how long at the most")
+        if self.while_scaling == "reject":
+            raise ValueError("a minimum of 0 needs while_scaling 'queue': a refused request would wake nobody")
+        if self.idle_after_s is not None and self.idle_after_s < self.scale_down_after_s:
+            raise ValueError(
+                f"idle_after_s {self.idle_after_s:g} is below scale_down_after_s {self.scale_down_after_s:g}: the last"
+                " machine would sleep before the others go"
+            )
         return self
 
 
@@ -88,6 +131,8 @@ class ServingHardware(_Declared):
     """Graphics processors."""
     disk_gib: _Amount = 5
     """Scratch space, GiB."""
+    compute: Literal["local", "ray"] | None = None
+    """Where replicas run: the platform's own machine, or its Ray cluster; None: as the platform is set."""
     request_timeout_s: _Amount = 5
     """A request that takes longer gets a 504, seconds."""
     gunicorn_workers: Annotated[int, Field(ge=1, le=256)] = 1

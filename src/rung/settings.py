@@ -37,7 +37,13 @@ __all__ = [
     "read",
 ]
 
-_VARIABLES = {"registry": "RUNG_REGISTRY", "storage": "RUNG_STORAGE", "online_store": "RUNG_ONLINE_STORE"}
+_VARIABLES = {
+    "registry": "RUNG_REGISTRY",
+    "storage": "RUNG_STORAGE",
+    "online_store": "RUNG_ONLINE_STORE",
+    "compute": "RUNG_COMPUTE",
+    "compute_address": "RUNG_COMPUTE_ADDRESS",
+}
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _Port: TypeAlias = Annotated[int, Field(ge=0, le=65_535)]
 _Seconds: TypeAlias = Annotated[int, Field(ge=0)]
@@ -311,6 +317,12 @@ class Settings(_Declared):
     online_store: str | None = None
     """URL of a Redis server or a PostgreSQL database for features that are served, without a password; by default a
     file in `.rung/`."""
+    compute: Literal["local", "ray"] = "local"
+    """Where servers and trainings run unless their hardware specification says it: this machine, or a Ray cluster."""
+    compute_address: str | None = None
+    """Where that cluster is, as `10.0.0.1:6379`."""
+    local_vcpus: Annotated[int, Field(ge=1)] | None = None
+    """Virtual CPUs of this machine that servers may have before no further replica is begun; None: its processors."""
     aws_variables_for: list[str] = Field(default_factory=list)
     """Services whose trainings and servers get the `AWS_*` variables although these are the storage's."""
     require_signatures: bool = False
@@ -323,6 +335,12 @@ class Settings(_Declared):
     mlflow: Mlflow | None = None
     alerts: Alerts = Alerts()
     services: dict[str, Policy] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _has_address(self) -> Self:
+        if self.compute == "ray" and self.compute_address is None:
+            raise ValueError('compute = "ray" needs compute_address')
+        return self
 
     @field_validator("registry")
     @classmethod
@@ -376,7 +394,7 @@ class Settings(_Declared):
 
 
 def read(path: Path, environment: Mapping[str, str] = os.environ) -> Settings:
-    """Read a `rung.toml`; `RUNG_REGISTRY`, `RUNG_STORAGE` and `RUNG_ONLINE_STORE` go before it.
+    """Read a `rung.toml`; the variables of `_VARIABLES` go before it.
 
     Raises:
         WorkspaceError: It is not TOML, has a setting that Rung does not know, a value out of its range, or a password.

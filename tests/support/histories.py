@@ -68,7 +68,9 @@ def routed(registry: Registry) -> Routing:
     """Compute the routing, with a server for every revision that is served."""
     now = datetime.now(UTC)
     endpoints = {
-        str(one.name): Endpoint(address=f"unix:/s/{one.name}", timeout_s=5, unit_header="x-unit-id", limits=Limits())
+        str(one.name): Endpoint(
+            addresses=(f"unix:/s/{one.name}",), timeout_s=5, unit_header="x-unit-id", limits=Limits()
+        )
         for one in registry.revisions()
         if is_served(one, now)
     }

@@ -321,12 +321,13 @@ class SimulatedServers:
         """Name the processes that are on record and live."""
         return frozenset(self.registry.processes()) & self.world.processes.keys()
 
-    def ensure(self, name: str, command: Callable[[], object]) -> bool:
+    def ensure(self, name: str, work: Callable[[], object], *, on: str | None = "local") -> bool:
         """Start a process unless it runs."""
+        del on
         if self.running(name) is not None:
             return True
-        command()
-        self.registry.keep_process(name, {"pid": 0})
+        work()
+        self.registry.keep_process(name, {"pid": 0, "started": 0.0, "boot": "", "keeper": None})
         self.world.processes[name] = True
         return True
 
@@ -339,19 +340,19 @@ class SimulatedServers:
         is_up = self.world.processes.get(name, False) and name not in self.world.stopping
         return is_up, "" if is_up else "its server does not answer"
 
-    def endpoint(self, name: RevisionName) -> str:
-        """Where a revision's server listens."""
-        return f"unix:/s/{name}"
+    def endpoint_of(self, process: str) -> str:
+        """Where a process listens."""
+        return f"unix:/s/{process}"
 
-    def gateway_command(self, gateway: object) -> object:
+    def gateway_work(self, gateway: object) -> object:
         """Say how to start the gateway."""
         return gateway
 
-    def collector_command(self) -> object:
+    def collector_work(self) -> object:
         """Say how to start the collector."""
         return COLLECTOR
 
-    def server_command(self, name: RevisionName, bundle: Bundle, python: Path, **_: object) -> object:
+    def server_work(self, name: RevisionName, bundle: Bundle, python: Path, **_: object) -> object:
         """Say how to start a server."""
         return name, bundle, python
 

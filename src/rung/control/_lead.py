@@ -21,6 +21,7 @@ import structlog
 
 from rung.compute import local
 from rung.control._fence import Fence
+from rung.control.machines import process_of
 from rung.errors import ConflictError, LeaseLostError, UnavailableError
 
 if TYPE_CHECKING:
@@ -128,7 +129,8 @@ class Lead:
         """See that gateway and servers that run here can be adopted: their sockets lie beside their state folder."""
         if last is None or last.place == str(self.place.workspace.state.resolve()):
             return
-        if any(local.alive(local.Process.from_json(one)) for one in self.registry.processes().values()):
+        mine = map(process_of, self.registry.processes().values())
+        if any(one is not None and local.alive(one) for one in mine):
             raise ConflictError(
                 f"the platform of {self.registry.backend.where} runs here with its state in {last.place}",
                 hint=f"set RUNG_STATE={last.place} to stand by, or stop it first with `rung down`",

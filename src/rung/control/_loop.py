@@ -15,7 +15,7 @@ import structlog
 
 from rung.control._bundles import Bundles
 from rung.control._routing import Endpoint, is_served, routing
-from rung.control.servers import COLLECTOR, GATEWAY
+from rung.control.servers import COLLECTOR, GATEWAY, process_name
 from rung.errors import IntegrityError, NotFoundError, RungError, UnavailableError
 from rung.gateway import Consumer, Limits
 from rung.lifecycle import State, Wait
@@ -23,7 +23,7 @@ from rung.lifecycle import State, Wait
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from rung.compute.local import Command
+    from rung.compute.protocol import Work
     from rung.control._overuse import Overuse
     from rung.control._upkeep import Upkeep
     from rung.control._usage import Usage
@@ -71,6 +71,8 @@ class Loop:
     _end: threading.Event = field(default_factory=threading.Event)
     _routing_lock: threading.Lock = field(default_factory=threading.Lock)
     _routed: Routing | None = None
+    _routed_servers: frozenset[str] = frozenset()
+    """Processes that get requests by it."""
     _bundles: Bundles = field(init=False)
     _stopping: dict[str, threading.Thread] = field(default_factory=dict)
     _shipped: float = 0.0
@@ -178,8 +180,13 @@ class Loop:
     def _apply(self, wanted: Routing) -> None:
         self.deployments.registry.check_lead()
         version = self.gateway.apply(wanted)
-        self._routed = wanted
+        self._routed, self._routed_servers = wanted, self._servers_in(wanted)
         _log.info("routed", version=version, majors=[production.name for production in wanted.productions])
+
+    def _servers_in(self, routed: Routing) -> frozenset[str]:
+        endpoints = {endpoint for backend in routed.backends for endpoint in backend.endpoints}
+        servers, names = self.deployments.servers, self.deployments.registry.processes()
+        return frozenset(name for name in names if servers.endpoint_of(name) in endpoints)
 
     def _wanted_routing(self, experiments: Sequence[Experiment]) -> Routing:
         registry, servers = self.deployments.registry, self.deployments.servers
@@ -208,7 +215,7 @@ class Loop:
     def _endpoint(self, name: RevisionName) -> Endpoint:
         bundle, serving = self._bundles.read(name), self._bundles.serving(name)
         return Endpoint(
-            address=self.deployments.servers.endpoint(name),
+            addresses=tuple(map(self.deployments.servers.endpoint_of, self._servers_of(name))),
             timeout_s=serving.request_timeout_s,
             unit_header=bundle.unit_header,
             limits=Limits.of(serving),
@@ -220,18 +227,26 @@ class Loop:
 
     def _ensure_servers(self) -> None:
         servers = self.deployments.servers
-        servers.ensure(COLLECTOR, servers.collector_command)
+        servers.ensure(COLLECTOR, servers.collector_work)
         alive = servers.alive()
         if GATEWAY not in alive:
             self._routed = None
-        servers.ensure(GATEWAY, lambda: servers.gateway_command(self.gateway))
+        servers.ensure(GATEWAY, lambda: servers.gateway_work(self.gateway))
         for revision in self._served():
-            name = str(revision.name)
-            if name not in self._stopping:
-                if name not in alive:
-                    self._guarded("server_failed", partial(self._ensure_server, revision))
-                if self._takes_features(revision.name):
-                    self._guarded("features_failed", partial(self._follow_data, revision))
+            for number, process in enumerate(self._servers_of(revision.name), start=1):
+                if process not in alive and process not in self._stopping:
+                    self._guarded("server_failed", partial(self._ensure_server, revision.name, number))
+            if self._takes_features(revision.name):
+                self._guarded("features_failed", partial(self._follow_data, revision))
+
+    def _servers_of(self, name: RevisionName) -> list[str]:
+        """Name the processes that shall serve a revision."""
+        return [process_name(name, number) for number in range(1, self._replicas(name) + 1)]
+
+    def _replicas(self, name: RevisionName) -> int:
+        with suppress(IntegrityError, NotFoundError):
+            return self._bundles.serving(name).autoscaling.minimum
+        return 1
 
     def _takes_features(self, name: RevisionName) -> bool:
         """Tell whether features of a revision follow datasets; of one without a bundle, its server has told that."""
@@ -239,30 +254,33 @@ class Loop:
             return bool(self._bundles.read(name).datasets)
         return False
 
-    def _ensure_server(self, revision: Revision) -> None:
-        self.deployments.servers.ensure(str(revision.name), partial(self._server_command, revision.name))
+    def _ensure_server(self, name: RevisionName, replica: int) -> None:
+        on = self._bundles.serving(name).compute
+        work = partial(self._server_work, name, replica)
+        self.deployments.servers.ensure(process_name(name, replica), work, on=on)
 
     def _follow_data(self, revision: Revision) -> None:
         name, deployments = revision.name, self.deployments
         deployments.features.follow(name, self._bundles.read(name), deployments.environment(name).python)
 
-    def _server_command(self, name: RevisionName) -> Command:
+    def _server_work(self, name: RevisionName, replica: int) -> Work:
         deployments = self.deployments
         deployments.storage.bring(name)
         bundles = deployments.verify(name)
         python = deployments.environment(name).python
-        return deployments.servers.server_command(name, self._bundles.read(name), python, bundles=bundles)
+        bundle = self._bundles.read(name)
+        return deployments.servers.server_work(name, bundle, python, bundles=bundles, replica=replica)
 
     def _stop_unserved(self) -> None:
         """Stop the servers that nothing routes to any more; each in a thread, since it finishes what it has begun."""
         if self._routed is None:
             return
-        routed = {backend.revision for backend in self._routed.backends}
-        wanted = {str(revision.name) for revision in self._served()} | {COLLECTOR, GATEWAY}
+        wanted = {process for revision in self._served() for process in self._servers_of(revision.name)}
+        needed = wanted | self._routed_servers | {COLLECTOR, GATEWAY}
         for name, thread in list(self._stopping.items()):
             if not thread.is_alive():
                 del self._stopping[name]
-        for name in self.deployments.registry.processes().keys() - wanted - routed - self._stopping.keys():
+        for name in self.deployments.registry.processes().keys() - needed - self._stopping.keys():
             _log.info("stopping", server=name)
             thread = threading.Thread(target=self.deployments.servers.stop, args=(name,), name=f"stop {name}")
             self._stopping[name] = thread

@@ -85,7 +85,7 @@ class Platform:
         deployments = Deployments(
             place=place,
             registry=registry,
-            servers=Servers(place=place, registry=registry),
+            servers=Servers.of(place, registry),
             builds=Builds(place, registry, Environments(place.environments)),
             storage=Storage.open(place, registry),
             trust=Trust.of(place),

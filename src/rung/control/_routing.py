@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """Where a revision's server listens."""
+    """Where a revision's servers listen."""
 
-    address: str
-    """`unix:/...`"""
+    addresses: tuple[str, ...]
+    """`unix:/...` or `address:port`, one for each replica."""
     timeout_s: float
     unit_header: str
     limits: Limits = field(default_factory=Limits)
@@ -74,7 +74,7 @@ def routing(
 
 
 def _backend(name: str, endpoint: Endpoint) -> Backend:
-    return Backend(revision=name, endpoints=(endpoint.address,), timeout_s=endpoint.timeout_s, limits=endpoint.limits)
+    return Backend(revision=name, endpoints=endpoint.addresses, timeout_s=endpoint.timeout_s, limits=endpoint.limits)
 
 
 def _production(

@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
+from rung.control.machines import is_here
+from rung.control.servers import revision_of
 from rung.lifecycle import State
 from rung.workspace import write_atomically
 
@@ -163,7 +165,7 @@ def sample(processes: Mapping[str, Mapping[str, Any]], requests: Mapping[str, in
         requests: That the gateway counted so far, by revision.
         now: Seconds since 1970.
     """
-    sessions = {int(process["pid"]): name for name, process in processes.items() if ".v" in name}
+    sessions = {int(one["pid"]): revision_of(name) for name, one in processes.items() if ".v" in name and is_here(one)}
     cpu_s: dict[str, dict[str, float]] = {}
     own: dict[str, int] = defaultdict(int)
     shared: dict[str, int] = defaultdict(int)

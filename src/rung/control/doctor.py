@@ -29,9 +29,10 @@ from rung.control._usage import Usage, idle, idle_told
 from rung.control.alerts.desk import examine_channels
 from rung.control.deployment.builds import Builds
 from rung.control.deployment.trust import Trust
+from rung.control.machines import is_here
 from rung.control.place import Address, read_address
 from rung.control.servers import COLLECTOR, GATEWAY, Servers
-from rung.errors import ControlPlaneError, RungError
+from rung.errors import ControlPlaneError, RungError, WorkspaceError
 from rung.gateway import Gateway
 from rung.objects import open_objects, probe
 from rung.serving import read_bundle
@@ -162,8 +163,7 @@ def _address(place: Place) -> Address | None:
 
 
 def _control_plane(place: Place, registry: Registry, address: Address | None) -> Iterator[Finding]:
-    servers = Servers(place=place, registry=registry)
-    alive = [name for name in registry.processes() if servers.running(name) is not None]
+    alive = sorted(_servers(place, registry).alive())
     if address is None:
         told = f"it does not run, but {', '.join(alive)} do" if alive else "it does not run"
         yield Finding(subject="control plane", is_well=not alive, told=told, mend=_UP if alive else "")
@@ -182,9 +182,17 @@ def _control_plane(place: Place, registry: Registry, address: Address | None) ->
         yield Finding(subject=GATEWAY, is_well=is_ready, told=told, mend=mend)
 
 
+def _servers(place: Place, registry: Registry) -> Servers:
+    """Give the servers; with settings that cannot be read, which is a finding of its own, those of this machine."""
+    try:
+        return Servers.of(place, registry)
+    except WorkspaceError:
+        return Servers(place=place, registry=registry)
+
+
 def _strangers(place: Place, registry: Registry) -> Iterator[Finding]:
     """Look for processes that belong to this platform by their command, and are on no record."""
-    known = {int(process["pid"]) for process in registry.processes().values()}
+    known = {int(process["pid"]) for process in registry.processes().values() if is_here(process)}
     records = (place.workspace.state / "revisions").glob("*/jobs/**/job.json")
     known |= {process.pid for record in records if (process := Job(record.parent).process()) is not None}
     marks = (str(place.sockets), str(place.workspace.state))
@@ -234,7 +242,7 @@ def _revision(place: Place, registry: Registry, revision: Revision, address: Add
     if address is None:
         yield Finding(subject=name, is_well=True, told=f"{revision.state}; its artifacts are whole")
         return
-    ready, because = Servers(place=place, registry=registry).is_ready(name)
+    ready, because = _servers(place, registry).is_ready(name)
     told = f"{revision.state}; its artifacts are whole, it answers" if ready else f"it does not answer: {because}"
     yield Finding(subject=name, is_well=ready, told=told, mend="" if ready else f"see rung logs {name} --kind server")
 

@@ -11,18 +11,23 @@ import os
 import shutil
 import sys
 import time
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
 
 import httpx2
 
-from rung.compute import local
+from rung.compute.local import Command
+from rung.compute.protocol import ENDPOINT, Machine, Work
+from rung.control.machines import Machines, process_of
 from rung.infrastructure import Infrastructure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
 
+    from rung.compute.local import Process
+    from rung.compute.protocol import Handle, Seen
+    from rung.control.machines import Kind
     from rung.control.place import Place
     from rung.gateway import Gateway
     from rung.infrastructure import ServingHardware
@@ -46,29 +51,49 @@ class Servers:
 
     place: Place
     registry: Registry
+    machines: Machines = field(default_factory=Machines)
     _crashes: dict[str, tuple[int, float]] = field(default_factory=dict)
     """Restarts in a row, and when the last one was (monotonic seconds), by process."""
+    _seen: dict[str, Seen] = field(default_factory=dict)
+    """What was seen of each process last."""
 
-    def running(self, name: str) -> local.Process | None:
-        """Give a process that is on record and lives."""
+    @classmethod
+    def of(cls, place: Place, registry: Registry) -> Self:
+        """Give those of a platform, on the computes of its settings."""
+        return cls(place=place, registry=registry, machines=Machines.of(place.workspace.settings()))
+
+    def running(self, name: str) -> Process | None:
+        """Give a process that is on record, lives, and runs on this machine."""
         found = self.registry.processes().get(name)
-        if found is None:
+        if found is None or name not in self._look({name: found}):
             return None
-        process = local.Process.from_json(found)
-        return process if local.alive(process) else None
+        return process_of(found)
 
     def alive(self) -> frozenset[str]:
         """Name the processes that are on record and live."""
-        found = self.registry.processes().items()
-        return frozenset(name for name, process in found if local.alive(local.Process.from_json(process)))
+        return self._look(self.registry.processes())
 
-    def ensure(self, name: str, command: Callable[[], local.Command]) -> bool:
+    def _look(self, handles: Mapping[str, Handle]) -> frozenset[str]:
+        seen = self.machines.observe(handles, self._seen)
+        for name, one in seen.items():
+            before = self._seen.get(name)
+            lost = one.endpoint is None and before is not None  # its machine: it is routed as before until it has one
+            self._seen[name] = replace(one, endpoint=before.endpoint) if lost and before else one
+        return frozenset(name for name, one in seen.items() if one.state != "ended")
+
+    def ensure(self, name: str, work: Callable[[], Work], *, on: Kind | None = "local") -> bool:
         """Start a process unless it runs; one that crashes again and again is started ever more slowly.
+
+        Args:
+            name: Of the process.
+            work: Says what to start; called when it does not run.
+            on: Where; None: where the settings say.
 
         Returns:
             Whether it runs now.
         """
-        if self.running(name) is not None:
+        found = self.registry.processes().get(name)
+        if found is not None and self._look({name: found}):
             return True
         count, last = self._crashes.get(name, (0, 0.0))
         now = time.monotonic()
@@ -76,9 +101,11 @@ class Servers:
             count = 0
         if now - last < _AGAIN_S[min(count, len(_AGAIN_S) - 1)]:
             return False
-        wanted = command()  # before it counts: what cannot be started yet has not crashed
+        wanted = work()  # before it counts: what cannot be started yet has not crashed
         self._crashes[name] = (count + 1, now)
-        local.start(wanted, record=lambda process: self.registry.keep_process(name, process.to_json()))
+        if found is not None and process_of(found) is None:
+            self.machines.compute_of(found).stop(found)  # a cluster keeps the machine until it is given back
+        self.machines.compute(on).start(wanted, record=lambda handle: self.registry.keep_process(name, handle))
         return True
 
     def stop(self, name: str, *, grace_s: float = 10.0) -> None:
@@ -90,9 +117,10 @@ class Servers:
         self.registry.check_lead()
         found = self.registry.processes().get(name)
         if found is not None:
-            local.stop(local.Process.from_json(found), grace_s)
+            self.machines.compute_of(found).stop(found, grace_s)
             self.registry.forget_process(name)
         self._crashes.pop(name, None)
+        self._seen.pop(name, None)
 
     def stop_all(self) -> None:
         """Stop everything: servers, collector, then the gateway; remove their sockets."""
@@ -101,46 +129,48 @@ class Servers:
             self.stop(name)
         shutil.rmtree(self.place.sockets, ignore_errors=True)
 
-    def gateway_command(self, gateway: Gateway) -> local.Command:
+    def gateway_work(self, gateway: Gateway) -> Work:
         """Say how to start Envoy."""
         gateway.prepare()
-        return local.Command(
+        command = Command(
             argv=tuple(gateway.command()),
             folder=self.place.workspace.root,
             environment=clean_environment(os.environ),
             log=self.place.log.with_name("gateway.log"),
         )
+        return Work(name=GATEWAY, command=command)
 
-    def collector_command(self) -> local.Command:
+    def collector_work(self) -> Work:
         """Say how to start the collector of outcomes."""
-        argv = (sys.executable, "-m", "rung.serving.outcomes", "--bind", self.collector_endpoint)
-        return local.Command(
-            argv=argv,
+        command = Command(
+            argv=(sys.executable, "-m", "rung.serving.outcomes", "--bind", ENDPOINT),
             folder=self.place.workspace.root,
             environment={**clean_environment(os.environ), "RUNG_LOG": str(self.place.predictions)},
             log=self.place.log.with_name("collector.log"),
         )
+        return Work(name=COLLECTOR, command=command, socket=str(self.place.socket(COLLECTOR)))
 
     @property
     def collector_endpoint(self) -> str:
         """Where the collector listens."""
         return f"unix:{self.place.socket(COLLECTOR)}"
 
-    def server_command(
-        self, name: RevisionName, bundle: Bundle, python: Path, *, bundles: Mapping[str, str]
-    ) -> local.Command:
-        """Say how to start a revision's server, in its own environment and source snapshot.
+    def server_work(
+        self, name: RevisionName, bundle: Bundle, python: Path, *, bundles: Mapping[str, str], replica: int = 1
+    ) -> Work:
+        """Say how to start a server of a revision, in its own environment and source snapshot.
 
         Args:
             name: The revision.
             bundle: Of the revision.
             python: Of its environment.
             bundles: Digests of the bundles that are what was signed, by revision.
+            replica: Which of the identical servers, from 1 on.
         """
         serving = Infrastructure.model_validate(bundle.infrastructure).serving
-        metrics = self.place.sockets / f"{name}.metrics"
-        return local.Command(
-            argv=(str(python), *server_arguments(name, serving, bind=self.endpoint(name))),
+        process = process_name(name, replica)
+        command = Command(
+            argv=(str(python), *server_arguments(name, serving, bind=ENDPOINT)),
             folder=self.place.source(name),
             environment={
                 **revision_environment(self.place, name),
@@ -148,14 +178,26 @@ class Servers:
                 "RUNG_LOG": str(self.place.predictions),
                 "RUNG_UNIT_HEADER": bundle.unit_header,
                 "RUNG_BUNDLES": json.dumps(bundles),
-                "PROMETHEUS_MULTIPROC_DIR": str(metrics),
+                "PROMETHEUS_MULTIPROC_DIR": str(self.place.sockets / f"{process}.metrics"),
             },
-            log=self.place.revision(name) / "server.log",
+            log=self.place.revision(name) / ("server.log" if replica == 1 else f"server-{replica}.log"),
         )
+        machine = Machine(
+            vcpus=serving.vcpus, memory_gib=serving.memory_gib, gpus=serving.gpus, disk_gib=serving.disk_gib
+        )
+        return Work(name=process, command=command, machine=machine, socket=str(self.place.socket(process)))
 
-    def endpoint(self, name: RevisionName) -> str:
-        """Where a revision's server listens."""
-        return f"unix:{self.place.socket(str(name))}"
+    def replicas(self, name: RevisionName) -> list[str]:
+        """Name the servers of a revision that are on record, the first of them first."""
+        found = [process for process in self.registry.processes() if revision_of(process) == str(name)]
+        return sorted(found, key=lambda process: (len(process), process))
+
+    def endpoint_of(self, process: str) -> str:
+        """Tell where a process listens, or will on this machine: `unix:/...` or `address:port`."""
+        if process not in self._seen:
+            self.alive()
+        seen = self._seen.get(process)
+        return (seen.endpoint if seen is not None else None) or f"unix:{self.place.socket(process)}"
 
     def is_ready(self, name: str) -> tuple[bool, str]:
         """Ask a server whether it could answer a prediction; the reason when it could not."""
@@ -169,15 +211,19 @@ class Servers:
                 return False, f"{route}: {because}"
         return True, ""
 
-    def connect(self, name: str, *, timeout_s: float = _LOOK_S) -> httpx2.Client:
+    def connect(self, process: str, *, timeout_s: float = _LOOK_S) -> httpx2.Client:
         """Give a client of a server; each request has a connection of its own, so that they reach all workers."""
-        transport = httpx2.HTTPTransport(
-            uds=str(self.place.socket(name)), verify=False, limits=httpx2.Limits(max_keepalive_connections=0)
-        )
-        return httpx2.Client(transport=transport, base_url="http://server", headers=_TEST, timeout=timeout_s)
+        endpoint, limits = self.endpoint_of(process), httpx2.Limits(max_keepalive_connections=0)
+        if endpoint.startswith("unix:"):
+            socket = endpoint.removeprefix("unix:")
+            transport = httpx2.HTTPTransport(uds=socket, verify=False, limits=limits)
+            return httpx2.Client(transport=transport, base_url="http://server", headers=_TEST, timeout=timeout_s)
+        transport = httpx2.HTTPTransport(verify=False, limits=limits)
+        return httpx2.Client(transport=transport, base_url=f"http://{endpoint}", headers=_TEST, timeout=timeout_s)
 
     def _ask(self, name: str, method: str, path: str, **more: Any) -> tuple[bool, str]:
-        if not self.place.socket(name).exists():  # httpx leaves its own socket open where there is none to connect to
+        endpoint = self.endpoint_of(name)
+        if endpoint.startswith("unix:") and not Path(endpoint[5:]).exists():  # httpx leaves its own socket open there
             return False, "its server does not listen"
         try:
             with self.connect(name) as client:
@@ -187,6 +233,25 @@ class Servers:
         if answer.status_code == httpx2.codes.OK:
             return True, ""
         return False, str(answer.json().get("detail", answer.status_code))
+
+
+def process_name(revision: RevisionName, replica: int) -> str:
+    """Name a server of a revision.
+
+    >>> from rung.schema import RevisionName
+    >>> [process_name(RevisionName.parse("housing.v1.m2"), replica) for replica in (1, 2)]
+    ['housing.v1.m2', 'housing.v1.m2~2']
+    """
+    return str(revision) if replica == 1 else f"{revision}~{replica}"
+
+
+def revision_of(process: str) -> str:
+    """Name the revision that a process serves.
+
+    >>> revision_of("housing.v1.m2~2")
+    'housing.v1.m2'
+    """
+    return process.partition("~")[0]
 
 
 def server_arguments(name: RevisionName, serving: ServingHardware, *, bind: str) -> tuple[str, ...]:

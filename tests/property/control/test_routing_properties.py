@@ -90,7 +90,7 @@ def experiment(draw: st.DrawFn, number: int, names: st.SearchStrategy[RevisionNa
 
 def endpoints(revisions: list[Revision]) -> dict[str, Endpoint]:
     return {
-        str(one.name): Endpoint(address=f"unix:/s/{one.name}", timeout_s=5, unit_header="x-unit-id")
+        str(one.name): Endpoint(addresses=(f"unix:/s/{one.name}",), timeout_s=5, unit_header="x-unit-id")
         for one in revisions
         if is_served(one, NOW)
     }
