@@ -29,7 +29,18 @@ BAD = {
     "no time to answer": (ServingHardware, {"request_timeout_s": 0}),
     "no worker": (ServingHardware, {"gunicorn_workers": 0}),
     "too many workers": (ServingHardware, {"gunicorn_workers": 257}),
-    "no machine": (Autoscaling, {"minimum": 0}),
+    "fewer than no machine": (Autoscaling, {"minimum": -1}),
+    "no machine at the most": (Autoscaling, {"minimum": 0, "maximum": 0, "cold_start_s": 5}),
+    "sleep without a budget": (Autoscaling, {"minimum": 0}),
+    "sleep without end": (Autoscaling, {"minimum": 0, "cold_start_s": float("inf")}),
+    "sleep that nobody can end": (Autoscaling, {"minimum": 0, "cold_start_s": 5, "while_scaling": "reject"}),
+    "sleep before the others go": (Autoscaling, {"minimum": 0, "cold_start_s": 5, "idle_after_s": 59}),
+    "a budget for machines that never sleep": (Autoscaling, {"cold_start_s": 5}),
+    "idleness of machines that never sleep": (Autoscaling, {"idle_after_s": 600}),
+    "no target": (Autoscaling, {"target_concurrency": None}),
+    "no share of a processor": (Autoscaling, {"target_cpu": 0}),
+    "more than a machine has": (Autoscaling, {"target_cpu": 1.1}),
+    "no cool-down": (Autoscaling, {"scale_down_after_s": 0}),
     "most below least": (Autoscaling, {"minimum": 3, "maximum": 2}),
     "least above the default most": (Autoscaling, {"minimum": 2}),
     "no request in flight": (Autoscaling, {"target_concurrency": 0}),
@@ -56,6 +67,19 @@ def test_bad_hardware_is_refused(model: type[BaseModel], values: dict[str, Any])
 def test_refusal_gives_both_bounds():
     with pytest.raises(ValidationError, match="autoscaling maximum 2 is below its minimum 3"):
         Autoscaling(minimum=3, maximum=2)
+
+
+def test_sleep_is_declared_with_its_budget():
+    with pytest.raises(ValidationError, match="give cold_start_s, how long at the most"):
+        Autoscaling(minimum=0)
+    declared = Autoscaling(minimum=0, maximum=2, cold_start_s=10, scale_down_after_s=30)
+    assert (declared.sleeps_after_s, Autoscaling().sleeps_after_s) == (150, None)
+    assert Autoscaling(minimum=0, cold_start_s=10, idle_after_s=600).sleeps_after_s == 600
+    assert Autoscaling.model_validate_json(declared.model_dump_json()) == declared
+
+
+def test_one_target_is_enough():
+    assert Autoscaling(target_concurrency=None, target_cpu=0.6).target_cpu == 0.6
 
 
 @pytest.mark.parametrize("model", MODELS)
