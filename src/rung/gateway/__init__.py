@@ -30,6 +30,7 @@ from rung.gateway._bootstrap import bootstrap
 from rung.gateway.assignment import assigned
 from rung.gateway.certificate import Certificate
 from rung.gateway.configuration import configuration, widened
+from rung.gateway.document import from_json, to_json, version_of
 from rung.gateway.limits import Consumer, Limits, Rate
 from rung.gateway.routing import Arm, Backend, Challenger, Production, Routing, Shadow, Split
 from rung.gateway.server import Gateway
@@ -50,5 +51,8 @@ __all__ = [
     "assigned",
     "bootstrap",
     "configuration",
+    "from_json",
+    "to_json",
+    "version_of",
     "widened",
 ]

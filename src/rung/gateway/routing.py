@@ -12,12 +12,10 @@ from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Final, Self
 
 from rung.errors import CallError
-from rung.gateway.limits import Limits
+from rung.gateway.limits import Consumer, Limits
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from rung.gateway.limits import Consumer
 
 __all__ = ["BUCKETS", "Arm", "Backend", "Challenger", "Production", "Routing", "Shadow", "Split"]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,6 +16,9 @@ from rung.gateway import (
     Split,
     assigned,
     configuration,
+    from_json,
+    to_json,
+    version_of,
     widened,
 )
 from rung.gateway.assignment import xxh64
@@ -161,3 +166,15 @@ def test_interrupted_change_can_be_taken_up_again(before: Routing, after: Routin
 @given(routing=routings())
 def test_equal_routings_have_equal_versions(routing: Routing):
     assert files(routing) == files(routing)
+
+
+@given(routing=routings())
+def test_document_is_the_routing(routing: Routing):
+    document = json.loads(json.dumps(to_json(routing)))
+    assert from_json(document) == routing
+    assert version_of(from_json(document)) == version_of(routing)
+
+
+@given(one=routings(), other=routings())
+def test_routings_have_one_version_when_they_are_equal(one: Routing, other: Routing):
+    assert (version_of(one) == version_of(other)) == (one == other)
