@@ -57,6 +57,7 @@ _VERBS = {
     "monitor": "show how production is doing: errors, latency, drift, quality",
     "card": "tell all that is on record of a revision, for people or as a bill of materials",
     "export": "take a revision elsewhere, in a form that other tools read",
+    "predict": "predict whole files and datasets with a revision, without a server",
     "metrics": "show the business metrics of every revision",
     "cost": "show what revisions used and cost, and which nobody asks",
     "logs": "show the log of a revision's training or server",

@@ -10,10 +10,11 @@ from rung._lazy import exports
 if TYPE_CHECKING:
     from rung.exports._application import Application, read_application
     from rung.exports._container import Container, write_container
-    from rung.exports._export import Export, open_export
+    from rung.exports._export import HANDLERS, Export, open_export
     from rung.exports._onnx import Model, write_onnx
 
 __all__ = [
+    "HANDLERS",
     "Application",
     "Container",
     "Export",
@@ -29,7 +30,7 @@ __getattr__ = exports(
     {
         **dict.fromkeys(("Application", "read_application"), "_application"),
         **dict.fromkeys(("Container", "write_container"), "_container"),
-        **dict.fromkeys(("Export", "open_export"), "_export"),
+        **dict.fromkeys(("HANDLERS", "Export", "open_export"), "_export"),
         **dict.fromkeys(("Model", "write_onnx"), "_onnx"),
     },
 )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
 from rung.compute.environments import Environments, Lock
 from rung.control.deployment.trust import Trust
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
     from rung.schema import RevisionName
     from rung.serving import Bundle
     from rung.workspace import Workspace
+
+INSIDE: Final = Path(__file__).parent / "inside"
+HANDLERS: Final = INSIDE / "rung_handlers.py"
+"""Asks a revision's handlers inside its own environment; it is copied to where that is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,179 @@
+"""The work of a batch: parts to the workers and back, those apart that an earlier call has finished."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from rung.batch._crew import Crew, Post
+from rung.batch._rows import parts
+from rung.compute.protocol import Machine
+from rung.control.deployment.storage import Storage
+from rung.control.deployment.trust import Trust
+from rung.control.servers import revision_environment, server_threads, thread_limits
+from rung.data.sources import Step
+from rung.errors import TaskError
+from rung.infrastructure import Infrastructure
+from rung.registry import open_registry
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from rung.batch._columns import Fields
+    from rung.batch._order import Order
+    from rung.batch._output import Counted, Shelf, Table
+    from rung.batch._rows import Part, Source
+    from rung.compute.protocol import Compute
+    from rung.data.sources import Tell
+    from rung.exports import Export
+    from rung.infrastructure import ServingHardware
+    from rung.schema import RouteContract
+
+__all__ = ["Job"]
+
+_LOOK_S: Final = 0.02
+_AHEAD: Final = 2  # parts that wait for each worker
+_HOPELESS: Final = 1_000  # rows that were refused with none predicted: the rest would be, too
+
+
+@dataclass(slots=True, kw_only=True)
+class Job:
+    """One batch while it is worked on."""
+
+    export: Export
+    order: Order
+    route: RouteContract
+    fields: Fields
+    sources: list[Source]
+    table: Table
+    shelf: Shelf
+    tell: Tell
+    done: dict[int, Counted] = field(default_factory=dict)  # parts that are finished
+    resumed: int = 0  # rows that an earlier call did
+    seconds: float = 0.0
+    peak_bytes: int = 0  # memory of the workers
+    count: int = 0  # parts
+
+    @property
+    def serving(self) -> ServingHardware:
+        """What the revision declares of the machine that serves it."""
+        return Infrastructure.model_validate(self.export.bundle.infrastructure).serving
+
+    @property
+    def workers(self) -> int:
+        """Processes."""
+        return self.order.workers or min(self.serving.gunicorn_workers, os.cpu_count() or 1)
+
+    def run(self, compute: Compute, folder: Path) -> None:
+        """Predict what is not predicted yet.
+
+        Args:
+            compute: Where the workers run.
+            folder: For what goes between them and this process.
+
+        Raises:
+            TaskError: The revision cannot be asked, or refuses all of the first rows.
+            UnavailableError: Something that the handlers need, or the compute, does not answer.
+        """
+        self.done = self.shelf.finished()
+        self.resumed = sum(one.predicted + one.refused for one in self.done.values())
+        began = time.monotonic()
+        crew = Crew(compute=compute, post=self._post(), folder=folder)
+        try:
+            if self.resumed < sum(source.height for source in self.sources):
+                crew.begin(self._told(), self.workers)
+            self._work(crew)
+        finally:
+            crew.end()
+            self.seconds, self.peak_bytes = time.monotonic() - began, crew.peak_bytes
+
+    def _work(self, crew: Crew) -> None:
+        """Keep the workers busy until every part is back; no more parts are held than they can have."""
+        waiting: dict[int, Part] = {}
+        upcoming = self._unfinished()
+        part = next(upcoming, None)
+        while part is not None or waiting:
+            while part is not None and len(waiting) < self.workers * (1 + _AHEAD):
+                waiting[part.number] = part
+                crew.give(part.number, self._lines(part))
+                part = next(upcoming, None)
+            back = list(crew.returned())
+            for number, answered in back:
+                self.done[number] = self.shelf.put(waiting.pop(number), answered, self.table)
+                self._check(answered)
+                self._tell()
+            if not back:
+                time.sleep(_LOOK_S)
+
+    def _unfinished(self) -> Iterator[Part]:
+        for part in parts(self.sources):
+            self.count = part.number + 1
+            if part.number not in self.done:
+                yield part
+
+    def _lines(self, part: Part) -> bytes:
+        names = (
+            part.rows.columns
+            if self.fields.is_open
+            else [name for name in part.rows.columns if name in self.fields.kinds]
+        )
+        if not names:
+            return b"{}\n" * part.rows.height
+        lines = io.BytesIO()
+        part.rows.select(names).write_ndjson(lines)
+        return lines.getvalue()
+
+    def _tell(self) -> None:
+        did = sum(one.predicted + one.refused for one in self.done.values())
+        whole = sum(source.height for source in self.sources)
+        self.tell(Step(what="predicting", done=did, whole=whole))
+
+    def _check(self, answered: list[tuple[Any, str | None]]) -> None:
+        """Stop what cannot succeed: where nothing is ever predicted, the fault is not with the rows."""
+        refused = sum(one.refused for one in self.done.values())
+        if refused >= _HOPELESS and not any(one.predicted for one in self.done.values()):
+            reason = next(reason for _, reason in answered if reason is not None)
+            raise TaskError(
+                f"{self.export.name} refused all of the first {refused:,} rows: {reason}",
+                hint="are the columns those of an instance? `rung export --to openapi` tells what it takes",
+            )
+
+    def _told(self) -> dict[str, Any]:
+        most = self.route.max_instances
+        return {
+            "application": f"experiments.{self.export.name.service}.serve.app:app",
+            "route": self.order.route,
+            "rows": min(self.order.rows or most, most),
+            "parameters": self.order.parameters,
+            "fields": dict(self.fields.kinds),
+            "nullable": sorted(self.fields.nullable),
+        }
+
+    def _post(self) -> Post:
+        serving, name = self.serving, self.export.name
+        threads = server_threads(serving)
+        share = max(1, serving.gunicorn_workers)
+        return Post(
+            name=f"batch-{self.table.batch}",
+            python=str(self.export.environment().python),
+            source=self.export.place.source(name),
+            environment=self._environment(threads),
+            machine=Machine(vcpus=threads, memory_gib=serving.memory_gib / share, gpus=serving.gpus),
+        )
+
+    def _environment(self, threads: int) -> Mapping[str, str]:
+        """Give a worker what the revision's server has, but for a log: what is predicted is in the output."""
+        place, name = self.export.place, self.export.name
+        with open_registry(place.workspace.state, place.workspace.registry_url()) as registry:
+            others = Storage(place, registry, None).others(name)
+        return {
+            **revision_environment(place, name),
+            **thread_limits(threads),  # as in its server: sums depend on it
+            "RUNG_BUNDLES": json.dumps(Trust.of(place).bundles([name, *others])),
+            "RUNG_UNIT_HEADER": self.export.bundle.unit_header,
+        }

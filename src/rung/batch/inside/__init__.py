@@ -1,0 +1,1 @@
+"""Programs that run inside the environment of a revision: `_crew` copies them to where that is."""
