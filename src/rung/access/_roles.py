@@ -15,8 +15,10 @@ EVERYWHERE: Final = "*"
 
 
 class Role(StrEnum):
-    """What somebody is to a service; each may do what those before it may."""
+    """What somebody is to a service; from the viewer on, each may do what those before it may."""
 
+    GATEWAY = "gateway"
+    """No person: a gateway elsewhere, which may fetch what it shall route, and nothing else."""
     VIEWER = "viewer"
     ENGINEER = "engineer"
     APPROVER = "approver"
@@ -45,6 +47,8 @@ class Action(StrEnum):
     """Ask for a promotion, mirror production, steer an A/B test, roll back, register what consumers rely on."""
     APPROVE = "approve"
     """Approve or reject the promotion of somebody else's revision."""
+    ROUTE = "route"
+    """Fetch what a gateway shall route, and report what it does."""
     ADMINISTER = "administer"
     """Make and revoke tokens, clean up, stop the platform."""
 
@@ -55,10 +59,11 @@ LEAST: Mapping[Action, Role] = MappingProxyType(
         Action.DEPLOY: Role.ENGINEER,
         Action.PROMOTE: Role.ENGINEER,
         Action.APPROVE: Role.APPROVER,
+        Action.ROUTE: Role.ADMIN,
         Action.ADMINISTER: Role.ADMIN,
     }
 )
-"""The least role that each action needs."""
+"""The least role of a person that each action needs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,8 +86,11 @@ def allowed(grants: Iterable[Grant], action: Action, service: str) -> bool:
     >>> allowed([Grant(role=Role.ENGINEER, service="housing")], Action.DEPLOY, "*")
     False
     """
-    found = role_in(grants, service)
-    return found is not None and found.is_at_least(LEAST[action])
+    return any(_may(grant.role, action) for grant in grants if grant.covers(service))
+
+
+def _may(role: Role, action: Action) -> bool:
+    return role.is_at_least(LEAST[action]) or (role is Role.GATEWAY and action is Action.ROUTE)
 
 
 def role_in(grants: Iterable[Grant], service: str) -> Role | None:

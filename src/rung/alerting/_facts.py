@@ -35,6 +35,7 @@ class Health:
     idle: tuple[tuple[RevisionName, datetime], ...]  # that nobody asks, and since when
     free_bytes: int  # where the state lies
     certificates: tuple[tuple[str, datetime], ...]  # files, and until when what is in them is valid
+    gateways: tuple[tuple[str, datetime, str], ...] = ()  # elsewhere, that are waited for no more; since when, and why
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

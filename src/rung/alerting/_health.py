@@ -39,6 +39,7 @@ def judge_health(health: Health, rules: Callable[[str], Rules], alerts: Alerts) 
     """
     found = [
         *_unready(health, rules),
+        *_gateways(health, rules),
         *_verdicts(health),
         *_overuse(health),
         *_idle(health),
@@ -101,6 +102,14 @@ def _unready(health: Health, rules: Callable[[str], Rules]) -> Iterator[Sighting
             told = f"{one.name or 'the gateway'} has not answered for {spell(since_s)}: {one.because}"
             severity: Severity = "critical" if one.is_incumbent or one.name is None else "warning"
             yield _of(one.name, "unready", subject="server" if one.name else "gateway", because=told, severity=severity)
+
+
+def _gateways(health: Health, rules: Callable[[str], Rules]) -> Iterator[Sighting]:
+    for name, since, because in health.gateways:
+        since_s = (health.now - since).total_seconds()
+        if since_s >= rules("*").unready_s:
+            told = f"the gateway {name} does not follow for {spell(since_s)}: {because}"
+            yield _of(None, "unready", subject=f"gateway {name}", because=told, severity="critical")
 
 
 def _verdicts(health: Health) -> Iterator[Sighting]:

@@ -10,7 +10,7 @@ from rung.cli import _duration
 from rung.cli._control import Control
 from rung.cli._terminal import json_option, print_json, state, table, time_of_day
 
-_ROLES = ("viewer", "engineer", "approver", "admin")
+_ROLES = ("viewer", "engineer", "approver", "admin", "gateway")
 
 
 @click.group(epilog="Example: rung token create ci --role engineer --service housing --expires 90d")

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from rung.control._usage import Usage
     from rung.control.alerts.watch import Watch
     from rung.control.deployment.deployments import Deployments
+    from rung.control.gateways import Gateways
     from rung.control.mirroring import Mirroring
     from rung.control.notebooks import Notebooks
     from rung.control.promotion.automatic import Automatic
@@ -63,6 +64,7 @@ class Loop:
     usage: Usage
     watch: Watch
     gateway: Gateway
+    gateways: Gateways
     notebooks: Notebooks
     mirroring: Mirroring
     keyed: tuple[str, ...] = ()
@@ -119,6 +121,7 @@ class Loop:
         self._ensure_servers()
         self._guarded("certificate_failed", self._renew_certificate)
         self._guarded("routing_failed", self.route)
+        self._guarded("gateways_failed", self.gateways.look)
         self._stop_unserved()
         self._guarded("automatic_failed", self.automatic.look)
         for promotion in registry.promotions(active_only=True):
@@ -158,7 +161,7 @@ class Loop:
             self.wake()  # what was decided has its effect at once
 
     def route(self) -> None:
-        """Make the gateway route as the registry says.
+        """Make the gateway route as the registry says; what it splits is applied once all other gateways have it.
 
         Raises:
             GatewayError: It does not answer, or a server that should take over is not healthy.
@@ -166,12 +169,14 @@ class Loop:
         with self._routing_lock:
             experiments = self.deployments.registry.experiments(active_only=True)
             wanted = self._wanted_routing(experiments)
+            self.gateways.want(wanted)
             if not self.gateway.ready():
                 return  # a gateway that is just starting is asked again at the next tick
             if wanted != self._routed:
                 self._routed = None  # what the gateway has is not known until it says so
                 self._apply(wanted)
-            self.deployments.registry.mark_applied(experiments)
+            if self.gateways.have(wanted):
+                self.deployments.registry.mark_applied(experiments)
 
     def _renew_certificate(self) -> None:
         if self.gateway.renew():
@@ -273,7 +278,7 @@ class Loop:
 
     def _stop_unserved(self) -> None:
         """Stop the servers that nothing routes to any more; each in a thread, since it finishes what it has begun."""
-        if self._routed is None:
+        if self._routed is None or not self.gateways.are_settled():
             return
         wanted = {process for revision in self._served() for process in self._servers_of(revision.name)}
         needed = wanted | self._routed_servers | {COLLECTOR, GATEWAY}

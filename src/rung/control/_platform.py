@@ -26,6 +26,7 @@ from rung.control.deployment.deployments import Deployments
 from rung.control.deployment.features import Features
 from rung.control.deployment.storage import Storage
 from rung.control.deployment.trust import Trust
+from rung.control.gateways import Gateways
 from rung.control.mirroring import Mirroring
 from rung.control.notebooks import Notebooks
 from rung.control.promotion.approvals import Approvals
@@ -69,6 +70,7 @@ class Platform:
     promotions: Promotions
     lake: Lake
     loop: Loop
+    gateways: Gateways
     view: View
     usage: Usage
     notebooks: Notebooks
@@ -93,7 +95,8 @@ class Platform:
             keep_candidates=timedelta(seconds=settings.keep_candidates_s),
         )
         deployments.trust.begin(registry)
-        usage = Usage(folder=place.usage, registry=registry, gateway=gateway)
+        gateways = Gateways(registry=registry, own=gateway)
+        usage = Usage(folder=place.usage, registry=registry, gateways=gateways)
         lake = open_lake(place.workspace)
         lake.adopt(place.lake)
         notebooks = Notebooks(place, registry)
@@ -127,8 +130,9 @@ class Platform:
                     retention=retention_of(settings),
                 ),
                 usage=usage,
-                watch=Watch.of(deployments, gateway, usage),
+                watch=Watch.of(deployments, gateways, usage),
                 gateway=gateway,
+                gateways=gateways,
                 notebooks=notebooks,
                 mirroring=Mirroring(
                     workspace=place.workspace,
@@ -137,10 +141,11 @@ class Platform:
                 ),
                 keyed=guarded_services(settings),
             ),
+            gateways=gateways,
             view=View(registry=registry, gateway_url=gateway_url, usage=usage, settings=settings),
             usage=usage,
             notebooks=notebooks,
-            telemetry=Telemetry(registry=registry, servers=deployments.servers, gateway=gateway, usage=usage),
+            telemetry=Telemetry(registry=registry, servers=deployments.servers, gateways=gateways, usage=usage),
             alerts=Desk(root=place.workspace.root, registry=registry, settings=settings),
         )
 

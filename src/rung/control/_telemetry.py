@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from rung.control._usage import Usage
+    from rung.control.gateways import Gateways
     from rung.control.servers import Servers
-    from rung.gateway import Gateway
     from rung.registry import Registry, Revision
 
 _AT_ONCE = 8  # servers that are asked at a time
@@ -40,7 +40,7 @@ class Telemetry:
 
     registry: Registry
     servers: Servers
-    gateway: Gateway
+    gateways: Gateways
     usage: Usage
 
     def exposition(self, service: str | None = None) -> str:
@@ -75,13 +75,14 @@ class Telemetry:
 
     def _of_gateway(self) -> str:
         try:
-            return self.gateway.exposition()
+            return self.gateways.own.exposition()
         except GatewayError:
             return ""  # `rung_gateway_up` says it
 
     def _own(self, watched: Iterable[Revision], pages: Mapping[str, str | None]) -> Iterable[str]:
         yield from _head("rung_gateway_up", "gauge", "Whether the gateway answers")
-        yield f"rung_gateway_up {int(self.gateway.ready())}"
+        yield f"rung_gateway_up {int(self.gateways.own.ready())}"
+        yield from self._elsewhere(watched)
         yield from _head("rung_up", "gauge", "Whether a revision's server answers")
         for name, page in pages.items():
             yield f'rung_up{{revision="{name}"}} {int(page is not None)}'
@@ -93,6 +94,18 @@ class Telemetry:
         for name, size in self.usage.last().memory_bytes.items():
             if name in pages:
                 yield f'rung_memory_bytes{{revision="{name}"}} {size:.0f}'
+
+    def _elsewhere(self, watched: Iterable[Revision]) -> Iterable[str]:
+        """Tell of the gateways elsewhere: their standing, and what they sent to each revision."""
+        yield from _head("rung_gateway_standing", "gauge", "How far a gateway elsewhere is")
+        for one in self.gateways.shown()[1:]:
+            yield f'rung_gateway_standing{{gateway="{one["name"]}",standing="{one["standing"]}"}} 1'
+        yield from _head("rung_gateway_requests_total", "counter", "Requests that gateways elsewhere sent")
+        names = {str(revision.name) for revision in watched}
+        for gateway, counts in self.gateways.counts_elsewhere().items():
+            for name, count in counts.items():
+                if name in names:
+                    yield f'rung_gateway_requests_total{{gateway="{gateway}",revision="{name}"}} {count}'
 
     def _alerts(self, services: set[str]) -> Iterable[str]:
         """Count open alerts: of these services, and of the platform itself."""

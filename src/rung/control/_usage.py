@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
+from rung.control.gateways import OWN, Gateways
 from rung.control.machines import is_here
 from rung.control.servers import revision_of
 from rung.lifecycle import State
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from datetime import date
     from pathlib import Path
 
-    from rung.gateway import Gateway
     from rung.registry import Registry, Revision
     from rung.settings import Settings
 
@@ -68,8 +68,8 @@ class Sample:
     cpu_s: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     """Of each process so far, by revision and process."""
     memory_bytes: Mapping[str, float] = field(default_factory=dict)
-    requests: Mapping[str, int] = field(default_factory=dict)
-    """As the gateway has counted them since it began."""
+    requests: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """As each gateway has counted them since it began, by revision and gateway."""
     asked: Mapping[str, float] = field(default_factory=dict)
     """When a revision was last seen to have been asked, seconds since 1970."""
 
@@ -86,11 +86,12 @@ def _use_of(name: str, last: Sample, now: Sample) -> Use:
     before = last.cpu_s.get(name, {})
     cpu_s = sum(max(0.0, used - before.get(process, 0.0)) for process, used in now.cpu_s.get(name, {}).items())
     passed = max(0.0, now.time - last.time) if name in last.cpu_s and name in now.cpu_s else 0.0
-    count, counted = now.requests.get(name, 0), last.requests.get(name, 0)
+    counted = last.requests.get(name, {})
+    requests = [(count, counted.get(gateway, 0)) for gateway, count in now.requests.get(name, {}).items()]
     return Use(
         cpu_s=cpu_s,
         memory_byte_s=now.memory_bytes.get(name, 0.0) * passed,
-        requests=count - counted if count >= counted else count,
+        requests=sum(count - before if count >= before else count for count, before in requests),
         served_s=passed,
     )
 
@@ -101,7 +102,7 @@ class Usage:
 
     folder: Path
     registry: Registry
-    gateway: Gateway
+    gateways: Gateways
     _looked: float = -math.inf
     """Monotonic seconds."""
 
@@ -113,11 +114,12 @@ class Usage:
         """Sample all servers, and add what was used since the last sample.
 
         Raises:
-            GatewayError: It does not tell its counts; nothing is added, and the next look adds it.
+            GatewayError: The own gateway does not tell its counts; nothing is added, and the next look adds it.
         """
         self._looked = time.monotonic()
         last, moment = self.last(), datetime.now(UTC)
-        seen = sample(self.registry.processes(), self.gateway.requests(), moment.timestamp())
+        requests = by_revision(self.gateways.counts(), last.requests)
+        seen = sample(self.registry.processes(), requests, moment.timestamp())
         used = between(last, seen)
         asked = {name: seen.time for name, use in used.items() if use.requests}
         seen = Sample(
@@ -137,7 +139,7 @@ class Usage:
         """Give the last sample; an empty one before the first."""
         newest = max(self.folder.glob("????-??-??.json"), default=None)
         found = None if newest is None else _read(newest)
-        return Sample() if found is None else Sample(**found["last"])
+        return Sample() if found is None else Sample(**{**found["last"], "requests": _counted(found["last"])})
 
     def day(self, day: date) -> dict[str, Use]:
         """Tell what each revision used on a day, by name."""
@@ -157,12 +159,28 @@ class Usage:
         return self.folder / f"{day.isoformat()}.json"
 
 
-def sample(processes: Mapping[str, Mapping[str, Any]], requests: Mapping[str, int], now: float) -> Sample:
+def by_revision(
+    counts: Mapping[str, Mapping[str, int]], before: Mapping[str, Mapping[str, int]]
+) -> dict[str, dict[str, int]]:
+    """Order counts by revision, then by gateway; a gateway that is not heard from has what it had. Pure.
+
+    Args:
+        counts: By gateway, then by revision; of the control plane's own, too.
+        before: Of the last sample, by revision, then by gateway.
+    """
+    found: dict[str, dict[str, int]] = {name: dict(before.get(name, {})) for name in counts[OWN]}
+    for gateway, revisions in counts.items():
+        for name, count in revisions.items():
+            found.setdefault(name, {})[gateway] = count
+    return found
+
+
+def sample(processes: Mapping[str, Mapping[str, Any]], requests: Mapping[str, Mapping[str, int]], now: float) -> Sample:
     """Look at the processes of all servers once.
 
     Args:
         processes: On record, by revision; other names are no servers.
-        requests: That the gateway counted so far, by revision.
+        requests: That the gateways counted so far, by revision.
         now: Seconds since 1970.
     """
     sessions = {int(one["pid"]): revision_of(name) for name, one in processes.items() if ".v" in name and is_here(one)}
@@ -226,6 +244,12 @@ def idle_told(since: datetime, now: datetime) -> str:
         if seconds >= size:
             return f"nobody has asked it for {seconds / size:.3g} {unit}"
     return f"nobody has asked it for {seconds:.0f} s"
+
+
+def _counted(last: Mapping[str, Any]) -> dict[str, dict[str, int]]:
+    """Give the counts of a sample; before there were several gateways, it had those of the only one."""
+    counts = last.get("requests", {}).items()
+    return {name: count if isinstance(count, dict) else {OWN: count} for name, count in counts}
 
 
 def _read(path: Path) -> dict[str, Any] | None:

@@ -29,6 +29,8 @@ from rung.control._usage import Usage, idle, idle_told
 from rung.control.alerts.desk import examine_channels
 from rung.control.deployment.builds import Builds
 from rung.control.deployment.trust import Trust
+from rung.control.gateways import KIND as GATEWAYS
+from rung.control.gateways import Gateways
 from rung.control.machines import is_here
 from rung.control.place import Address, read_address
 from rung.control.servers import COLLECTOR, GATEWAY, Servers
@@ -86,6 +88,7 @@ def examine(place: Place, open_registry: Callable[[], Registry], *, deep: bool =
         if is_read:
             yield from _guarded("lake", partial(examine_lake, place, now, is_up=address is not None))
             yield from _guarded("datasets", partial(examine_datasets, place, now, deep=deep))
+            yield from _guarded("gateways", partial(_gateways, registry))
             yield from _guarded("idle", partial(examine_idle, place, registry, now))
             yield from _guarded("channels", partial(examine_channels, place, registry))
             yield from _guarded("leftovers", partial(_leftovers, place, registry, now))
@@ -190,6 +193,17 @@ def _servers(place: Place, registry: Registry) -> Servers:
         return Servers(place=place, registry=registry)
 
 
+def _gateways(registry: Registry) -> Iterator[Finding]:
+    """Name the gateways elsewhere that are silent: they route as they did last."""
+    for subject, event in registry.latest(GATEWAYS).items():
+        name, what = subject.removeprefix("@"), event.data["what"]
+        if what == "away":
+            mend = f"start it again, or `rung gateway forget {name}`"
+            yield Finding(subject=f"gateway {name}", is_well=False, told=event.because, mend=mend)
+        elif what == "joined":
+            yield Finding(subject=f"gateway {name}", is_well=True, told=event.because)
+
+
 def _strangers(place: Place, registry: Registry) -> Iterator[Finding]:
     """Look for processes that belong to this platform by their command, and are on no record."""
     known = {int(process["pid"]) for process in registry.processes().values() if is_here(process)}
@@ -261,7 +275,8 @@ def _signature(place: Place, revision: Revision) -> Iterator[Finding]:
 def examine_idle(place: Place, registry: Registry, now: datetime) -> Iterator[Finding]:
     """Name the revisions that nobody asks: nothing is wrong with them, and they cost."""
     gateway = Gateway(folder=place.gateway, port=1)
-    asked = Usage(folder=place.usage, registry=registry, gateway=gateway).last().asked
+    gateways = Gateways(registry=registry, own=gateway)
+    asked = Usage(folder=place.usage, registry=registry, gateways=gateways).last().asked
     for name, since in idle(registry.watched(now), asked, place.workspace.settings(), now).items():
         told, mend = idle_told(since, now), f"rung teardown {name}, if nobody will"
         yield Finding(subject=name, is_well=True, told=told, mend=mend)

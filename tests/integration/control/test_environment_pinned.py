@@ -20,6 +20,7 @@ from rung.control.deployment.deployments import Deployments
 from rung.control.deployment.features import Features
 from rung.control.deployment.storage import Storage
 from rung.control.deployment.trust import Trust
+from rung.control.gateways import Gateways
 from rung.control.place import Place
 from rung.control.servers import Servers
 from rung.errors import UnavailableError
@@ -113,8 +114,9 @@ def test_failed_rebuild_is_told_and_waits(tmp_path: Path, wheels: tuple[Path, Pa
     deployments.registry.move(name, State.DEPLOYING, because="serving was deployed", actor="anna")
     place = deployments.place
     settings = place.workspace.settings()
-    gateway = gateway_of(place, settings, port=4780, guard=nullcontext)
-    usage = Usage(folder=place.usage, registry=deployments.registry, gateway=gateway)
+    own = gateway_of(place, settings, port=4780, guard=nullcontext)
+    gateways = Gateways(registry=deployments.registry, own=own)
+    usage = Usage(folder=place.usage, registry=deployments.registry, gateways=gateways)
     view = View(registry=deployments.registry, gateway_url="", usage=usage, settings=settings)
     shown = view.revision(deployments.registry.revision(name))
     assert "its environment cannot be made" in shown["troubles"][0]

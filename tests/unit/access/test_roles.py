@@ -8,6 +8,7 @@ from rung import access
 from rung.access import EVERYWHERE, LEAST, Action, Grant, Role, allowed, from_role, role_in
 
 MAY = {
+    Role.GATEWAY: {Action.ROUTE},
     Role.VIEWER: {Action.READ},
     Role.ENGINEER: {Action.READ, Action.DEPLOY, Action.PROMOTE},
     Role.APPROVER: {Action.READ, Action.DEPLOY, Action.PROMOTE, Action.APPROVE},

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from rung.control._cost import bill, cost_of
-from rung.control._usage import Sample, Use, between, idle
+from rung.control._usage import Sample, Use, between, by_revision, idle
 from rung.lifecycle import State
 from rung.registry import Revision
 from rung.schema import RevisionName
@@ -17,7 +17,11 @@ GIB = 1024**3
 
 
 def seen(time: float, cpu_s: dict[str, float], *, memory: float = 0.0, requests: int = 0) -> Sample:
-    return Sample(time=time, cpu_s={NAME: cpu_s}, memory_bytes={NAME: memory}, requests={NAME: requests})
+    return Sample(time=time, cpu_s={NAME: cpu_s}, memory_bytes={NAME: memory}, requests={NAME: {"own": requests}})
+
+
+def counted(time: float, requests: dict[str, dict[str, int]]) -> Sample:
+    return Sample(time=time, requests=requests)
 
 
 def revision(state: State, *, minor: int = 2, days: float = 10) -> Revision:
@@ -105,3 +109,21 @@ def test_bill_names_the_dearest_first():
 
 def test_nothing_is_priced_without_prices():
     assert bill({NAME: Use(cpu_s=1)}, [], price=None, idle={})[0]["cost"] is None
+
+
+def test_requests_of_all_gateways_are_added_up():
+    first = by_revision({"own": {NAME: 5}, "berlin": {NAME: 3}}, {})
+    later = by_revision({"own": {NAME: 9}, "berlin": {NAME: 1}}, first)
+    assert between(counted(0, first), counted(10, later))[NAME].requests == 4 + 1  # one of them began anew
+
+
+def test_silent_gateway_is_not_counted_twice_when_it_is_back():
+    first = by_revision({"own": {NAME: 5}, "berlin": {NAME: 3}}, {})
+    silent = by_revision({"own": {NAME: 5}}, first)
+    back = by_revision({"own": {NAME: 5}, "berlin": {NAME: 4}}, silent)
+    assert between(counted(0, first), counted(10, silent))[NAME].requests == 0
+    assert between(counted(10, silent), counted(20, back))[NAME].requests == 1
+
+
+def test_what_is_routed_nowhere_is_forgotten():
+    assert by_revision({"own": {}}, {NAME: {"own": 5, "berlin": 3}}) == {}

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from rung.control._usage import Usage
+    from rung.control.gateways import Gateways
     from rung.control.place import Place
     from rung.control.servers import Servers
-    from rung.gateway import Gateway
     from rung.registry import Registry, Revision
     from rung.settings import Settings
 
@@ -41,7 +41,7 @@ class Pulse:
     place: Place
     registry: Registry
     servers: Servers
-    gateway: Gateway
+    gateways: Gateways
     usage: Usage
     settings: Settings
     _away: dict[RevisionName | None, datetime] = field(default_factory=dict)
@@ -64,6 +64,7 @@ class Pulse:
             idle=tuple((RevisionName.parse(name), since) for name, since in idling.items()),
             free_bytes=shutil.disk_usage(self.place.workspace.state).free,
             certificates=tuple(self._certificates()),
+            gateways=tuple(self.gateways.unwell()),
         )
 
     def _unready(self, watched: list[Revision], now: datetime) -> Iterator[Unready]:
@@ -73,7 +74,7 @@ class Pulse:
         found: dict[RevisionName | None, str] = {
             name: because for name, (ready, because) in answers.items() if not ready
         }
-        if not self.gateway.ready():
+        if not self.gateways.own.ready():
             found[None] = "it has no configuration, or does not run"
         self._away = {name: self._away.get(name, now) for name in found}
         for name, because in found.items():

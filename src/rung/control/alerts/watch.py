@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from rung.alerting import Sighting
     from rung.control._usage import Usage
     from rung.control.deployment.deployments import Deployments
+    from rung.control.gateways import Gateways
     from rung.control.place import Place
-    from rung.gateway import Gateway
     from rung.registry import Alert, Registry
     from rung.settings import Settings
 
@@ -79,7 +79,7 @@ class Watch:
     _is_over: bool = False
 
     @classmethod
-    def of(cls, deployments: Deployments, gateway: Gateway, usage: Usage) -> Self:
+    def of(cls, deployments: Deployments, gateways: Gateways, usage: Usage) -> Self:
         """Make the watch of a platform."""
         place, registry, servers = deployments.place, deployments.registry, deployments.servers
         settings = place.workspace.settings()
@@ -89,7 +89,7 @@ class Watch:
             settings=settings,
             usage=usage,
             pulse=Pulse(
-                place=place, registry=registry, servers=servers, gateway=gateway, usage=usage, settings=settings
+                place=place, registry=registry, servers=servers, gateways=gateways, usage=usage, settings=settings
             ),
             outbox=Outbox(place=place, registry=registry, settings=settings),
         )

@@ -20,6 +20,7 @@ from rung.control.api.analysis import add_analysis
 from rung.control.api.consumers import add_consumers
 from rung.control.api.contracts import add_contracts
 from rung.control.api.door import Asker, Door, asker, check, check_table
+from rung.control.api.gateways import add_gateways
 from rung.control.api.lineage import add_lineage
 from rung.control.api.notebooks import add_notebooks
 from rung.control.api.parameters import Major, Position, ServiceName
@@ -134,6 +135,7 @@ def create_api(platform: Platform, *, guard: Guard, shut_down: Callable[[], None
     add_people(router, platform)
     add_tickets(router, guard.sessions)
     add_consumers(router, platform)
+    add_gateways(router, platform)
     add_contracts(router, platform)
     add_lineage(router, platform)
     add_notebooks(router, platform)
@@ -163,7 +165,7 @@ def _add_reads(router: APIRouter, platform: Platform) -> None:
         """Tell of every service and revision, as far as who asks may see them."""
         shown = platform.view.status(service)
         seen = [one for one in shown["services"] if allowed(actor.grants, Action.READ, one["name"])]
-        return {**shown, "services": seen}
+        return {**shown, "services": seen, "gateways": platform.gateways.shown()}
 
     @router.get("/events")
     def events(

@@ -68,6 +68,7 @@ ACTIONS: Mapping[tuple[str, str], Action] = MappingProxyType(
         ("GET", "/metrics"): Action.READ,
         ("GET", "/cost"): Action.READ,
         ("GET", "/notebooks/schedules"): Action.READ,
+        ("GET", "/gateways"): Action.READ,
         ("GET", "/alerts"): Action.READ,
         ("POST", "/alerts/{identity}/acknowledgement"): Action.DEPLOY,
         ("POST", "/alerts/{identity}/silence"): Action.DEPLOY,
@@ -106,6 +107,9 @@ ACTIONS: Mapping[tuple[str, str], Action] = MappingProxyType(
         ("GET", "/consumers"): Action.ADMINISTER,
         ("POST", "/consumers"): Action.ADMINISTER,
         ("POST", "/consumers/{wanted}/revocation"): Action.ADMINISTER,
+        ("POST", "/gateways/{gateway}/report"): Action.ROUTE,
+        ("POST", "/gateways/{gateway}/leave"): Action.ROUTE,
+        ("POST", "/gateways/{gateway}/removal"): Action.ADMINISTER,
         ("POST", "/shutdown"): Action.ADMINISTER,
     }
 )
