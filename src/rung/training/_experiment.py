@@ -105,7 +105,7 @@ class Experiment:
                 sys.stderr.write(f"{error}\n")
                 raise SystemExit(error.exit_code) from error
         workspace = find(Path(sys.modules[self._module()].__file__ or "."))
-        if "RUNG_REVISION" not in os.environ:  # the control plane keeps what a deployed training makes
+        if "RUNG_REVISION" not in os.environ and trial is None:  # what these make is kept by who started them
             _kept.require(workspace)
         chosen = graph.replace(self.graph, self._replacements(overrides or {}))
         _require_evaluation(chosen)

@@ -23,16 +23,10 @@ Reports: TypeAlias = Sequence[Sequence[float]]
 class Trial:
     """Which trial of which study a training is."""
 
-    study: str
-    number: int
+    name: str  # "housing-1#12", as in the record of its run
     goal: Literal["maximize", "minimize"]
     limits: Mapping[int, float] = field(default_factory=dict)
     """By step, what a trial must have reached by then to go on."""
-
-    @property
-    def name(self) -> str:
-        """As in the record of its run: `housing-1#12`."""
-        return f"{self.study}#{self.number}"
 
 
 def checked(step: int, value: float) -> list[float]:

@@ -12,15 +12,10 @@ from rung.training._trial import Trial, checked, judge
 
 def trial(goal: str = "maximize", **limits: float) -> Trial:
     return Trial(
-        study="tiny-1",
-        number=3,
+        name="tiny-1#3",
         goal=goal,  # type: ignore[arg-type]  # one of both
         limits={int(step.removeprefix("at")): limit for step, limit in limits.items()},
     )
-
-
-def test_a_trial_is_named_by_its_study() -> None:
-    assert trial().name == "tiny-1#3"
 
 
 def test_a_trial_that_is_behind_ends() -> None:

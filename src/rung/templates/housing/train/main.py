@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 import numpy as np
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field
-from rung.training import Experiment, TestResults, data_file, evaluate_models
+from rung.training import Experiment, NotTuned, Range, TestResults, data_file, evaluate_models
 from sklearn.base import BaseEstimator
 from threadpoolctl import threadpool_limits
 
@@ -49,16 +49,24 @@ GARAGE = {"no garage": "none"}
 
 
 class Hyperparameters(BaseModel):
-    """What may be set for one run: `rung train {{service}} --set model=boosting --set max_iter=500`."""
+    """What may be set for one run: `rung train {{service}} --set model=boosting --set max_iter=500`.
+
+    Bounds say what is valid, a `Range` where `rung tune {{service}}` looks for something better.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     model: Literal["benchmark", "linear", "boosting"] = "benchmark"
-    learning_rate: Annotated[float, Field(gt=0, le=1, description="boosting: weight of each tree")] = 0.1
-    max_iter: Annotated[int, Field(ge=1, le=5_000, description="boosting: number of trees")] = 300
-    first_year: Annotated[int, Field(ge=1993, le=1998, description="sales from this year on")] = 1993
-    last_year: Annotated[int, Field(ge=1993, le=1998, description="sales up to and with this year")] = 1996
-    test_share: Annotated[float, Field(gt=0, lt=1, description="of the houses, held out of training")] = 0.2
+    learning_rate: Annotated[
+        float, Field(gt=0, le=1, description="boosting: weight of each tree"), Range(0.02, 0.3, log=True)
+    ] = 0.1
+    max_iter: Annotated[
+        int, Field(ge=1, le=5_000, description="boosting: number of trees"), Range(50, 1_000, log=True)
+    ] = 300
+    # What is learned from and what is held out is no matter of taste: these are set, and never tuned.
+    first_year: Annotated[int, Field(ge=1993, le=1998, description="sales from this year on"), NotTuned] = 1993
+    last_year: Annotated[int, Field(ge=1993, le=1998, description="sales up to and with this year"), NotTuned] = 1996
+    test_share: Annotated[float, Field(gt=0, lt=1, description="of the houses, held out of training"), NotTuned] = 0.2
     seed: Annotated[int, Field(ge=0)] = 0
 
 
