@@ -86,6 +86,21 @@ class Admin:
         """Return what Envoy counts of consumers' requests and of each cluster, in the Prometheus text format."""
         return self._request("GET", f"/stats/prometheus?usedonly&filter={quote(SHOWN)}")[1]
 
+    def epoch(self) -> int | None:
+        """Return the how-manieth Envoy this is that took over from one before it; None when none can take over."""
+        options = json.loads(self._request("GET", "/server_info")[1])["command_line_options"]
+        return None if options["disable_hot_restart"] else int(options["restart_epoch"])
+
+    def connections(self) -> int:
+        """Return how many consumers are connected."""
+        name = f"http.{STAT_PREFIX}.downstream_cx_active"
+        _, line = self._request("GET", f"/stats?filter={quote(f'^{name}$')}")
+        return int(line.rpartition(": ")[2] or 0)
+
+    def drain(self) -> None:
+        """Ask consumers to connect elsewhere, then take no more connections."""
+        self._request("POST", "/drain_listeners?graceful")
+
     def reopen_logs(self) -> None:
         """Close the log files and open them anew by their names."""
         self._request("POST", "/reopen_logs")

