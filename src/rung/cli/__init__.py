@@ -32,7 +32,6 @@ _VERBS = {
     "spec": "show, check, sign and compare the specification of a service",
     "train": "run a service's training here",
     "tune": "find better hyperparameters, and whether they are worth having",
-    "tune": "find better hyperparameters, and whether they are worth having",
     "test": "run a service's tests, in process or against a URL",
     "runs": "list, show and compare runs of trainings and notebooks",
     "notebook": "lay down, run, schedule, show and search notebooks",
