@@ -28,7 +28,7 @@ from rung.errors import NotFoundError, UnavailableError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["Command", "Process", "Usage", "alive", "exit_code", "find", "start", "stop", "usage"]
+__all__ = ["Command", "Process", "Usage", "alive", "check", "exit_code", "find", "start", "stop", "usage"]
 
 _LAUNCHER = Path(__file__).with_name("_launcher.py")
 
@@ -105,7 +105,7 @@ def start(command: Command, *, record: Callable[[Process], None] | None = None) 
         NotFoundError: the program or the folder does not exist.
         UnavailableError: the system did not start a process.
     """
-    _check(command)
+    check(command)
     if command.exit_file is not None:
         command.exit_file.parent.mkdir(parents=True, exist_ok=True)
         command.exit_file.unlink(missing_ok=True)
@@ -170,7 +170,12 @@ def usage(process: Process) -> Usage:
     return Usage(memory_bytes=memory_bytes, cpu_s=cpu_s, processes=processes)
 
 
-def _check(command: Command) -> None:
+def check(command: Command) -> None:
+    """See whether a command can begin on this machine.
+
+    Raises:
+        NotFoundError: the program or the folder does not exist.
+    """
     if not command.folder.is_dir():
         raise NotFoundError(f"{command.folder} is not a folder", hint="a command needs a folder to run in")
     program = command.argv[0]

@@ -1,0 +1,264 @@
+"""The process that speaks with Ray, for one `Bridge`: a line of JSON for each question, one for each answer.
+
+It ends with whoever asks. Ray ends it, too, when the cluster has been away for a minute.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import ray
+from ray.exceptions import ActorUnavailableError, RayActorError, RayError
+
+from rung.compute.ray import _keeper
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+_GIB = 2**30
+_THREADS = 16  # questions at once: most of them look, some wait for work that is being stopped
+_ANSWER_S = 2.0  # for an actor that Ray says lives
+_LATE_S = 0.2  # for one that has not answered before
+_PLACED_S = 0.15  # until Ray has said whether an actor has a machine, the first time
+_POLL_S = 0.01
+_GONE_S = 5.0
+_ALIVE, _RESTARTING, _DEAD = 2, 3, 4  # ActorTableData.ActorState of Ray's gcs.proto
+_NOTHING = {"memory_bytes": 0, "cpu_s": 0.0, "processes": 0}
+
+
+@dataclass(slots=True)
+class _Actor:
+    """A piece of work that has not ended, as far as is known."""
+
+    handle: Any
+    asked: Any = None
+    """A look that was asked for and not answered yet."""
+    is_late: bool = False
+    """It was not answered when it was looked at before."""
+    seen: dict[str, Any] = field(default_factory=dict)
+    """What was answered last."""
+
+    @property
+    def state(self) -> int:
+        return int(self.handle._get_local_state() or 0)  # noqa: SLF001 - public only through a dashboard
+
+
+class Driver:
+    """Answers the questions of `RayCompute`."""
+
+    def __init__(self) -> None:
+        self._actors: dict[str, _Actor] = {}
+        self._looking = threading.Lock()
+
+    def start(self, name: str, machine: Mapping[str, Any], order: Mapping[str, Any]) -> None:
+        """Have Ray make the actor, now or when a node has room."""
+        order = {**order, "gpus": machine["gpus"]}
+        options = {
+            "name": name,
+            "lifetime": "detached",
+            "max_restarts": -1 if order["again"] else 0,
+            "max_concurrency": 4,
+            "num_cpus": machine["vcpus"],
+            "memory": int(machine["memory_gib"] * _GIB),
+            "num_gpus": machine["gpus"],
+            "resources": self._disk(machine),
+            "scheduling_strategy": "SPREAD" if order["listens"] else "DEFAULT",
+        }
+        handle = ray.remote(_keeper.Keeper).options(**options).remote(name, order)
+        self._actors[name] = _Actor(handle)
+
+    def observe(self, actors: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """Look at actors, all at once."""
+        with self._looking:
+            known = {one["name"]: self._find(one["name"]) for one in actors}
+            alive = {name: actor for name, actor in known.items() if actor is not None}
+            for actor in alive.values():
+                if actor.asked is None:
+                    actor.asked, actor.is_late = actor.handle.look.remote(), False
+            self._await(list(alive.values()))
+            found = {name: self._answer(name, actor) for name, actor in alive.items()}
+        return [self._say(one, found.get(one["name"]) or _ended(one["name"])) for one in actors]
+
+    def stop(self, name: str, grace_s: float) -> None:
+        """End the work, then its actor."""
+        actor = self._find(name)
+        if actor is None:
+            return
+        asked = actor.handle.stop.remote(grace_s)
+        trouble = self._stopped(actor, asked, time.monotonic() + grace_s + _GONE_S * 2)
+        if trouble:
+            raise RuntimeError(trouble)
+        ray.kill(actor.handle, no_restart=True)
+        deadline = time.monotonic() + _GONE_S
+        while self._is_there(name) and time.monotonic() < deadline:
+            time.sleep(_POLL_S)
+        self._actors.pop(name, None)
+        _keeper.forget(name)
+
+    def usage(self, name: str) -> dict[str, Any]:
+        """Measure the work."""
+        actor = self._find(name)
+        if actor is None:
+            return _NOTHING
+        asked = actor.handle.usage.remote()
+        if not self._wait(actor, asked, time.monotonic() + _ANSWER_S):
+            if actor.state == _ALIVE:
+                raise RuntimeError(f"{name} does not answer")
+            return _NOTHING
+        try:
+            return dict(ray.get(asked))
+        except RayActorError:
+            return _NOTHING
+
+    def _find(self, name: str) -> _Actor | None:
+        if name not in self._actors:
+            try:
+                self._actors[name] = _Actor(ray.get_actor(name))
+            except ValueError:
+                return None
+        return self._actors[name]
+
+    def _is_there(self, name: str) -> bool:
+        try:
+            ray.get_actor(name)
+        except ValueError:
+            return False
+        return True
+
+    def _await(self, actors: list[_Actor]) -> None:
+        """Wait for answers: briefly for actors that wait for a machine, longer for those that have one."""
+        begun = time.monotonic()
+        waiting = actors
+        while waiting:
+            limit_s = _POLL_S if waiting is not actors else _ANSWER_S / 100
+            done, _ = ray.wait([one.asked for one in waiting], num_returns=len(waiting), timeout=limit_s)
+            took_s = time.monotonic() - begun
+            waiting = [one for one in waiting if one.asked not in done and took_s < _limit_s(one)]
+
+    def _answer(self, name: str, actor: _Actor) -> dict[str, Any] | None:
+        """Give what an actor has answered, or what Ray knows of it; None when it has ended."""
+        done, _ = ray.wait([actor.asked], timeout=0)
+        if done:
+            asked, actor.asked = actor.asked, None
+            try:
+                actor.seen = dict(ray.get(asked))
+            except ActorUnavailableError:
+                return self._unanswered(actor)
+            except RayActorError as error:
+                self._actors.pop(name, None)
+                return _keeper.obituary(name) or {"state": "ended", "because": _last_line(error)}
+            return actor.seen
+        actor.is_late = True
+        return self._unanswered(actor)
+
+    def _unanswered(self, actor: _Actor) -> dict[str, Any]:
+        if actor.state == _ALIVE and actor.seen:
+            return {**actor.seen, "because": "it does not answer"}
+        lost, actor.seen = bool(actor.seen) or actor.state == _RESTARTING, {}
+        return {"state": "starting", "because": "its machine was lost" if lost else ""}
+
+    def _say(self, asked: Mapping[str, Any], found: dict[str, Any]) -> dict[str, Any]:
+        if found["state"] != "starting" or found["because"]:
+            return found
+        return {**found, "because": _why_it_waits(self._wanted(asked["machine"]), ray.nodes())}
+
+    def _wanted(self, machine: Mapping[str, Any]) -> dict[str, float]:
+        wanted = {"CPU": machine["vcpus"], "memory": machine["memory_gib"] * _GIB, "GPU": machine["gpus"]}
+        return {**wanted, **self._disk(machine)}
+
+    def _disk(self, machine: Mapping[str, Any]) -> dict[str, float]:
+        """Ask for disk where nodes say how much they have."""
+        name = "disk_gib"
+        return {name: machine[name]} if name in ray.cluster_resources() else {}
+
+    def _stopped(self, actor: _Actor, asked: Any, deadline: float) -> str:
+        if not self._wait(actor, asked, deadline):
+            return ""  # it has no machine, or that does not answer
+        try:
+            return str(ray.get(asked))
+        except RayActorError:
+            return ""
+
+    def _wait(self, actor: _Actor, asked: Any, deadline: float) -> bool:
+        """Wait for an answer of an actor that has a machine."""
+        begun = time.monotonic()
+        while time.monotonic() < deadline:
+            done, _ = ray.wait([asked], timeout=_PLACED_S)
+            if done:
+                return True
+            if actor.state != _ALIVE and time.monotonic() - begun > _PLACED_S:
+                return False
+        return False
+
+
+def _limit_s(actor: _Actor) -> float:
+    if actor.state == _ALIVE:
+        return _LATE_S if actor.is_late else _ANSWER_S
+    return 0.0 if actor.is_late else _PLACED_S
+
+
+def _ended(name: str) -> dict[str, Any]:
+    return _keeper.obituary(name) or {"state": "ended"}
+
+
+def _why_it_waits(wanted: Mapping[str, float], nodes: Sequence[Mapping[str, Any]]) -> str:
+    """Say what no node has, or that all which have it are busy."""
+    alive = [node["Resources"] for node in nodes if node["Alive"]]
+    for name, amount in wanted.items():
+        most = max((node.get(name, 0.0) for node in alive), default=0.0)
+        if amount > most:
+            return f"no machine has {_amount(name, amount)}; the largest has {_amount(name, most)}"
+    if any(all(node.get(name, 0.0) >= amount for name, amount in wanted.items()) for node in alive):
+        needs = ", ".join(_amount(name, amount) for name, amount in wanted.items() if amount)
+        return f"it waits until a machine has {needs} free"
+    return "no machine has all that it needs"
+
+
+def _amount(name: str, amount: float) -> str:
+    units = {"CPU": "vCPUs", "GPU": "GPUs", "disk_gib": "GiB of disk"}
+    return f"{amount / _GIB:.1f} GiB of memory" if name == "memory" else f"{amount:g} {units[name]}"
+
+
+def _last_line(error: Exception) -> str:
+    return next((line.strip() for line in reversed(str(error).splitlines()) if line.strip()), "")
+
+
+def _serve(answers: Any) -> None:
+    driver, lock = Driver(), threading.Lock()
+
+    def answer(number: int, question: str, arguments: Mapping[str, Any]) -> None:
+        ask: Callable[..., Any] = getattr(driver, question)
+        try:
+            said: dict[str, Any] = {"value": ask(**arguments)}
+        except (RayError, RuntimeError, ValueError, OSError) as error:
+            said = {"error": _last_line(error)}
+        with lock:
+            print(json.dumps({"number": number, **said}), file=answers, flush=True)
+
+    with ThreadPoolExecutor(_THREADS) as pool:
+        for line in sys.stdin:
+            pool.submit(answer, **json.loads(line))
+
+
+def main(address: str, namespace: str) -> None:
+    """Connect to the cluster, then answer until nobody asks any more."""
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # nothing that Ray prints comes between the answers
+    try:
+        ray.init(address, namespace=namespace, log_to_driver=False, logging_level="ERROR")
+    except Exception as error:  # noqa: BLE001 - whatever Ray raises, it is told
+        print(json.dumps({"lost": _last_line(error)}), file=answers, flush=True)
+        os._exit(1)
+    _serve(answers)
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,140 @@
+"""The actor of one piece of work: it owns the process on its node, and leaves when that has ended.
+
+Ray makes it on a node that has room, and again on another one when its node is lost. What there is to know after it has
+left (the exit code, why it never ran) is its obituary, in the key-value store of the cluster's head.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sys
+import threading
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rung.compute import local
+from rung.compute.protocol import ENDPOINT
+from rung.errors import RungError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_LOOK_S = 0.1
+_NAMESPACE = b"rung"
+
+
+class Keeper:
+    """Runs one command on its node."""
+
+    def __init__(self, name: str, order: Mapping[str, Any]) -> None:
+        import ray  # noqa: PLC0415 - only where Ray runs
+
+        self._name = name
+        self._node: str = ray.util.get_node_ip_address()
+        self._exit_file = None if order["exit_file"] is None else Path(order["exit_file"])
+        self._process: local.Process | None = None
+        self._endpoint: str | None = None
+        self._because = ""
+        self._code = self._kept()
+        if self._code is None and obituary(name) is None:
+            try:
+                self._begin(order)
+            except (RungError, OSError) as error:
+                self._because = f"on {self._node}: {error}"
+        threading.Thread(target=self._stay, daemon=True).start()
+
+    def look(self) -> dict[str, Any]:
+        """Say how the work is, as the fields of `Seen`."""
+        alive = self._process is not None and local.alive(self._process)  # ahead of the exit code, kept before it dies
+        if alive and self._kept() is None:
+            return {"state": "running", "endpoint": self._endpoint, "node": self._node}
+        return self._ended()
+
+    def stop(self, grace_s: float) -> str:
+        """End the process and all its descendants; what stands in the way, or nothing."""
+        try:
+            if self._process is not None:
+                local.stop(self._process, grace_s)
+        except RungError as error:
+            return str(error)
+        return ""
+
+    def usage(self) -> dict[str, Any]:
+        """Measure the process, as the fields of `Usage`."""
+        nothing = local.Usage(memory_bytes=0, cpu_s=0.0, processes=0)
+        return asdict(nothing if self._process is None else local.usage(self._process))
+
+    def _begin(self, order: Mapping[str, Any]) -> None:
+        self._endpoint = _free_endpoint(self._node) if order["listens"] else None
+        command = local.Command(
+            argv=tuple(part.replace(ENDPOINT, self._endpoint or "") for part in order["argv"]),
+            folder=Path(order["folder"]),
+            environment={**order["environment"], **_devices(order["gpus"])},
+            log=None if order["log"] is None else Path(order["log"]),
+            exit_file=self._exit_file,
+        )
+        self._process = local.start(command, record=_guard)
+
+    def _stay(self) -> None:
+        """Wait for the end, then give the node's resources back; whoever asks later reads the obituary."""
+        import ray  # noqa: PLC0415
+
+        if self._process is not None:
+            while local.alive(self._process):
+                time.sleep(_LOOK_S)
+            self.stop(0.0)  # what it left behind
+        if obituary(self._name) is None:
+            _write_obituary(self._name, self._ended())
+        ray.kill(ray.get_runtime_context().current_actor, no_restart=True)
+
+    def _ended(self) -> dict[str, Any]:
+        return {"state": "ended", "exit_code": self._kept(), "node": self._node, "because": self._because}
+
+    def _kept(self) -> int | None:
+        return None if self._exit_file is None else local.exit_code(self._exit_file)
+
+
+def obituary(name: str) -> dict[str, Any] | None:
+    """Read what an actor left behind, as the fields of `Seen`; None when it has not, or its head has forgotten it."""
+    from ray.experimental import internal_kv  # noqa: PLC0415
+
+    found = internal_kv._internal_kv_get(name.encode(), namespace=_NAMESPACE)  # noqa: SLF001 - Ray's name for public
+    return None if found is None else dict(json.loads(found))
+
+
+def forget(name: str) -> None:
+    """Remove what an actor left behind."""
+    from ray.experimental import internal_kv  # noqa: PLC0415
+
+    internal_kv._internal_kv_del(name.encode(), namespace=_NAMESPACE)  # noqa: SLF001 - as above
+
+
+def _write_obituary(name: str, seen: Mapping[str, Any]) -> None:
+    from ray.experimental import internal_kv  # noqa: PLC0415
+
+    text = json.dumps(seen).encode()
+    internal_kv._internal_kv_put(name.encode(), text, overwrite=True, namespace=_NAMESPACE)  # noqa: SLF001 - as above
+
+
+def _guard(process: local.Process) -> None:
+    """Begin what ends the process when this actor dies; without it the process does not begin."""
+    owner = local.find(os.getpid())
+    processes = {"owner": owner and owner.to_json(), "guarded": process.to_json()}
+    paths = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
+    argv = (sys.executable, "-P", "-m", "rung.compute.ray._guard", json.dumps(processes))
+    local.start(local.Command(argv=argv, folder=Path("/"), environment=paths))
+
+
+def _free_endpoint(address: str) -> str:
+    with socket.create_server((address, 0)) as free:
+        return f"{address}:{free.getsockname()[1]}"
+
+
+def _devices(gpus: int) -> dict[str, str]:
+    """Give the command the GPUs that Ray gave this actor."""
+    name = "CUDA_VISIBLE_DEVICES"
+    return {name: os.environ[name]} if gpus and name in os.environ else {}

@@ -1,0 +1,104 @@
+"""A Ray cluster on loopback: each node has an address of its own, and can be lost as a machine is."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+HEAD = "127.0.0.2"  # for 127.0.0.1 Ray puts the machine's address in the network
+_START_S = 60.0
+_QUICK = {
+    "RAY_health_check_initial_delay_ms": "1000",
+    "RAY_health_check_period_ms": "1000",
+    "RAY_health_check_timeout_ms": "1000",
+    "RAY_health_check_failure_threshold": "3",
+}
+"""As docs/ray.md advises: that a node is lost is known some four seconds later."""
+
+
+@dataclass(slots=True)
+class RayCluster:
+    """Nodes of one cluster, all on this machine, that know each other by a token."""
+
+    folder: Path
+    port: int
+    _nodes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    @property
+    def address(self) -> str:
+        return f"{HEAD}:{self.port}"
+
+    def add(self, node: str, *, cpus: float, memory_gib: float = 4) -> None:
+        """Start a node with this address, as "127.0.0.3"; it is there some seconds later."""
+        place = [f"--address={self.address}"]
+        if node == HEAD:
+            place = ["--head", f"--port={self.port}", "--include-dashboard=false", f"--temp-dir={self.folder}"]
+        sizes = [f"--num-cpus={cpus}", f"--memory={int(memory_gib * 2**30)}", "--object-store-memory=80000000"]
+        ray = [sys.executable, "-m", "ray.scripts.scripts", "start", "--block", f"--node-ip-address={node}"]
+        with (self.folder / f"{node}.log").open("wb") as log:
+            self._nodes[node] = subprocess.Popen(
+                [*ray, *place, *sizes, "--num-gpus=0", "--disable-usage-stats", "--include-log-monitor=false"],
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                env={**os.environ, **_QUICK},
+            )
+
+    def wait(self) -> None:
+        """Wait until the head answers."""
+        deadline = time.monotonic() + _START_S
+        while True:
+            try:
+                socket.create_connection((HEAD, self.port), timeout=1).close()
+            except OSError:
+                assert time.monotonic() < deadline, (self.folder / f"{HEAD}.log").read_text()
+                time.sleep(0.1)
+            else:
+                return
+
+    def kill(self, node: str) -> None:
+        """Lose a node: all its Ray processes at once, without a word to anybody."""
+        process = self._nodes.pop(node)
+        family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
+        for one in family:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                one.kill()
+        process.wait()
+
+    def close(self) -> None:
+        for node in reversed(list(self._nodes)):
+            self.kill(node)
+
+
+@contextlib.contextmanager
+def ray_cluster(*, cpus: float = 4) -> Iterator[RayCluster]:
+    """Run a cluster with a head alone; what this process starts meanwhile knows its token."""
+    folder = Path(tempfile.mkdtemp(prefix="ray-"))  # short: sockets lie in it
+    with socket.create_server((HEAD, 0)) as free:
+        cluster = RayCluster(folder, free.getsockname()[1])
+    settings = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+    os.environ.update(settings)
+    try:
+        cluster.add(HEAD, cpus=cpus)
+        cluster.wait()
+        yield cluster
+    finally:
+        cluster.close()
+        for name in settings:
+            del os.environ[name]
+        shutil.rmtree(folder, ignore_errors=True)
