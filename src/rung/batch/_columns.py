@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
+from rung.schema import alternatives, read_fields
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Fields", "answer_types", "read_fields"]
+    from rung.schema import Fields
+
+__all__ = ["answer_types", "text_types"]
 
 _SCALARS: Final[dict[str, pl.DataType]] = {
     "boolean": pl.Boolean(),
@@ -18,35 +21,12 @@ _SCALARS: Final[dict[str, pl.DataType]] = {
     "number": pl.Float64(),
     "string": pl.String(),
 }
+_DEEPEST: Final = 8  # a schema may refer to itself
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fields:
-    """The fields of an instance."""
-
-    kinds: Mapping[str, str]  # name to "boolean", "integer", "number", "string", or "" for what is none of them
-    required: frozenset[str]
-    nullable: frozenset[str]
-    is_open: bool  # takes fields that it does not name
-
-    @property
-    def types(self) -> dict[str, pl.DataType]:
-        """Types as which columns of text are read."""
-        return {name: _SCALARS.get(kind, pl.String()) for name, kind in self.kinds.items()}
-
-
-def read_fields(schema: Mapping[str, Any]) -> Fields:
-    """Read the fields of an instance from its JSON Schema."""
-    definitions = schema.get("$defs", {})
-    whole = _resolved(schema, definitions)
-    properties: Mapping[str, Any] = whole.get("properties", {})
-    told = {name: _alternatives(value, definitions) for name, value in properties.items()}
-    return Fields(
-        kinds={name: _only([str(one.get("type", "")) for one in some]) for name, some in told.items()},
-        required=frozenset(whole.get("required", ())),
-        nullable=frozenset(name for name, some in told.items() if any(_takes_null(one) for one in some)),
-        is_open=bool(whole.get("additionalProperties", False)),
-    )
+def text_types(fields: Fields) -> dict[str, pl.DataType]:
+    """Tell as which types columns of text are read that are fields of an instance."""
+    return {name: _SCALARS.get(kind, pl.String()) for name, kind in fields.kinds.items()}
 
 
 def answer_types(schema: Mapping[str, Any]) -> dict[str, pl.DataType | None]:
@@ -56,16 +36,15 @@ def answer_types(schema: Mapping[str, Any]) -> dict[str, pl.DataType | None]:
         Name to type; None for what no type of a column holds: it is written as JSON. Without names: the prediction is
         no object of fixed fields, and is written as JSON as a whole.
     """
-    definitions = schema.get("$defs", {})
-    whole = _resolved(schema, definitions)
-    if whole.get("additionalProperties"):
+    fields = read_fields(schema)
+    if fields.is_open:
         return {}
-    return {name: _type(value, definitions, depth=0) for name, value in whole.get("properties", {}).items()}
+    return {name: _type(value, fields.definitions, depth=0) for name, value in fields.schemas.items()}
 
 
 def _type(schema: Mapping[str, Any], definitions: Mapping[str, Any], *, depth: int) -> pl.DataType | None:
-    kinds = [one for one in _alternatives(schema, definitions) if one.get("type") != "null"]
-    if len(kinds) != 1 or depth > 8:  # noqa: PLR2004  a schema may refer to itself
+    kinds = [one for one in alternatives(schema, definitions) if one.get("type") != "null"]
+    if len(kinds) != 1 or depth > _DEEPEST:
         return None
     (only,) = kinds
     kind = only.get("type")
@@ -77,31 +56,3 @@ def _type(schema: Mapping[str, Any], definitions: Mapping[str, Any], *, depth: i
         known = {name: one for name, one in fields.items() if one is not None}
         return pl.Struct(known) if len(known) == len(fields) else None
     return _SCALARS.get(str(kind))
-
-
-def _alternatives(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Give what a value may be, one schema for each kind."""
-    whole = _resolved(schema, definitions)
-    if isinstance(whole.get("type"), list):
-        return [{**whole, "type": kind} for kind in whole["type"]]
-    some = whole.get("anyOf") or whole.get("oneOf")
-    return [_resolved(one, definitions) for one in some] if some else [whole]
-
-
-def _resolved(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> Mapping[str, Any]:
-    reference = schema.get("$ref")
-    if reference is None and len(schema.get("allOf", ())) == 1:
-        reference = schema["allOf"][0].get("$ref")
-    if reference is None:
-        return schema
-    found: Mapping[str, Any] = definitions.get(str(reference).rpartition("/")[2], {})
-    return found
-
-
-def _only(kinds: list[str]) -> str:
-    found = [kind for kind in kinds if kind != "null"]
-    return found[0] if len(found) == 1 and found[0] in _SCALARS else ""
-
-
-def _takes_null(schema: Mapping[str, Any]) -> bool:
-    return schema.get("type") == "null" or not schema.keys() & {"type", "enum", "const", "anyOf", "oneOf", "$ref"}

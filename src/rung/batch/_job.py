@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from rung.batch._columns import Fields
     from rung.batch._order import Order
     from rung.batch._output import Counted, Shelf, Table
     from rung.batch._rows import Part, Source
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
     from rung.data.sources import Tell
     from rung.exports import Export
     from rung.infrastructure import ServingHardware
-    from rung.schema import RouteContract
+    from rung.schema import Fields, RouteContract
 
 __all__ = ["Job"]
 

@@ -9,26 +9,25 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from rung.batch._columns import answer_types, read_fields
+from rung.batch._columns import answer_types, text_types
 from rung.batch._job import Job
 from rung.batch._order import digest_of
 from rung.batch._output import Shelf, Table, check_free, publish
 from rung.batch._rows import open_sources
 from rung.compute.here import LocalCompute
 from rung.errors import CallError, ConflictError, NotFoundError
-from rung.schema import Contract
+from rung.schema import Contract, read_fields
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from rung.batch._columns import Fields
     from rung.batch._order import Order
     from rung.batch._rows import Source
     from rung.compute.protocol import Compute
     from rung.data.sources import Tell
     from rung.exports import Export
-    from rung.schema import RouteContract
+    from rung.schema import Fields, RouteContract
 
 __all__ = ["Summary", "predict"]
 
@@ -78,7 +77,7 @@ def predict(export: Export, order: Order, *, compute: Compute | None = None, tel
     with _own(workspace.state / "batches" / digest_of(asked, order.inputs)) as folder:
         scratch = folder / "input"
         shutil.rmtree(scratch, ignore_errors=True)
-        sources = open_sources(order, workspace, folder=scratch, types=fields.types, tell=tell)
+        sources = open_sources(order, workspace, folder=scratch, types=text_types(fields), tell=tell)
         kept = _kept(order, sources, fields)
         batch = digest_of(*asked[:4], [source.digest for source in sources])
         shelf = _shelf(folder, batch, suffix)

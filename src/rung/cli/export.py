@@ -16,19 +16,24 @@ if TYPE_CHECKING:
 
 @click.command(epilog="Example: rung export housing.v1.m2 --to openapi --output housing.v1.m2.json")
 @click.argument("revision", metavar="SERVICE.vN.mN")
-@click.option("--to", "form", type=click.Choice(["openapi", "container", "onnx"]), required=True, help="The form.")
+@click.option(
+    "--to", "form", type=click.Choice(["openapi", "container", "mlflow", "onnx"]), required=True, help="The form."
+)
 @click.option(
     "--output",
     type=click.Path(path_type=Path),
     help="openapi: the file; without it the document is printed. Else a folder that is not there yet, or empty.",
 )
+@click.option("--route", default="predict", show_default=True, help="mlflow: whose handler predicts.")
 @json_option
-def command(revision: str, *, form: str, output: Path | None, as_json: bool) -> None:
+def command(revision: str, *, form: str, output: Path | None, route: str, as_json: bool) -> None:
     """Take a revision elsewhere, in a form that other tools read.
 
     openapi: what its routes take and give, as its own application says it, from its snapshot and in its environment.
 
     container: the context of an image: Dockerfile, locked requirements, snapshot, artifacts. Build it with any engine.
+
+    mlflow: a pyfunc model, for whatever takes MLflow's: Spark, SageMaker, Databricks. Written without MLflow.
 
     onnx: the converted models that were proven equal, each with its inputs, outputs and verdict.
 
@@ -45,8 +50,25 @@ def command(revision: str, *, form: str, output: Path | None, as_json: bool) -> 
         return
     if output is None:
         raise click.UsageError(f"--to {form} needs --output: a folder that is not there yet, or empty")
+    if form == "mlflow":
+        _mlflow(export, output, route, told if as_json else None)
+        return
     write = _container if form == "container" else _onnx
     write(export, output, told if as_json else None)
+
+
+def _mlflow(export: Export, output: Path, route: str, told: dict[str, Any] | None) -> None:
+    from rung.exports import write_mlflow
+
+    made = write_mlflow(export, output, route=route)
+    if told is not None:
+        more = {"output": str(output), "route": route, "artifacts": made.artifacts, "packages": made.packages}
+        print_json({**told, **more})
+        return
+    click.echo(f"the MLflow model of {export.name} is in {output}; next, where mlflow is installed:")
+    click.echo(f"  mlflow models predict --model-uri {output} --input-path {output / 'serving_input_example.json'}")
+    if made.packages:
+        click.echo(f"  MLflow installs no Debian packages: {', '.join(made.packages)}")
 
 
 def _onnx(export: Export, output: Path, told: dict[str, Any] | None) -> None:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from rung.exports._application import Application, read_application
     from rung.exports._container import Container, write_container
     from rung.exports._export import HANDLERS, Export, open_export
+    from rung.exports._mlflow import Pyfunc, write_mlflow
     from rung.exports._onnx import Model, write_onnx
 
 __all__ = [
@@ -19,9 +20,11 @@ __all__ = [
     "Container",
     "Export",
     "Model",
+    "Pyfunc",
     "open_export",
     "read_application",
     "write_container",
+    "write_mlflow",
     "write_onnx",
 ]
 
@@ -31,6 +34,7 @@ __getattr__ = exports(
         **dict.fromkeys(("Application", "read_application"), "_application"),
         **dict.fromkeys(("Container", "write_container"), "_container"),
         **dict.fromkeys(("HANDLERS", "Export", "open_export"), "_export"),
+        **dict.fromkeys(("Pyfunc", "write_mlflow"), "_mlflow"),
         **dict.fromkeys(("Model", "write_onnx"), "_onnx"),
     },
 )

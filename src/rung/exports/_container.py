@@ -2,33 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import re
 import shutil
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import unquote
 
-from rung.artifacts import LocalStore
-from rung.control.deployment.trust import PROVENANCE, Trust
 from rung.control.servers import server_arguments, server_threads, thread_limits
-from rung.conversion import artifact_name
-from rung.errors import IntegrityError, NotFoundError
 from rung.exports._application import read_application
+from rung.exports._contents import own_wheel, put_state, read_packages
 from rung.exports._dockerfile import PORT, ROOT, Image, dockerfile
 from rung.exports._folder import new_folder
 from rung.infrastructure import Infrastructure
-from rung.schema import RevisionName
-from rung.serving import read_bundle
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
+    from pathlib import Path
 
     from rung.exports._export import Export
 
-_OWN_WHEEL = re.compile(r"^rung @ file://(?P<path>\S+) --hash=(?P<digest>sha256:[0-9a-f]{64})$", re.MULTILINE)
 _IGNORED = "**/__pycache__\n**/*.pyc\nREADME.md\n"
 
 
@@ -69,64 +60,19 @@ def write_container(export: Export, output: Path) -> Container:
         if packages:
             (folder / "packages.txt").write_text("".join(f"{line}\n" for line in packages), encoding="utf-8")
         (folder / "requirements.txt").write_text(export.lock().text + _put_wheel(export, folder), encoding="utf-8")
-        held, signed = _put_state(export, needed, folder / "state")
+        held, signed = put_state(export, needed, folder / "state")
         (folder / "Dockerfile").write_text(dockerfile(_image(export, packages, signed)), encoding="utf-8")
         (folder / ".dockerignore").write_text(_IGNORED, encoding="utf-8")
         (folder / "README.md").write_text(_readme(export, held), encoding="utf-8")
     return Container(folder=output, artifacts=held, packages=packages)
 
 
-def read_packages(path: Path) -> tuple[str, ...]:
-    """Read the Debian packages of a `packages.txt`, `name` or `name=version`, without comments."""
-    if not path.is_file():
-        return ()
-    lines = (line.partition("#")[0].strip() for line in path.read_text(encoding="utf-8").splitlines())
-    return tuple(line for line in lines if line)
-
-
 def _put_wheel(export: Export, folder: Path) -> str:
     """Copy the wheel of Rung that the revision's environment has; give its line of the requirements."""
-    environment = export.environment()
-    found = _OWN_WHEEL.search((environment.folder / "requirements.txt").read_text(encoding="utf-8"))
-    made_with = Path(unquote(found["path"]) if found else "")  # its folder may have been elsewhere when it was made
-    wheel = export.place.environments / "wheels" / made_with.parent.name / made_with.name
-    if found is None or not wheel.is_file():
-        raise NotFoundError(
-            f"the wheel of Rung that {export.name} runs with is gone", hint="deploy the revision anew, then export that"
-        )
-    content = wheel.read_bytes()
-    if f"sha256:{hashlib.sha256(content).hexdigest()}" != found["digest"]:
-        raise IntegrityError(f"{wheel} is not what the environment of {export.name} was made with")
+    wheel, digest = own_wheel(export)
     (folder / "wheels").mkdir()
-    (folder / "wheels" / wheel.name).write_bytes(content)
-    return f"\n./wheels/{wheel.name} --hash={found['digest']}\n"
-
-
-def _put_state(export: Export, needed: Iterable[str], state: Path) -> tuple[dict[str, str], dict[str, str]]:
-    """Copy bundles and artifacts as a server looks for them; give the artifacts, and the bundles that were signed."""
-    held: dict[str, str] = {}
-    signed: dict[str, str] = {}
-    owners = {str(export.name)} | {owner for name in needed if (owner := name.rpartition(".")[0])}
-    for owner in sorted(owners):
-        verified = Trust.of(export.place).check(RevisionName.parse(owner), contents=True)
-        if verified.signed_by is not None:
-            signed[owner] = verified.bundle
-        for file in ("bundle.json", PROVENANCE):
-            path = export.place.revision(RevisionName.parse(owner)) / file
-            if path.is_file():
-                (state / "revisions" / owner).mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(path, state / "revisions" / owner / file)
-    store, target = LocalStore(export.place.workspace.artifacts), LocalStore(state / "artifacts")
-    for name in needed:
-        owner, _, task = name.rpartition(".")
-        kept = read_bundle(export.place.workspace.state, owner or str(export.name)).artifacts
-        held[name] = kept[task]
-        converted = artifact_name(task)
-        if not owner and converted in kept:
-            held[converted] = kept[converted]
-    for digest in held.values():
-        target.put(store.get(digest))
-    return held, signed
+    shutil.copyfile(wheel, folder / "wheels" / wheel.name)
+    return f"\n./wheels/{wheel.name} --hash={digest}\n"
 
 
 def _image(export: Export, packages: tuple[str, ...], signed: Mapping[str, str]) -> Image:

@@ -6,6 +6,7 @@ Authors import from here in `schema/`; serving, testing and the control plane re
 from rung.schema._compare import Break, breaking_changes
 from rung.schema._consumer import ABSENT, ConsumerContract, ConsumerRequest, outside, pointer_of, type_at, types_at
 from rung.schema._contract import Contract, RouteContract, route_contract
+from rung.schema._fields import Fields, alternatives, read_fields
 from rung.schema._metrics import ABTest, BusinessMetric, Score
 from rung.schema._name import RevisionName, check_service_name
 from rung.schema._request import Request, instance_limit, max_instances, request_arguments
@@ -32,6 +33,7 @@ __all__ = [
     "ConsumerRequest",
     "Contract",
     "EdgeCase",
+    "Fields",
     "Limits",
     "Owners",
     "RampStep",
@@ -42,6 +44,7 @@ __all__ = [
     "ServiceLevel",
     "Shadowing",
     "Specification",
+    "alternatives",
     "breaking_changes",
     "check_service_name",
     "instance_limit",
@@ -49,6 +52,7 @@ __all__ = [
     "outside",
     "parse_specification",
     "pointer_of",
+    "read_fields",
     "request_arguments",
     "route_contract",
     "type_at",

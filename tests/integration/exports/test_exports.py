@@ -116,6 +116,49 @@ def test_image_predicts_as_the_revision(platform: LivePlatform, context: Path):
     assert answered == [{"y": 7.5}, {"y": 1000.5}]
 
 
+_LOADED = """
+import json, sys
+import mlflow, pandas
+model = mlflow.pyfunc.load_model(sys.argv[1])
+given = json.load(sys.stdin)
+frame = pandas.DataFrame(given["instances"])
+answered = model.predict(frame, params=given["parameters"]).to_dict(orient="records")
+try:
+    model.predict(frame.assign(x=666))
+except ValueError as error:
+    refused = str(error)
+example = model.predict(model.input_example).shape[0]
+print(json.dumps({"predictions": answered, "refused": refused, "example": example}), file=sys.stderr)
+"""
+"""Also prints on stderr alone: what MLflow and the service print is theirs."""
+
+
+def test_mlflow_model_predicts_as_the_revision_in_a_clean_environment(platform: LivePlatform, tmp_path: Path):
+    model, environment = tmp_path / "model", tmp_path / "venv"
+    platform.rung("export", REVISION, "--to", "mlflow", "--output", str(model))
+    _uv.run("venv", environment, "--python", sys.executable, "--no-project", online=False)
+    _uv.run("pip", "install", "--python", environment, "--requirement", model / "requirements.txt", online=True)
+    body = {"instances": [{"x": x} for x in range(1, 601, 23)], "parameters": {"offset": 0.5}}
+    ended = subprocess.run(
+        [environment / "bin" / "python", "-c", _LOADED, str(model)],
+        input=json.dumps(body),
+        cwd=tmp_path,
+        env={"PATH": os.environ["PATH"], "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+    told = json.loads(ended.stderr.splitlines()[-1])
+    served: list[Any] = []
+    for start in range(0, len(body["instances"]), 8):
+        part = {**body, "instances": body["instances"][start : start + 8]}
+        served += httpx2.post(f"{platform.gateway}/tiny/v1/m1/predict", json=part, timeout=20).json()["predictions"]
+    assert told["predictions"] == served
+    assert told["example"] == 1
+    assert told["refused"].startswith("tiny.v1.m1 refused 27 rows: row 0: y: is not finite")
+
+
 def test_labels_name_what_was_signed(platform: LivePlatform, context: Path):
     labels = dict(word.split("=", 1) for word in shlex.split(steps(context)["LABEL"]))
     verified = platform.ask("verify", REVISION)
