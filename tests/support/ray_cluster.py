@@ -44,7 +44,7 @@ class RayCluster:
         return f"{HEAD}:{self.port}"
 
     def add(self, node: str, *, cpus: float, memory_gib: float = 4) -> None:
-        """Start a node with this address, as "127.0.0.3"; it is there some seconds later."""
+        """Start a node with this address, as "127.0.0.3": two at once would take each other's sockets."""
         place = [f"--address={self.address}"]
         if node == HEAD:
             place = ["--head", f"--port={self.port}", "--include-dashboard=false", f"--temp-dir={self.folder}"]
@@ -52,24 +52,27 @@ class RayCluster:
         ray = [sys.executable, "-m", "ray.scripts.scripts", "start", "--block", f"--node-ip-address={node}"]
         with (self.folder / f"{node}.log").open("wb") as log:
             self._nodes[node] = subprocess.Popen(
-                [*ray, *place, *sizes, "--num-gpus=0", "--disable-usage-stats", "--include-log-monitor=false"],
+                [
+                    *ray,
+                    *place,
+                    *sizes,
+                    "--num-gpus=0",
+                    "--disable-usage-stats",
+                    "--include-log-monitor=false",
+                ],
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
                 env={**os.environ, **_QUICK},
             )
+        self._wait(node)
 
-    def wait(self) -> None:
-        """Wait until the head answers."""
-        deadline = time.monotonic() + _START_S
-        while True:
-            try:
-                socket.create_connection((HEAD, self.port), timeout=1).close()
-            except OSError:
-                assert time.monotonic() < deadline, (self.folder / f"{HEAD}.log").read_text()
-                time.sleep(0.1)
-            else:
-                return
+    def _wait(self, node: str) -> None:
+        log, deadline = self.folder / f"{node}.log", time.monotonic() + _START_S
+        while "Ray runtime started" not in log.read_text():
+            assert self._nodes[node].poll() is None, log.read_text()
+            assert time.monotonic() < deadline, log.read_text()
+            time.sleep(0.1)
 
     def kill(self, node: str) -> None:
         """Lose a node: all its Ray processes at once, without a word to anybody."""
@@ -95,7 +98,6 @@ def ray_cluster(*, cpus: float = 4) -> Iterator[RayCluster]:
     os.environ.update(settings)
     try:
         cluster.add(HEAD, cpus=cpus)
-        cluster.wait()
         yield cluster
     finally:
         cluster.close()

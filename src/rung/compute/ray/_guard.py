@@ -6,9 +6,13 @@ again elsewhere.
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import signal
 import sys
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from rung.compute import local
@@ -25,8 +29,17 @@ def main(processes: Mapping[str, Any]) -> None:
     owner, guarded = (local.Process.from_json(processes[name]) for name in ("owner", "guarded"))
     while local.alive(guarded):
         if not local.alive(owner):
-            local.stop(guarded, _GRACE_S)
+            _end(guarded)
         time.sleep(_LOOK_S)
+
+
+def _end(guarded: local.Process) -> None:
+    """End it as the loss of the machine would: no exit code is kept, or it would never be begun again."""
+    keeper = guarded.keeper
+    if keeper is not None and local.find(keeper.pid) == replace(keeper, keeper=None):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(keeper.pid, signal.SIGKILL)
+    local.stop(replace(guarded, keeper=None), _GRACE_S)
 
 
 if __name__ == "__main__":
