@@ -69,6 +69,7 @@ _VERBS = {
     "revive": "serve a torn-down revision again, without traffic",
     "login": "log in at a control plane elsewhere",
     "consumer": "make, list and revoke the keys by which consumers are known at the gateway",
+    "gateway": "run gateways on further machines, and see how they follow",
     "contract": "register what a consumer relies on: held at every promotion",
     "token": "make, list and revoke the tokens of others",
     "backup": "copy the state of this workspace elsewhere, while everything runs",

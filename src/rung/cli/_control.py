@@ -49,7 +49,8 @@ _PATIENCE_S = 60.0  # how long a watcher waits for a control plane that went awa
 class Control:
     """Calls of one control plane; found again when it was started anew."""
 
-    def __init__(self, place: Place | None = None, *, url: str | None = None) -> None:
+    def __init__(self, place: Place | None = None, *, url: str | None = None, timeout_s: float = _TIMEOUT_S) -> None:
+        self._timeout_s = timeout_s
         self._remote = None if place is not None else url or _remote.chosen()
         self._place = None if self._remote is not None else place or Place(workspace=find())
         self._clients: dict[tuple[str, str | None], httpx2.Client] = {}
@@ -119,7 +120,7 @@ class Control:
                 from rung.control._encryption import trust_exactly
 
                 trusted = trust_exactly(Path(address.certificate))
-            self._clients[key] = httpx2.Client(base_url=address.url, timeout=_TIMEOUT_S, verify=trusted)
+            self._clients[key] = httpx2.Client(base_url=address.url, timeout=self._timeout_s, verify=trusted)
         return self._clients[key]
 
     def _away(self, address: Address, error: httpx2.TransportError) -> ControlPlaneError:

@@ -43,6 +43,7 @@ def command(service: str | None, as_json: bool) -> None:
     if not shown["services"] and path is None:
         click.echo("nothing is deployed yet; next: rung new housing --template housing")
     _print_alerts(shown["alerts"])
+    _print_gateways(shown["gateways"])
     for one in shown["services"]:
         _print_alerts(one["alerts"], one["name"])
         for major in one["majors"]:
@@ -94,6 +95,14 @@ def _print_alerts(alerts: list[dict[str, Any]], service: str = "") -> None:
         count = f"{len(alerts)} alert{'s are' if len(alerts) > 1 else ' is'} open"
         told = f"{service or 'the platform'}: {count}: {cut(alerts[0]['because'])}; `rung alerts {service}".rstrip()
         click.echo(click.style(f"{told}`", fg=worst))
+
+
+def _print_gateways(gateways: list[dict[str, Any]]) -> None:
+    """Name the gateways elsewhere that do not route as they shall."""
+    for one in gateways:
+        if one["standing"] != "ready" and one["name"] != "own":
+            told = f"the gateway {one['name']} is {one['standing']} for {one['lag_s']:.0f} s: {one['because']}"
+            click.echo(click.style(f"{told}; `rung gateway list`", fg="yellow"))
 
 
 def _print_major(service: str, major: dict[str, Any], gateway: str) -> None:

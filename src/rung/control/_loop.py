@@ -15,7 +15,8 @@ import structlog
 
 from rung.control._bundles import Bundles
 from rung.control._routing import Endpoint, is_served, routing
-from rung.control.servers import COLLECTOR, GATEWAY, process_name
+from rung.control.servers import COLLECTOR, GATEWAY, GATEWAY_BEFORE, process_name
+from rung.control.takeover import replace_gateway
 from rung.errors import IntegrityError, NotFoundError, RungError, UnavailableError
 from rung.gateway import Consumer, Limits
 from rung.lifecycle import State, Wait
@@ -88,8 +89,7 @@ class Loop:
 
     def run(self) -> None:
         """Look again until `end` is called."""
-        if self.deployments.servers.running(GATEWAY) is not None and self.gateway.is_outdated():
-            _log.warning("gateway_outdated", hint="it was started for other settings: `rung down`, then `rung up`")
+        self._guarded("gateway_not_replaced", lambda: replace_gateway(self.deployments.servers, self.gateway))
         while not self._end.is_set():
             self._guarded("tick_failed", self.tick)
             self._wake.wait(_TICK_S)
@@ -281,7 +281,7 @@ class Loop:
         if self._routed is None or not self.gateways.are_settled():
             return
         wanted = {process for revision in self._served() for process in self._servers_of(revision.name)}
-        needed = wanted | self._routed_servers | {COLLECTOR, GATEWAY}
+        needed = wanted | self._routed_servers | {COLLECTOR, GATEWAY, GATEWAY_BEFORE}
         for name, thread in list(self._stopping.items()):
             if not thread.is_alive():
                 del self._stopping[name]

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
 COLLECTOR = "collector"
 GATEWAY = "gateway"
+GATEWAY_BEFORE = "gateway-before"
+"""One that was taken over from, and finishes what it has begun."""
 _AGAIN_S = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0)  # before the n-th restart in a row
 _STEADY_S = 30.0  # a process that ran so long has not crashed at its start
 _TEST = {"x-rung-route": "test"}  # logged as a test, so that no A/B test and no sum counts it

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from rung.gateway import _guards
 from rung.gateway._routes import ROUTES
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 __all__ = ["CERTIFICATE", "CERTIFICATES", "DOOR", "STAT_PREFIX", "bootstrap"]
@@ -66,7 +68,15 @@ _ACCESS_LOG: Final = {
 }
 
 
-def bootstrap(folder: Path, *, host: str, port: int, admin_socket: Path, encrypted: bool = False) -> dict[str, Any]:
+def bootstrap(
+    folder: Path,
+    *,
+    host: str,
+    port: int,
+    admin_socket: Path,
+    encrypted: bool = False,
+    started_with: Mapping[str, Any] = MappingProxyType({}),
+) -> dict[str, Any]:
     """Return the configuration that Envoy starts with.
 
     Args:
@@ -75,6 +85,7 @@ def bootstrap(folder: Path, *, host: str, port: int, admin_socket: Path, encrypt
         port: TCP port to listen on.
         admin_socket: absolute path, at most 107 bytes; only its owner may connect.
         encrypted: TLS, with the certificate that `sds.json` names.
+        started_with: What else an Envoy that runs was started with: it is another one when that changes.
     """
     outer = _manager(folder, _guards.filters())
     inner = _manager(folder, _guards.inner_filters())
@@ -83,7 +94,7 @@ def bootstrap(folder: Path, *, host: str, port: int, admin_socket: Path, encrypt
         _listener(DOOR, ("127.0.0.1", 0), inner, {}),
     ]
     return {
-        "node": {"id": "rung", "cluster": "rung"},
+        "node": {"id": "rung", "cluster": "rung", "metadata": dict(started_with)},
         "admin": {"address": {"pipe": {"path": str(admin_socket), "mode": 0o600}}},
         "dynamic_resources": {"cds_config": _file(folder / "cds.json")},
         "static_resources": {"listeners": listeners},

