@@ -16,6 +16,7 @@ import structlog
 from rung.control._bundles import Bundles
 from rung.control._routing import Endpoint, is_served, routing
 from rung.control.servers import COLLECTOR, GATEWAY, GATEWAY_BEFORE, process_name
+from rung.control.sleeping import ACTIVATOR
 from rung.control.takeover import replace_gateway
 from rung.errors import IntegrityError, NotFoundError, RungError, UnavailableError
 from rung.gateway import Consumer, Limits
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     from rung.control.promotion.probation import Probation
     from rung.control.promotion.promotions import Promotions
     from rung.control.promotion.retraining import Retraining
+    from rung.control.scaling import Scaling
+    from rung.control.sleeping import Sleeping
     from rung.gateway import Gateway, Routing
     from rung.lake import Lake
     from rung.registry import Experiment, Promotion, Revision
@@ -68,6 +71,8 @@ class Loop:
     gateways: Gateways
     notebooks: Notebooks
     mirroring: Mirroring
+    scaling: Scaling
+    sleeping: Sleeping
     keyed: tuple[str, ...] = ()
     """Services whose consumers need a key."""
     _wake: threading.Event = field(default_factory=threading.Event)
@@ -118,6 +123,7 @@ class Loop:
                 self._guarded("deployment_failed", partial(self.deployments.advance, revision))
         self._guarded("candidates_failed", self.deployments.expire)
         self._guarded("shadows_failed", self.promotions.shadows.expire)
+        self._guarded("scaling_failed", self._scale)
         self._ensure_servers()
         self._guarded("certificate_failed", self._renew_certificate)
         self._guarded("routing_failed", self.route)
@@ -220,18 +226,32 @@ class Loop:
     def _endpoint(self, name: RevisionName) -> Endpoint:
         bundle, serving = self._bundles.read(name), self._bundles.serving(name)
         return Endpoint(
-            addresses=tuple(map(self.deployments.servers.endpoint_of, self._servers_of(name))),
-            timeout_s=serving.request_timeout_s,
+            addresses=self._addresses(name),
+            timeout_s=serving.request_timeout_s + (serving.autoscaling.cold_start_s or 0),
             unit_header=bundle.unit_header,
             limits=Limits.of(serving),
         )
+
+    def _addresses(self, name: RevisionName) -> tuple[str, ...]:
+        held_at = self.sleeping.held_at(name)
+        return (held_at,) if held_at else tuple(map(self.deployments.servers.endpoint_of, self._servers_of(name)))
 
     def _served(self) -> list[Revision]:
         now = datetime.now(UTC)
         return [revision for revision in self.deployments.registry.watched(now) if is_served(revision, now)]
 
+    def _scale(self) -> None:
+        """Decide how many servers each revision has."""
+        served = {}
+        for revision in self._served():
+            with suppress(IntegrityError, NotFoundError):  # without a bundle it cannot be started either
+                served[revision.name] = (revision, self._bundles.serving(revision.name))
+        self.scaling.look(served)
+        self.sleeping.look({name: serving for name, (_, serving) in served.items()})
+
     def _ensure_servers(self) -> None:
         servers = self.deployments.servers
+        self._stopping = {name: thread for name, thread in self._stopping.items() if thread.is_alive()}
         servers.ensure(COLLECTOR, servers.collector_work)
         alive = servers.alive()
         if GATEWAY not in alive:
@@ -246,12 +266,7 @@ class Loop:
 
     def _servers_of(self, name: RevisionName) -> list[str]:
         """Name the processes that shall serve a revision."""
-        return [process_name(name, number) for number in range(1, self._replicas(name) + 1)]
-
-    def _replicas(self, name: RevisionName) -> int:
-        with suppress(IntegrityError, NotFoundError):
-            return self._bundles.serving(name).autoscaling.minimum
-        return 1
+        return [process_name(name, number) for number in range(1, self.scaling.replicas(name) + 1)]
 
     def _takes_features(self, name: RevisionName) -> bool:
         """Tell whether features of a revision follow datasets; of one without a bundle, its server has told that."""
@@ -282,9 +297,7 @@ class Loop:
             return
         wanted = {process for revision in self._served() for process in self._servers_of(revision.name)}
         needed = wanted | self._routed_servers | {COLLECTOR, GATEWAY, GATEWAY_BEFORE}
-        for name, thread in list(self._stopping.items()):
-            if not thread.is_alive():
-                del self._stopping[name]
+        needed |= {ACTIVATOR} if self.sleeping.is_needed else set()
         for name in self.deployments.registry.processes().keys() - needed - self._stopping.keys():
             _log.info("stopping", server=name)
             thread = threading.Thread(target=self.deployments.servers.stop, args=(name,), name=f"stop {name}")

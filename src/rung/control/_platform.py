@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
@@ -40,7 +41,9 @@ from rung.control.promotion.probation import Probation
 from rung.control.promotion.promotions import Promotions
 from rung.control.promotion.retraining import Retraining
 from rung.control.promotion.shadows import Shadows
+from rung.control.scaling import Scaling
 from rung.control.servers import Servers
+from rung.control.sleeping import Sleeping
 from rung.errors import NotFoundError, RungError
 from rung.lake import Lake, open_lake
 from rung.lifecycle import MIRRORED, State, check_move
@@ -108,6 +111,12 @@ class Platform:
             approvals=Approvals(registry),
             keep_warm=timedelta(seconds=settings.keep_warm_s),
         )
+        scaling = Scaling(
+            registry=registry,
+            servers=deployments.servers,
+            gateway=gateway,
+            local_vcpus=settings.local_vcpus or os.cpu_count() or 1,
+        )
         return cls(
             place=place,
             registry=registry,
@@ -139,10 +148,18 @@ class Platform:
                     registry=registry,
                     tracking=settings.mlflow.tracking if settings.mlflow else None,
                 ),
+                scaling=scaling,
+                sleeping=Sleeping(place=place, servers=deployments.servers, scaling=scaling),
                 keyed=guarded_services(settings),
             ),
             gateways=gateways,
-            view=View(registry=registry, gateway_url=gateway_url, usage=usage, settings=settings),
+            view=View(
+                registry=registry,
+                gateway_url=gateway_url,
+                usage=usage,
+                settings=settings,
+                turns=deployments.training_slots.waiting,
+            ),
             usage=usage,
             notebooks=notebooks,
             telemetry=Telemetry(registry=registry, servers=deployments.servers, gateways=gateways, usage=usage),

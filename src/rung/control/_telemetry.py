@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import httpx2
 
+from rung.control.servers import revision_of
 from rung.errors import GatewayError
 
 if TYPE_CHECKING:
@@ -50,7 +51,8 @@ class Telemetry:
             service: Of this one alone; None: of all, and what the gateway counts of all together.
         """
         watched = [one for one in self.registry.watched(datetime.now(UTC)) if service in {None, one.name.service}]
-        running = sorted(self.servers.alive() & {str(revision.name) for revision in watched})
+        names = {str(revision.name) for revision in watched}
+        running = sorted(process for process in self.servers.alive() if revision_of(process) in names)
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             pages = dict(zip(running, pool.map(self._page, running), strict=True))
         families: dict[str, Family] = {}
@@ -58,7 +60,7 @@ class Telemetry:
             add(families, line)
         for name, page in pages.items():
             for line in (page or "").splitlines():
-                add(families, line, revision=name)
+                add(families, line, labels=_labels(name))
         for line in map(_named, self._of_gateway().splitlines()):
             if service is None or line.startswith("#") or f'revision="{service}.' in line:
                 add(families, line)
@@ -85,7 +87,7 @@ class Telemetry:
         yield from self._elsewhere(watched)
         yield from _head("rung_up", "gauge", "Whether a revision's server answers")
         for name, page in pages.items():
-            yield f'rung_up{{revision="{name}"}} {int(page is not None)}'
+            yield f"rung_up{{{_labels(name)}}} {int(page is not None)}"
         yield from _head("rung_state", "gauge", "The state of a revision that is watched")
         for revision in watched:
             yield f'rung_state{{revision="{revision.name}",state="{revision.state}"}} 1'
@@ -116,12 +118,17 @@ class Telemetry:
                 yield f'rung_alerts_open{{service="{service}",kind="{kind}",severity="{severity}"}} {count}'
 
 
-def add(families: dict[str, Family], line: str, *, revision: str | None = None) -> None:
-    """Put a line of an exposition to its family, with the revision as a label. Pure but for `families`.
+def _labels(process: str) -> str:
+    revision, _, replica = process.partition("~")
+    return f'revision="{revision}",replica="{replica or 1}"'
+
+
+def add(families: dict[str, Family], line: str, *, labels: str = "") -> None:
+    """Put a line of an exposition to its family, with further labels. Pure but for `families`.
 
     >>> families = {}
     >>> for line in ("# TYPE up gauge", 'up{route="a"} 1'):
-    ...     add(families, line, revision="housing.v1.m2")
+    ...     add(families, line, labels='revision="housing.v1.m2"')
     >>> families["up"].lines
     ['up{revision="housing.v1.m2",route="a"} 1']
     """
@@ -133,8 +140,8 @@ def add(families: dict[str, Family], line: str, *, revision: str | None = None) 
     found = _SAMPLE.fullmatch(line)
     if found is None:
         return  # an empty line, or a comment
-    name, labels, value = found.groups()
-    told = ",".join(part for part in (revision and f'revision="{revision}"', labels) if part)
+    name, own, value = found.groups()
+    told = ",".join(part for part in (labels, own) if part)
     family = families.setdefault(_family_of(name, families), Family())
     family.lines.append(f"{name}{{{told}}}{value}" if told else f"{name}{value}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import zip_longest
@@ -13,15 +14,17 @@ from rung.control.deployment.memory import MEMORY
 from rung.control.practice.holds import held_majors
 from rung.control.practice.practice import path_facts
 from rung.control.promotion.approvals import Approvals
+from rung.control.servers import revision_of
 from rung.errors import NotFoundError
 from rung.lifecycle import SERVED, State
 from rung.practice import steps
 from rung.schema import ABTest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from rung.control._usage import Usage
+    from rung.lifecycle import Turn
     from rung.registry import Alert, Event, Experiment, Promotion, Registry, Revision
     from rung.schema import RevisionName
     from rung.settings import Settings
@@ -51,6 +54,10 @@ class _Seen:
     memory: Mapping[str, Event]
     asked: Mapping[str, float]
     """When they were last asked, seconds since 1970."""
+    servers: Mapping[str, int]
+    """How many they have on record."""
+    turns: Mapping[str, Turn]
+    """Of trainings that wait for a slot."""
 
     def memory_of(self, revision: Revision) -> dict[str, Any] | None:
         """Tell what a revision's server took when it was deployed, in bytes and a sentence; None without a server."""
@@ -76,6 +83,8 @@ class View:
     gateway_url: str
     usage: Usage
     settings: Settings
+    turns: Callable[[], Mapping[str, Turn]] = dict
+    """Gives the turns of the trainings that wait for a slot, by revision."""
 
     def status(self, service: str | None = None) -> dict[str, Any]:
         """Tell of each service which revisions there are, in which state, and what comes next."""
@@ -103,6 +112,8 @@ class View:
             environments=self.registry.latest(ENVIRONMENT, service),
             memory=self.registry.latest(MEMORY, service),
             asked=self.usage.last().asked,
+            servers=Counter(map(revision_of, self.registry.processes())),
+            turns=self.turns(),
         )
 
     def _major(
@@ -131,6 +142,8 @@ class View:
             following = "it is what others are compared with" if name.is_benchmark else f"`rung promote {name}`"
         if revision.state is State.TRAINED and revision.origin is not None:
             following = "wait: it was retrained, and is deployed by itself"
+        if (turn := seen.turns.get(str(name))) is not None:
+            following = f"wait: place {turn.place} of the queue (`rung queue`), as {turn.because}"
         shown = {
             "id": str(name),
             "state": revision.state,
@@ -145,6 +158,7 @@ class View:
             "origin": None if revision.origin is None else revision.origin.to_json(),
             "url": f"{self.gateway_url}/{name.service}/v{name.major}/m{name.minor}",
             "next": following.format(name=name, service=name.service),
+            "servers": seen.servers.get(str(name), 0),
             "memory": seen.memory_of(revision),
             "troubles": seen.troubles(revision),
             "idle": self._idle(revision, seen),

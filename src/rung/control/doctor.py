@@ -33,6 +33,7 @@ from rung.control.gateways import KIND as GATEWAYS
 from rung.control.gateways import Gateways
 from rung.control.machines import is_here
 from rung.control.place import Address, read_address
+from rung.control.scaling import SCALED
 from rung.control.servers import COLLECTOR, GATEWAY, Servers
 from rung.errors import ControlPlaneError, RungError, WorkspaceError
 from rung.gateway import Gateway
@@ -255,6 +256,10 @@ def _revision(place: Place, registry: Registry, revision: Revision, address: Add
         return
     if address is None:
         yield Finding(subject=name, is_well=True, told=f"{revision.state}; its artifacts are whole")
+        return
+    scaled = registry.latest(SCALED, revision.name.service).get(name)
+    if scaled is not None and scaled.data["replicas"] == 0:
+        yield Finding(subject=name, is_well=True, told=f"{revision.state}; it sleeps until somebody asks")
         return
     ready, because = _servers(place, registry).is_ready(name)
     told = f"{revision.state}; its artifacts are whole, it answers" if ready else f"it does not answer: {because}"

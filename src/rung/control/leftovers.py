@@ -25,6 +25,7 @@ from rung.control._leftover import Leftover
 from rung.control._routing import is_served
 from rung.control._stored_leftovers import find_stored, remove_stored
 from rung.control.servers import Servers
+from rung.control.sleeping import ACTIVATOR
 from rung.data import open_catalogue, unlisted
 from rung.lifecycle import State
 from rung.objects import open_objects
@@ -161,8 +162,9 @@ def _ledgers(place: Place, registry: Registry, fresh: float) -> Iterator[Leftove
 def _sockets(place: Place, registry: Registry) -> Iterator[Leftover]:
     servers = Servers(place=place, registry=registry)
     for path in place.sockets.glob("*.sock"):
-        if servers.running(path.stem) is None:
-            yield Leftover(kind="socket", path=path, because=f"{path.stem} does not run")
+        owner = ACTIVATOR if path.stem.endswith("~0") else path.stem
+        if servers.running(owner) is None:
+            yield Leftover(kind="socket", path=path, because=f"{owner} does not run")
 
 
 def _temporaries(place: Place, fresh: float) -> Iterator[Leftover]:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import httpx2
 
-from rung.compute.local import Command
+from rung.compute.local import Command, Usage
 from rung.compute.protocol import ENDPOINT, Machine, Work
 from rung.control.machines import Machines, process_of
 from rung.infrastructure import Infrastructure
@@ -54,8 +54,12 @@ class Servers:
     place: Place
     registry: Registry
     machines: Machines = field(default_factory=Machines)
+    asleep: frozenset[str] = frozenset()
+    """Revisions that have no server because nobody asks; the first request wakes them."""
     _crashes: dict[str, tuple[int, float]] = field(default_factory=dict)
     """Restarts in a row, and when the last one was (monotonic seconds), by process."""
+    _ending: set[str] = field(default_factory=set)
+    """Processes that finish what they have begun."""
     _seen: dict[str, Seen] = field(default_factory=dict)
     """What was seen of each process last."""
 
@@ -119,8 +123,12 @@ class Servers:
         self.registry.check_lead()
         found = self.registry.processes().get(name)
         if found is not None:
-            self.machines.compute_of(found).stop(found, grace_s)
-            self.registry.forget_process(name)
+            self._ending.add(name)
+            try:
+                self.machines.compute_of(found).stop(found, grace_s)
+                self.registry.forget_process(name)
+            finally:
+                self._ending.discard(name)
         self._crashes.pop(name, None)
         self._seen.pop(name, None)
 
@@ -194,6 +202,21 @@ class Servers:
         found = [process for process in self.registry.processes() if revision_of(process) == str(name)]
         return sorted(found, key=lambda process: (len(process), process))
 
+    def usage(self, process: str) -> Usage:
+        """Measure what a process uses; zeros for one that is not on record.
+
+        Raises:
+            UnavailableError: The cluster does not answer.
+        """
+        found = self.registry.processes().get(process)
+        if found is None:
+            return Usage(memory_bytes=0, cpu_s=0.0, processes=0)
+        return self.machines.compute_of(found).usage(found)
+
+    def is_local(self, kind: Kind | None) -> bool:
+        """Tell whether servers of which the hardware specification says this run on this machine."""
+        return (kind or self.machines.default) == "local"
+
     def endpoint_of(self, process: str) -> str:
         """Tell where a process listens, or will on this machine: `unix:/...` or `address:port`."""
         if process not in self._seen:
@@ -202,7 +225,11 @@ class Servers:
         return (seen.endpoint if seen is not None else None) or f"unix:{self.place.socket(process)}"
 
     def is_ready(self, name: str) -> tuple[bool, str]:
-        """Ask a server whether it could answer a prediction; the reason when it could not."""
+        """Ask a server whether it could answer a prediction; the reason when it could not. One that sleeps would."""
+        if name in self.asleep:
+            return True, ""
+        if name in self._ending:
+            return False, "its server is being stopped"
         return self._ask(name, "GET", "/readyz")
 
     def has_answered(self, name: str, example: Mapping[str, Any]) -> tuple[bool, str]:

@@ -34,6 +34,7 @@ from rung.gateway.document import from_json, to_json, version_of
 from rung.gateway.limits import Consumer, Limits, Rate
 from rung.gateway.routing import Arm, Backend, Challenger, Production, Routing, Shadow, Split
 from rung.gateway.server import Gateway
+from rung.gateway.traffic import Traffic
 
 __all__ = [
     "Arm",
@@ -48,6 +49,7 @@ __all__ = [
     "Routing",
     "Shadow",
     "Split",
+    "Traffic",
     "assigned",
     "bootstrap",
     "configuration",

@@ -28,6 +28,7 @@ ROUTES_LOADED: Final = f"http.{STAT_PREFIX}.rds.{ROUTES}"
 WARMING: Final = "cluster_manager.warming_clusters"
 """Name of the number of clusters whose endpoints have not all been looked at."""
 
+_TRAFFIC: Final = re.compile(r"^cluster\.([^.]+)\.(upstream_rq_active|upstream_rq_total|membership_healthy): ([0-9]+)")
 _REQUESTS: Final = re.compile(r"^cluster\.([^.]+)\.upstream_rq_total")
 SHOWN: Final = (
     rf"^(cluster\.[^.]+/v[0-9]+/m[0-9]+\.(upstream_rq_(total|[1-5]xx|time|timeout|retry|active|pending_overflow)"
@@ -81,6 +82,16 @@ class Admin:
         _, lines = self._request("GET", f"/stats?filter={quote(_REQUESTS.pattern)}")
         found = (_REQUESTS.match(line) for line in lines.splitlines())
         return {match[1]: int(match.string.rpartition(": ")[2]) for match in found if match is not None}
+
+    def traffic(self) -> dict[str, dict[str, int]]:
+        """Return requests in flight, requests so far, and healthy endpoints of each cluster, by its name and theirs."""
+        names = r"^cluster\.[^.]+\.(upstream_rq_active|upstream_rq_total|membership_healthy)$"
+        _, lines = self._request("GET", f"/stats?filter={quote(names)}")
+        found: dict[str, dict[str, int]] = {}
+        for match in map(_TRAFFIC.match, lines.splitlines()):
+            if match is not None:
+                found.setdefault(match[1], {})[match[2]] = int(match[3])
+        return found
 
     def exposition(self) -> str:
         """Return what Envoy counts of consumers' requests and of each cluster, in the Prometheus text format."""

@@ -21,6 +21,7 @@ from rung.gateway._bootstrap import CERTIFICATES, DOOR, bootstrap
 from rung.gateway._process import LOG_FLUSH_MS, arguments
 from rung.gateway.configuration import CLUSTERS, ROUTES, Files, addresses, configuration, encoded, is_whole, widened
 from rung.gateway.routing import Routing, check_endpoint
+from rung.gateway.traffic import Traffic
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -182,6 +183,23 @@ class Gateway:
         """
         clusters = self._admin().requests().items()
         return {name: count for cluster, count in clusters if (name := _clusters.revision_name(cluster)) is not None}
+
+    def traffic(self) -> dict[str, Traffic]:
+        """Return what each revision is asked now; what is mirrored to a shadow counts, too.
+
+        Raises:
+            GatewayError: Envoy does not answer.
+        """
+        found: dict[str, Traffic] = {}
+        for cluster, numbers in self._admin().traffic().items():
+            name = _clusters.revision_name(cluster.removesuffix("-shadow"))
+            if name is not None:
+                found[name] = found.get(name, Traffic()) + Traffic(
+                    in_flight=numbers.get("upstream_rq_active", 0),
+                    requests=numbers.get("upstream_rq_total", 0),
+                    ready=0 if cluster.endswith("-shadow") else numbers.get("membership_healthy", 0),
+                )
+        return found
 
     def exposition(self) -> str:
         """Return what Envoy counts, in the Prometheus text format; a revision is a cluster, as `housing/v1/m2`.

@@ -82,7 +82,7 @@ def test_token_opens_it_from_elsewhere(platform: LivePlatform):
     file = platform.folder / "token"
     file.write_text(f"{secret}\n")
     audited = elsewhere(platform, "audit", RUNG_TOKEN_FILE=str(file), **trusted(platform))
-    assert [event["kind"] for event in audited if event["actor"] != "rung"][0] == "token"
+    assert next(event["kind"] for event in audited if event["actor"] != "rung") == "token"
     error = elsewhere(platform, "token", "list", expect=2, RUNG_TOKEN=secret, **trusted(platform))["error"]
     assert error["code"] == "not_allowed"
 

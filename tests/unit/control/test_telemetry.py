@@ -24,7 +24,7 @@ def merged(**pages: str) -> str:
     families: dict[str, Family] = {}
     for name, page in pages.items():
         for line in page.splitlines():
-            add(families, line, revision=f"housing.v1.{name}")
+            add(families, line, labels=f'revision="housing.v1.{name}"')
     return "".join(f"{line}\n" for family in families.values() for line in (*family.head, *family.lines))
 
 
