@@ -16,10 +16,15 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from rung.compute import _files, local
-from rung.errors import ConflictError
+from rung.compute.here import LocalCompute
+from rung.compute.protocol import Machine, Work
+from rung.errors import ConflictError, UnavailableError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+    from rung.compute.protocol import Compute, Handle
 
 __all__ = ["Ended", "Job", "JobState"]
 
@@ -37,50 +42,78 @@ JobState = Literal["absent", "running"] | Ended
 
 
 class Job:
-    """One run of a command in a folder of its own; the object holds nothing but the folder."""
+    """One run of a command in a folder of its own; the object holds nothing but the folder.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        folder: Of the job.
+        compute_of: Gives the compute that work was begun on, for a job that may run on another machine.
+    """
+
+    def __init__(self, folder: Path, *, compute_of: Callable[[Handle], Compute] = lambda _: LocalCompute()) -> None:
         self.folder = folder
+        self._compute_of = compute_of
         self.log = folder / "log"
         self.exit_file = folder / "exit_code"
         self.result_file = folder / "result.json"
         self._record = folder / "job.json"
         self._lock = folder / "lock"
 
-    def start(self, command: local.Command) -> bool:
+    def start(
+        self, command: local.Command, *, on: Compute | None = None, machine: Machine | None = None, name: str = "job"
+    ) -> bool:
         """Start the command unless this job was started before; tell whether this call did it.
 
         The job's own log and exit file take the place of the command's. Of the environment only the names are
         recorded: the values may be secrets.
+
+        Args:
+            command: What to run.
+            on: The compute; None: this machine.
+            machine: What it needs there.
+            name: Under which people find it there.
         """
         with _files.locked(self._lock):
             if self._record.exists():
                 return False
             self.result_file.unlink(missing_ok=True)
-            local.start(
-                replace(command, log=self.log, exit_file=self.exit_file),
-                record=lambda process: _files.write(self._record, _describe(command, process)),
+            work = Work(
+                name=name,
+                command=replace(command, log=self.log, exit_file=self.exit_file),
+                machine=machine or Machine(),
+                resumes=True,
+            )
+            (on or LocalCompute()).start(
+                work, record=lambda handle: _files.write(self._record, _describe(command, handle))
             )
             return True
 
     def state(self) -> JobState:
         """Look at the folder and at the process."""
-        process = self.process()
-        if process is None:
+        handle = self.handle()
+        if handle is None:
             return "absent"
         if (code := local.exit_code(self.exit_file)) is not None:
             return Ended(exit_code=code)
-        if local.alive(process):
+        try:
+            [seen] = self._compute_of(handle).observe([handle])
+        except UnavailableError:
+            return "running"  # as far as anybody knows
+        if seen.state != "ended":
             return "running"
         return Ended(exit_code=local.exit_code(self.exit_file))  # kept, perhaps, between the two looks
 
-    def process(self) -> local.Process | None:
-        """Read the process that the job has, or had."""
+    def handle(self) -> Handle | None:
+        """Read what the job's compute finds its work by, or did."""
         try:
-            record = json.loads(self._record.read_text(encoding="utf-8"))
+            found: Handle = json.loads(self._record.read_text(encoding="utf-8"))["process"]
         except FileNotFoundError:
             return None
-        return local.Process.from_json(record["process"])
+        return found
+
+    def process(self) -> local.Process | None:
+        """Give the process that the job has, or had, on this machine."""
+        handle = self.handle()
+        return None if handle is None or "pid" not in handle else local.Process.from_json(handle)
 
     def result(self) -> dict[str, Any] | None:
         """Read what the command wrote to `result_file`; None when it wrote nothing."""
@@ -106,9 +139,9 @@ class Job:
 
     def stop(self, grace_s: float = 10.0) -> None:
         """Stop the command with all its descendants; nothing happens when it does not run. Blocks."""
-        process = self.process()
-        if process is not None:
-            local.stop(process, grace_s)
+        handle = self.handle()
+        if handle is not None:
+            self._compute_of(handle).stop(handle, grace_s)
 
     def clear(self) -> None:
         """Forget an ended run, so that `start` runs the command again; the log goes on.
@@ -122,11 +155,11 @@ class Job:
             self._record.unlink(missing_ok=True)
 
 
-def _describe(command: local.Command, process: local.Process) -> str:
+def _describe(command: local.Command, handle: Handle) -> str:
     record = {
         "argv": command.argv,
         "folder": str(command.folder),
         "environment": sorted(command.environment),
-        "process": process.to_json(),
+        "process": dict(handle),
     }
     return json.dumps(record, indent=2) + "\n"
