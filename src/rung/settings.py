@@ -270,6 +270,24 @@ class Mlflow(_Declared):
         return uri
 
 
+class Training(_Declared):
+    """How many trainings of revisions run at once: `[training]`."""
+
+    slots: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    """On the whole platform; others wait in a queue. None: every one begins at once."""
+
+
+class Team(_Declared):
+    """Who shares the slots of trainings: `[teams.NAME]`. A service in no team is one of its own, with one share."""
+
+    services: list[str] = Field(min_length=1)
+    """Whose trainings count for the team."""
+    slots: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    """That it may use at once; where slots are scarce, also its share of them. None: all of them, and a share of 1."""
+    burst: bool = False
+    """It may use more of them while no other team waits."""
+
+
 class Policy(_Declared):
     """How revisions of one service come to be promoted: `[services.NAME]`."""
 
@@ -334,7 +352,17 @@ class Settings(_Declared):
     login: Login | None = None
     mlflow: Mlflow | None = None
     alerts: Alerts = Alerts()
+    training: Training = Training()
+    teams: dict[str, Team] = Field(default_factory=dict)
     services: dict[str, Policy] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _in_one_team(self) -> Self:
+        named = [service for team in self.teams.values() for service in team.services]
+        twice = sorted({service for service in named if named.count(service) > 1})
+        if twice:
+            raise ValueError(f"{twice[0]} is named twice in teams: a service is in one")
+        return self
 
     @model_validator(mode="after")
     def _has_address(self) -> Self:
@@ -442,6 +470,8 @@ def _known(loc: tuple[int | str, ...]) -> list[str]:
         "price": Price,
         "services": Policy,
         "alerts": Alerts,
+        "training": Training,
+        "teams": Team,
     }
     model = models.get(loc[0], Settings) if len(loc) > 1 else Settings
     if model is Policy and len(loc) > 3:  # noqa: PLR2004  services.NAME.log.SETTING

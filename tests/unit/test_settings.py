@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from docs_pages import blocks
 
 from rung.errors import WorkspaceError
-from rung.settings import Policy, Settings, read
+from rung.settings import Policy, Settings, Team, read
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,6 +38,15 @@ def test_environment_goes_before_the_file(path: Path):
     assert (found.registry, found.storage) == ("postgresql://me:secret@two/rung", "s3://bucket/rung")
 
 
+def test_slots_of_the_documentation_are_settings(path: Path):
+    [block] = [block for block in blocks("toml") if block.page.name == "tuning.md"]
+    path.write_text(block.text)
+    found = read(path, {})
+    assert found.training.slots == 4
+    assert found.teams["pricing"] == Team(services=["housing", "parcels"], slots=2)
+    assert found.teams["language"].burst
+
+
 BAD = {
     "not TOML": (b"gateway_port: 1", "is not TOML", "mend that line"),
     "not text": (b"# gr\xf6sse", "is not TOML", "mend that line"),
@@ -57,6 +67,13 @@ BAD = {
     "channel that is not there": (b"[alerts]\ntell = ['fax']", "", "alerts.tell names 'fax'"),
     "unknown in a section": (b"[listen]\nport = 1", "sets 'listen.port'", "gateway, control, certificate, key"),
     "unknown in a policy": (b"[services.a]\nvotes = 1", "sets 'services.a.votes'", "promotion, approvals"),
+    "unknown of a team": (b"[teams.a]\nservices = ['x']\nseats = 1", "sets 'teams.a.seats'", "services, slots, burst"),
+    "two teams": (
+        b"[teams.a]\nservices = ['x']\n[teams.b]\nservices = ['x']",
+        "",
+        "x is named twice in teams: a service is in one",
+    ),
+    "no slots": (b"[training]\nslots = 0", "training.slots = 0", "greater than or equal to 1"),
     "text": (b'gateway_port = "1"', "gateway_port = '1'", "valid integer"),
     "truth value": (b"gateway_port = true", "gateway_port = True", "valid integer"),
     "fraction": (b"keep_warm_s = 1.5", "keep_warm_s = 1.5", "valid integer"),

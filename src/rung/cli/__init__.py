@@ -40,6 +40,7 @@ _VERBS = {
     "up": "start the platform of this workspace",
     "down": "stop the platform of this workspace",
     "deploy": "train or serve a revision on the platform",
+    "queue": "show which trainings have slots, and which wait for one",
     "retrain": "train the incumbent's code anew on newer data, and deploy it",
     "promote": "put a revision through all gates, and let the evidence decide",
     "approve": "approve the promotion of somebody else's revision",

@@ -155,7 +155,7 @@ def show(*, study: str, as_svg: bool, most: int, as_json: bool) -> None:
         print_study(found, most=most)
 
 
-@command.command("apply", epilog="Example: rung tune apply housing-1, then git diff, rung train housing, git commit")
+@command.command("apply", epilog="Example: rung tune apply housing-1")
 @click.argument("study")
 @click.option("--anyway", is_flag=True, help="Also a winner that is not shown to be better than the defaults.")
 @json_option

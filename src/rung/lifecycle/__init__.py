@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     )
     from rung.lifecycle._rollout import Split, SplitKind, due_share, first_share, share_of_step, step_of
     from rung.lifecycle._state import MIRRORED, MOVES, SERVED, State, check_move
+    from rung.lifecycle._turns import Team, Training, Turn, TurnFacts, take_turns
     from rung.lifecycle._verdict import Gate, Verdict, VerdictKind
 
 __all__ = [
@@ -92,8 +93,12 @@ __all__ = [
     "StartShadow",
     "State",
     "Stretch",
+    "Team",
     "TestChanges",
+    "Training",
     "Trigger",
+    "Turn",
+    "TurnFacts",
     "Verdict",
     "VerdictKind",
     "Wait",
@@ -119,6 +124,7 @@ __all__ = [
     "share_of_step",
     "skip_replay",
     "step_of",
+    "take_turns",
     "was_disturbed",
 ]
 
@@ -171,6 +177,7 @@ __getattr__ = exports(
         ),
         **dict.fromkeys(("Split", "SplitKind", "due_share", "first_share", "share_of_step", "step_of"), "_rollout"),
         **dict.fromkeys(("MIRRORED", "MOVES", "SERVED", "State", "check_move"), "_state"),
+        **dict.fromkeys(("Team", "Training", "Turn", "TurnFacts", "take_turns"), "_turns"),
         **dict.fromkeys(("Gate", "Verdict", "VerdictKind"), "_verdict"),
     },
 )

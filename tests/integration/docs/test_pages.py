@@ -16,7 +16,21 @@ from docs_pages import PAGES, ROOT
 from rung.access import LEAST
 from rung.errors import BrokenError, CallError, RungError, UnavailableError
 from rung.lifecycle import MOVES, State
-from rung.settings import Alerts, Channel, Listen, Log, Login, Mlflow, Policy, Price, Retraining, Rules, Settings
+from rung.settings import (
+    Alerts,
+    Channel,
+    Listen,
+    Log,
+    Login,
+    Mlflow,
+    Policy,
+    Price,
+    Retraining,
+    Rules,
+    Settings,
+    Team,
+    Training,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -79,9 +93,18 @@ def test_operations_page_has_the_settings():
     told = {name for row in re.findall(r"^\| (`.*?) \|", text, re.MULTILINE) for name in re.findall(r"`([\w.]+)`", row)}
     sections = {"listen": Listen, "login": Login, "price": Price, "services.NAME": Policy, "services.NAME.log": Log}
     sections |= {"alerts": Alerts, "alerts.channels.NAME": Channel, "services.NAME.alerts": Rules, "mlflow": Mlflow}
-    sections |= {"services.NAME.retraining": Retraining}
+    sections |= {"services.NAME.retraining": Retraining, "training": Training, "teams.NAME": Team}
     inside = {f"{section}.{name}" for section, model in sections.items() for name in model.model_fields}
-    outside = Settings.model_fields.keys() - {"alerts", "listen", "login", "mlflow", "price", "services"}
+    outside = Settings.model_fields.keys() - {
+        "alerts",
+        "listen",
+        "login",
+        "mlflow",
+        "price",
+        "services",
+        "teams",
+        "training",
+    }
     assert (inside - {*sections, "alerts.channels"}) | outside <= told
     for name in ("gateway_port", "control_port", "keep_warm_s", "keep_candidates_s"):
         assert f"| `{name}` | {getattr(Settings(), name)} |" in text

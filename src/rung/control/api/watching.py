@@ -42,6 +42,16 @@ def add_watching(router: APIRouter, platform: Platform) -> None:
         found = reports(platform.place.workspace, asked, since_s=since_s)
         return Response(found, media_type="application/json")
 
+    @router.get("/training/queue")
+    def training_queue(actor: Asker) -> dict[str, Any]:
+        """Tell which trainings have slots, and which wait for one: at which place and why."""
+
+        def sees(one: dict[str, Any]) -> bool:
+            return allowed(actor.grants, Action.READ, one["revision"].partition(".")[0])
+
+        found = platform.deployments.training_slots.queue()
+        return {**found, **{part: list(filter(sees, found[part])) for part in ("running", "waiting")}}
+
     @router.get("/cost")
     def cost(
         actor: Asker,

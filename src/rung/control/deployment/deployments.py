@@ -22,6 +22,7 @@ from rung.control._usage import idle, idle_told
 from rung.control.deployment.agreement import Agreement, compare_with_evaluation, not_compared, read_evaluated
 from rung.control.deployment.builds import Builds, last_words
 from rung.control.deployment.memory import MEMORY, Memory, measure
+from rung.control.deployment.slots import Slots
 from rung.control.deployment.source import check_merged, chosen_source, copy_snapshot, read_major, take_snapshot
 from rung.control.deployment.trust import SIGNED
 from rung.control.servers import Servers, revision_environment, thread_limits
@@ -69,6 +70,14 @@ class Deployments:
     _checks: dict[RevisionName, Future[Agreement]] = field(default_factory=dict)
     """Comparisons with evaluation that are under way."""
     _pool: ThreadPoolExecutor = field(default_factory=partial(ThreadPoolExecutor, max_workers=2))
+    training_slots: Slots = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.training_slots = Slots(
+            registry=self.registry,
+            settings=self.place.workspace.settings,
+            has_begun=lambda name: self.job(name, "training").state() != "absent",
+        )
 
     def begin(self, service: str, *, allow_dirty: bool, actor: str, commit: str | None = None) -> RevisionName:
         """Begin the training of the next revision of a service: no overrides, from a snapshot of its source.
@@ -235,10 +244,11 @@ class Deployments:
         job = self.job(name, "training")
         state = job.state()
         if state == "absent":
-            self._start_training(revision, environment, job)
+            if self.training_slots.may_begin(revision):
+                self._start_training(revision, environment, job)
         elif isinstance(state, Ended):
             self._end_training(revision, state.exit_code, job)
-        elif age > _TRAINING_WITHIN:
+        elif age > _TRAINING_WITHIN and datetime.now(UTC) - self.training_slots.began(revision) > _TRAINING_WITHIN:
             job.stop()
             self._fail(name, f"its training did not end within {_TRAINING_WITHIN}")
 
