@@ -168,7 +168,7 @@ class ComputeContract:
         assert other is not compute
         _until(other, handle, "running")
         other.stop(handle, 5)
-        assert compute.observe([handle])[0].state == "ended"
+        _until(compute, handle, "ended")
 
     def test_unknown_work_has_ended(self, compute: Compute, begin: Callable[..., Handle], tmp_path: Path) -> None:
         handles: list[Handle] = []

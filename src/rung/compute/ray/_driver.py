@@ -29,7 +29,8 @@ _LATE_S = 0.2  # for one that has not answered before
 _PLACED_S = 0.15  # until Ray has said whether an actor has a machine, the first time
 _POLL_S = 0.01
 _GONE_S = 5.0
-_ALIVE, _RESTARTING, _DEAD = 2, 3, 4  # ActorTableData.ActorState of Ray's gcs.proto
+_ALIVE, _RESTARTING = 2, 3  # ActorTableData.ActorState of Ray's gcs.proto
+_LOST = "its machine was lost"
 _NOTHING = {"memory_bytes": 0, "cpu_s": 0.0, "processes": 0}
 
 
@@ -43,11 +44,24 @@ class _Actor:
     is_late: bool = False
     """It was not answered when it was looked at before."""
     seen: dict[str, Any] = field(default_factory=dict)
-    """What was answered last."""
+    """What was answered: where it runs. It holds until the end of that life."""
+    end: Any = None
+    """Comes with the end of the work, or fails with the end of the actor."""
 
     @property
     def state(self) -> int:
         return int(self.handle._get_local_state() or 0)  # noqa: SLF001 - public only through a dashboard
+
+    def ask(self) -> None:
+        """Ask for what is not known and was not asked for."""
+        if not self.seen and self.asked is None:
+            self.asked, self.is_late = self.handle.look.remote(), False
+        if self.end is None:
+            self.end = self.handle.end.remote()
+
+    def forget(self) -> None:
+        """Know nothing any more: it is begun again, elsewhere perhaps."""
+        self.asked, self.is_late, self.seen, self.end = None, False, {}, None
 
 
 class Driver:
@@ -64,7 +78,6 @@ class Driver:
             "name": name,
             "lifetime": "detached",
             "max_restarts": -1 if order["again"] else 0,
-            "max_concurrency": 4,
             "num_cpus": machine["vcpus"],
             "memory": int(machine["memory_gib"] * _GIB),
             "num_gpus": machine["gpus"],
@@ -80,10 +93,10 @@ class Driver:
             known = {one["name"]: self._find(one["name"]) for one in actors}
             alive = {name: actor for name, actor in known.items() if actor is not None}
             for actor in alive.values():
-                if actor.asked is None:
-                    actor.asked, actor.is_late = actor.handle.look.remote(), False
-            self._await(list(alive.values()))
-            found = {name: self._answer(name, actor) for name, actor in alive.items()}
+                actor.ask()
+            _await([actor for actor in alive.values() if actor.asked is not None])
+            ended = set(_done([actor.end for actor in alive.values()]))
+            found = {name: self._answer(name, actor, actor.end in ended) for name, actor in alive.items()}
         return [self._say(one, found.get(one["name"]) or _ended(one["name"])) for one in actors]
 
     def stop(self, name: str, grace_s: float) -> None:
@@ -132,37 +145,24 @@ class Driver:
             return False
         return True
 
-    def _await(self, actors: list[_Actor]) -> None:
-        """Wait for answers: briefly for actors that wait for a machine, longer for those that have one."""
-        begun = time.monotonic()
-        waiting = actors
-        while waiting:
-            limit_s = _POLL_S if waiting is not actors else _ANSWER_S / 100
-            done, _ = ray.wait([one.asked for one in waiting], num_returns=len(waiting), timeout=limit_s)
-            took_s = time.monotonic() - begun
-            waiting = [one for one in waiting if one.asked not in done and took_s < _limit_s(one)]
-
-    def _answer(self, name: str, actor: _Actor) -> dict[str, Any] | None:
+    def _answer(self, name: str, actor: _Actor, has_ended: bool) -> dict[str, Any] | None:  # noqa: FBT001
         """Give what an actor has answered, or what Ray knows of it; None when it has ended."""
-        done, _ = ray.wait([actor.asked], timeout=0)
-        if done:
-            asked, actor.asked = actor.asked, None
-            try:
-                actor.seen = dict(ray.get(asked))
-            except ActorUnavailableError:
-                return self._unanswered(actor)
-            except RayActorError as error:
-                self._actors.pop(name, None)
-                return _keeper.obituary(name) or {"state": "ended", "because": _last_line(error)}
+        try:
+            if actor.asked is not None and _done([actor.asked]):
+                actor.seen, actor.asked = dict(ray.get(actor.asked)), None
+            if has_ended:
+                end, actor.end = ray.get(actor.end), None
+                actor.seen = end or actor.seen
+        except ActorUnavailableError:
+            actor.forget()
+            return {"state": "starting", "because": _LOST}
+        except RayActorError as error:
+            self._actors.pop(name, None)
+            return _keeper.obituary(name) or {"state": "ended", "because": _last_line(error)}
+        if actor.seen and actor.state != _RESTARTING:
             return actor.seen
         actor.is_late = True
-        return self._unanswered(actor)
-
-    def _unanswered(self, actor: _Actor) -> dict[str, Any]:
-        if actor.state == _ALIVE and actor.seen:
-            return {**actor.seen, "because": "it does not answer"}
-        lost, actor.seen = bool(actor.seen) or actor.state == _RESTARTING, {}
-        return {"state": "starting", "because": "its machine was lost" if lost else ""}
+        return {"state": "starting", "because": _LOST if actor.state == _RESTARTING else ""}
 
     def _say(self, asked: Mapping[str, Any], found: dict[str, Any]) -> dict[str, Any]:
         if found["state"] != "starting" or found["because"]:
@@ -198,10 +198,21 @@ class Driver:
         return False
 
 
-def _limit_s(actor: _Actor) -> float:
-    if actor.state == _ALIVE:
-        return _LATE_S if actor.is_late else _ANSWER_S
-    return 0.0 if actor.is_late else _PLACED_S
+def _await(actors: Sequence[_Actor]) -> None:
+    """Wait for answers: briefly for what waits for a machine, as far as is known, longer for what has one."""
+    _wait_for([one for one in actors if one.state != _ALIVE and not one.is_late], _PLACED_S)
+    alive = [one for one in actors if one.state == _ALIVE]
+    _wait_for([one for one in alive if not one.is_late], _ANSWER_S)
+    _wait_for([one for one in alive if one.is_late], _LATE_S)
+
+
+def _done(asked: Sequence[Any]) -> list[Any]:
+    return list(ray.wait(list(asked), num_returns=len(asked), timeout=0)[0]) if asked else []
+
+
+def _wait_for(actors: Sequence[_Actor], limit_s: float) -> None:
+    if actors:
+        ray.wait([one.asked for one in actors], num_returns=len(actors), timeout=limit_s)
 
 
 def _ended(name: str) -> dict[str, Any]:

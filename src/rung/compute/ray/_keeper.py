@@ -6,6 +6,7 @@ left (the exit code, why it never ran) is its obituary, in the key-value store o
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import socket
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _LOOK_S = 0.1
+_LIFE_S = 600.0  # that whoever asks for the end waits; then it asks again, or is dead itself
 _NAMESPACE = b"rung"
+_NOTHING = local.Usage(memory_bytes=0, cpu_s=0.0, processes=0)
 
 
 class Keeper:
@@ -39,34 +42,41 @@ class Keeper:
         self._process: local.Process | None = None
         self._endpoint: str | None = None
         self._because = ""
-        self._code = self._kept()
-        if self._code is None and obituary(name) is None:
+        self._stopping = threading.Lock()
+        self._is_over = False
+        self._over = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        if self._kept() is None and obituary(name) is None:  # else it was begun before, elsewhere, and ended there
             try:
                 self._begin(order)
             except (RungError, OSError) as error:
                 self._because = f"on {self._node}: {error}"
         threading.Thread(target=self._stay, daemon=True).start()
 
-    def look(self) -> dict[str, Any]:
+    async def look(self) -> dict[str, Any]:
         """Say how the work is, as the fields of `Seen`."""
         alive = self._process is not None and local.alive(self._process)  # ahead of the exit code, kept before it dies
         if alive and self._kept() is None:
             return {"state": "running", "endpoint": self._endpoint, "node": self._node}
         return self._ended()
 
-    def stop(self, grace_s: float) -> str:
-        """End the process and all its descendants; what stands in the way, or nothing."""
-        try:
-            if self._process is not None:
-                local.stop(self._process, grace_s)
-        except RungError as error:
-            return str(error)
-        return ""
+    async def end(self) -> dict[str, Any] | None:
+        """Wait for the end and say what it was; None when it has not come for long."""
+        self._loop = asyncio.get_running_loop()
+        if not self._is_over:
+            try:
+                await asyncio.wait_for(self._over.wait(), _LIFE_S)
+            except TimeoutError:
+                return None
+        return self._ended()
 
-    def usage(self) -> dict[str, Any]:
+    async def stop(self, grace_s: float) -> str:
+        """End the process and all its descendants; what stands in the way, or nothing."""
+        return await asyncio.to_thread(self._stop, grace_s)
+
+    async def usage(self) -> dict[str, Any]:
         """Measure the process, as the fields of `Usage`."""
-        nothing = local.Usage(memory_bytes=0, cpu_s=0.0, processes=0)
-        return asdict(nothing if self._process is None else local.usage(self._process))
+        return asdict(_NOTHING if self._process is None else await asyncio.to_thread(local.usage, self._process))
 
     def _begin(self, order: Mapping[str, Any]) -> None:
         self._endpoint = _free_endpoint(self._node) if order["listens"] else None
@@ -86,10 +96,22 @@ class Keeper:
         if self._process is not None:
             while local.alive(self._process):
                 time.sleep(_LOOK_S)
-            self.stop(0.0)  # what it left behind
+            self._stop(0.0)  # what it left behind
         if obituary(self._name) is None:
             _write_obituary(self._name, self._ended())
+        self._is_over = True
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._over.set)
         ray.kill(ray.get_runtime_context().current_actor, no_restart=True)
+
+    def _stop(self, grace_s: float) -> str:
+        with self._stopping:  # this actor stays until all descendants are gone, which only who began to stop them knows
+            try:
+                if self._process is not None:
+                    local.stop(self._process, grace_s)
+            except RungError as error:
+                return str(error)
+        return ""
 
     def _ended(self) -> dict[str, Any]:
         return {"state": "ended", "exit_code": self._kept(), "node": self._node, "because": self._because}
