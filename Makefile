@@ -42,7 +42,7 @@ demo-ab: $(VENV)/.dev ## see every way in which an A/B test ends, through a real
 	$(BIN)/python benchmarks/ab/outcomes.py
 
 test: $(VENV)/.dev $(VENV)/.chromium $(if $(TORCH),$(VENV)/.torch) ## run all tests; with TORCH=1, or CI=true, also those with torch
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder # stories first: else the longest begin last
 
 check: format lint types imports test ## all that CI runs
 
