@@ -1,6 +1,13 @@
-"""TLS only where there is TLS."""
+"""How Rung's own clients connect: TLS only where there is TLS, and servers by their endpoints."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from httpx2 import Client
 
 
 def verify(url: str) -> bool:
@@ -10,3 +17,19 @@ def verify(url: str) -> bool:
     (True, False)
     """
     return url.lower().startswith("https:")
+
+
+def connect(endpoint: str, *, headers: Mapping[str, str], timeout_s: float = 5.0) -> Client:
+    """Give a client of a revision's server; each request has a connection of its own, so that they reach all workers.
+
+    Args:
+        endpoint: `unix:/...` or `address:port`.
+        headers: Of every request.
+        timeout_s: Of each step of a request.
+    """
+    from httpx2 import Client, HTTPTransport, Limits  # noqa: PLC0415  most commands ask no server
+
+    socket = endpoint.removeprefix("unix:") if endpoint.startswith("unix:") else None
+    transport = HTTPTransport(uds=socket, verify=False, limits=Limits(max_keepalive_connections=0))
+    url = "http://server" if socket else f"http://{endpoint}"
+    return Client(transport=transport, base_url=url, headers=dict(headers), timeout=timeout_s)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -19,12 +20,18 @@ _WITHIN_S = 30.0
 
 @click.command(epilog="Example: rung up --detach")
 @click.option("--detach", is_flag=True, help="Go on in the background; `rung down` stops it.")
+@click.option(
+    "--compute", type=click.Choice(["local", "ray"]), help="Where trainings and servers run; else as rung.toml says."
+)
+@click.option("--address", metavar="HOST:PORT", help="Of the Ray cluster; else as rung.toml says.")
 @json_option
-def command(detach: bool, as_json: bool) -> None:
+def command(detach: bool, compute: str | None, address: str | None, as_json: bool) -> None:
     """Start the platform of this workspace: control plane, gateway, and the servers of its revisions.
 
     In the foreground, Ctrl-C stops everything. What an earlier control plane left running is adopted.
     """
+    given = {"RUNG_COMPUTE": compute, "RUNG_COMPUTE_ADDRESS": address}
+    os.environ.update({name: value for name, value in given.items() if value is not None})
     place = Place(workspace=find())
     _warn(place)
     if not detach:

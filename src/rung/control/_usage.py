@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Any
 import psutil
 
 from rung.control.gateways import OWN, Gateways
-from rung.control.machines import is_here
+from rung.control.machines import Machines, is_here
 from rung.control.servers import revision_of
+from rung.errors import UnavailableError, WorkspaceError
 from rung.lifecycle import State
 from rung.workspace import write_atomically
 
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from datetime import date
     from pathlib import Path
 
+    from rung.compute import local
+    from rung.compute.protocol import Handle
     from rung.registry import Registry, Revision
     from rung.settings import Settings
 
@@ -103,6 +106,7 @@ class Usage:
     folder: Path
     registry: Registry
     gateways: Gateways
+    machines: Machines = field(default_factory=Machines)
     _looked: float = -math.inf
     """Monotonic seconds."""
 
@@ -119,7 +123,8 @@ class Usage:
         self._looked = time.monotonic()
         last, moment = self.last(), datetime.now(UTC)
         requests = by_revision(self.gateways.counts(), last.requests)
-        seen = sample(self.registry.processes(), requests, moment.timestamp())
+        handles = self.registry.processes()
+        seen = sample(handles, requests, moment.timestamp(), elsewhere=self._elsewhere(handles))
         used = between(last, seen)
         asked = {name: seen.time for name, use in used.items() if use.requests}
         seen = Sample(
@@ -127,13 +132,23 @@ class Usage:
             cpu_s=seen.cpu_s,
             memory_bytes=seen.memory_bytes,
             requests=seen.requests,
-            asked={name: at for name, at in {**last.asked, **asked}.items() if name in seen.cpu_s},
+            asked={name: at for name, at in {**last.asked, **asked}.items() if name in {*seen.cpu_s, *requests}},
         )
         today = self.day(moment.date())
         total = {name: today.get(name, Use()) + use for name, use in used.items()}
         document = {"last": asdict(seen), "revisions": {n: asdict(use) for n, use in {**today, **total}.items()}}
         self.folder.mkdir(parents=True, exist_ok=True)
         write_atomically(self._path(moment.date()), json.dumps(document).encode())
+
+    def _elsewhere(self, handles: Mapping[str, Handle]) -> dict[str, tuple[str, local.Usage]]:
+        """Measure the servers on a cluster; one that does not answer is measured the next time."""
+        found = {}
+        for process, handle in handles.items():
+            if not is_here(handle):
+                with suppress(UnavailableError, WorkspaceError):
+                    used = self.machines.compute_of(handle).usage(handle)
+                    found[process] = (str(handle["actor"]), used)
+        return found
 
     def last(self) -> Sample:
         """Give the last sample; an empty one before the first."""
@@ -175,13 +190,20 @@ def by_revision(
     return found
 
 
-def sample(processes: Mapping[str, Mapping[str, Any]], requests: Mapping[str, Mapping[str, int]], now: float) -> Sample:
+def sample(
+    processes: Mapping[str, Handle],
+    requests: Mapping[str, Mapping[str, int]],
+    now: float,
+    *,
+    elsewhere: Mapping[str, tuple[str, local.Usage]] | None = None,
+) -> Sample:
     """Look at the processes of all servers once.
 
     Args:
         processes: On record, by revision; other names are no servers.
         requests: That the gateways counted so far, by revision.
         now: Seconds since 1970.
+        elsewhere: What servers on a cluster use, each with a name that no other one has had.
     """
     sessions = {int(one["pid"]): revision_of(name) for name, one in processes.items() if ".v" in name and is_here(one)}
     cpu_s: dict[str, dict[str, float]] = {}
@@ -196,6 +218,10 @@ def sample(processes: Mapping[str, Mapping[str, Any]], requests: Mapping[str, Ma
                 cpu_s.setdefault(name, {})[key] = round(used.user + used.system, 3)
                 own[name] += memory.rss - getattr(memory, "shared", 0)
                 shared[name] = max(shared[name], getattr(memory, "shared", 0))  # what workers share counts once
+    for process, (unique, used_there) in (elsewhere or {}).items():
+        name = revision_of(process)
+        cpu_s.setdefault(name, {})[unique] = round(used_there.cpu_s, 3)
+        own[name] += used_there.memory_bytes
     memory_bytes = {name: float(own[name] + shared[name]) for name in cpu_s}
     return Sample(time=now, cpu_s=cpu_s, memory_bytes=memory_bytes, requests=dict(requests))
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import httpx2
 
+from rung._http import connect
 from rung.compute.local import Command, Usage
 from rung.compute.protocol import ENDPOINT, Machine, Work
 from rung.control.machines import Machines, process_of
@@ -44,7 +45,7 @@ _AGAIN_S = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0)  # before the n-th restart in a row
 _STEADY_S = 30.0  # a process that ran so long has not crashed at its start
 _TEST = {"x-rung-route": "test"}  # logged as a test, so that no A/B test and no sum counts it
 _LOOK_S = 2.0  # for an answer of a health check
-_SECRETS = ("PGPASSWORD", "OPENLINEAGE_API_KEY")  # Rung's own, beside RUNG_*
+_SECRETS = ("PGPASSWORD", "OPENLINEAGE_API_KEY", "RAY_AUTH_TOKEN")  # Rung's own, beside RUNG_*
 
 
 @dataclass(slots=True)
@@ -241,14 +242,8 @@ class Servers:
         return True, ""
 
     def connect(self, process: str, *, timeout_s: float = _LOOK_S) -> httpx2.Client:
-        """Give a client of a server; each request has a connection of its own, so that they reach all workers."""
-        endpoint, limits = self.endpoint_of(process), httpx2.Limits(max_keepalive_connections=0)
-        if endpoint.startswith("unix:"):
-            socket = endpoint.removeprefix("unix:")
-            transport = httpx2.HTTPTransport(uds=socket, verify=False, limits=limits)
-            return httpx2.Client(transport=transport, base_url="http://server", headers=_TEST, timeout=timeout_s)
-        transport = httpx2.HTTPTransport(verify=False, limits=limits)
-        return httpx2.Client(transport=transport, base_url=f"http://{endpoint}", headers=_TEST, timeout=timeout_s)
+        """Give a client of a server, whose requests are logged as tests."""
+        return connect(self.endpoint_of(process), headers=_TEST, timeout_s=timeout_s)
 
     def _ask(self, name: str, method: str, path: str, **more: Any) -> tuple[bool, str]:
         endpoint = self.endpoint_of(name)

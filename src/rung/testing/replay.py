@@ -21,6 +21,7 @@ import httpx2
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import to_json
 
+from rung._http import connect
 from rung.errors import CallError, RungError
 from rung.lake import Answered, compare_predictions
 from rung.workspace import write_atomically
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["RecordedRequest", "ReplayPlan", "main", "replay"]
 
+_REPLAYED = {"x-rung-route": "replay"}
 _REFUSED = range(400, 500)
 _SHOWN = 2_000  # letters of a value that is kept as evidence
 _DETAIL = 300  # letters of a problem
@@ -79,12 +81,12 @@ def main(arguments: list[str] | None = None) -> int:
     """Send what PLAN holds to the server at SOCKET and write the figures to RESULT."""
     parser = argparse.ArgumentParser(prog="python -m rung.testing.replay", description=main.__doc__)
     parser.add_argument("--plan", type=Path, required=True, help="what is sent (JSON)")
-    parser.add_argument("--socket", required=True, help="of the candidate's server")
+    parser.add_argument("--endpoint", required=True, help="of the candidate's server: unix:/... or address:port")
     parser.add_argument("--result", type=Path, required=True, help="gets the figures (JSON), by rename, at the end")
     options = parser.parse_args(arguments)
     try:
         plan = ReplayPlan.model_validate_json(options.plan.read_bytes())
-        with _connect(options.socket) as client:
+        with connect(options.endpoint, headers=_REPLAYED) as client:
             figures = replay(plan, client)
     except (OSError, ValidationError) as error:
         sys.stderr.write(f"{CallError(f'{options.plan} is not a plan of a replay ({error})', hint='write it anew')}\n")
@@ -184,12 +186,6 @@ def _shown(value: Any) -> Any:
     """Give a value as it is, or the beginning of its text when it is long: it is kept as evidence."""
     text = json.dumps(value)
     return value if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
-
-
-def _connect(socket: str) -> httpx2.Client:
-    """Give a client of a server; each request has a connection of its own, so that they reach all workers."""
-    transport = httpx2.HTTPTransport(uds=socket, verify=False, limits=httpx2.Limits(max_keepalive_connections=0))
-    return httpx2.Client(transport=transport, base_url="http://server", headers={"x-rung-route": "replay"})
 
 
 if __name__ == "__main__":

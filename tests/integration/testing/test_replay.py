@@ -49,7 +49,7 @@ def recorded(identity: str, *values: float, y: float | None = None, **more: Any)
 def replayed(server: Server, folder: Path, *requests: dict[str, Any], **more: Any) -> dict[str, Any]:
     plan, result = folder / "plan.json", folder / "result.json"
     plan.write_text(json.dumps({"major": "line.v1", "requests": requests, **more}))
-    assert main(["--plan", str(plan), "--socket", str(server.socket), "--result", str(result)]) == 0
+    assert main(["--plan", str(plan), "--endpoint", f"unix:{server.socket}", "--result", str(result)]) == 0
     figures: dict[str, Any] = json.loads(result.read_text())
     return figures
 
@@ -120,7 +120,7 @@ def test_server_that_hangs_up_fails_all(tmp_path: Path):
         socketserver.UnixStreamServer(f"{folder}/s", socketserver.BaseRequestHandler) as rude,
     ):
         threading.Thread(target=rude.handle_request).start()
-        assert main(["--plan", str(plan), "--socket", f"{folder}/s", "--result", str(result)]) == 0
+        assert main(["--plan", str(plan), "--endpoint", f"unix:{folder}/s", "--result", str(result)]) == 0
     found = json.loads(result.read_text())
     assert (found["asked"], found["failed"]) == (1, 1)
     assert found["problem"].startswith("no answer: ")
@@ -132,5 +132,5 @@ def test_what_is_no_plan_is_said_to_be(tmp_path: Path, capsys: pytest.CaptureFix
         plan.unlink(missing_ok=True)
         if text:
             plan.write_text(text)
-        assert main(["--plan", str(plan), "--socket", "s", "--result", str(tmp_path / "result.json")]) == 2
+        assert main(["--plan", str(plan), "--endpoint", "unix:s", "--result", str(tmp_path / "result.json")]) == 2
         assert "is not a plan of a replay" in capsys.readouterr().err

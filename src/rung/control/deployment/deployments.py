@@ -6,6 +6,7 @@ The loop calls `advance` with every revision that is under way; a step that has 
 from __future__ import annotations
 
 import json
+import time
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from rung.artifacts import LocalStore
 from rung.compute import local
 from rung.compute.environments import Environment, resolve
 from rung.compute.jobs import Ended, Job
+from rung.compute.protocol import Machine
 from rung.control._usage import idle, idle_told
 from rung.control.deployment.agreement import Agreement, compare_with_evaluation, not_compared, read_evaluated
 from rung.control.deployment.builds import Builds, last_words
@@ -27,7 +29,7 @@ from rung.control.deployment.source import check_merged, chosen_source, copy_sna
 from rung.control.deployment.trust import SIGNED
 from rung.control.servers import Servers, revision_environment, thread_limits
 from rung.errors import ConflictError, IntegrityError, NotFoundError, RungError, UnavailableError, WorkspaceError
-from rung.infrastructure import Infrastructure
+from rung.infrastructure import Infrastructure, TrainingHardware
 from rung.lifecycle import State, check_move
 from rung.schema import Contract, RevisionName, breaking_changes
 from rung.serving import Bundle, read_bundle
@@ -46,8 +48,8 @@ if TYPE_CHECKING:
     from rung.registry import Registry, Revision
 
 _READY_WITHIN = timedelta(minutes=3)  # from the start of a server to its first answer, with cold caches
-_CHECK_S = 0.4  # that the loop waits for a comparison at each look
-_TRAINING_WITHIN = timedelta(days=1)
+_CHECK_S = 0.4  # that the loop waits for a comparison, or a short job, at each look
+_POLL_S = 0.02
 _KEPT_WITHIN = timedelta(hours=1)  # from the end of a training until its outputs are in the storage
 _LOCK = "requirements.lock"
 _STORAGE = "storage"
@@ -227,7 +229,7 @@ class Deployments:
 
     def job(self, name: RevisionName, kind: str) -> Job:
         """Give a job of a revision, as `training`."""
-        return Job(self.place.revision(name) / "jobs" / kind)
+        return Job(self.place.revision(name) / "jobs" / kind, compute_of=self.servers.machines.compute_of)
 
     def _advance_training(self, revision: Revision) -> None:
         name = revision.name
@@ -243,21 +245,54 @@ class Deployments:
             return
         job = self.job(name, "training")
         state = job.state()
+        hardware = self._training_hardware(name, environment)
+        if hardware is None:
+            return
+        within = timedelta(seconds=hardware.timeout_s)
         if state == "absent":
             if self.training_slots.may_begin(revision):
-                self._start_training(revision, environment, job)
+                self._start_training(revision, environment, hardware, job=job)
         elif isinstance(state, Ended):
             self._end_training(revision, state.exit_code, job)
-        elif age > _TRAINING_WITHIN and datetime.now(UTC) - self.training_slots.began(revision) > _TRAINING_WITHIN:
+        elif age > within and datetime.now(UTC) - self.training_slots.began(revision) > within:
             job.stop()
-            self._fail(name, f"its training did not end within {_TRAINING_WITHIN}")
+            self._fail(name, f"its training did not end within {within}, the timeout_s of its hardware")
 
-    def _start_training(self, revision: Revision, environment: Environment, job: Job) -> None:
+    def _training_hardware(self, name: RevisionName, environment: Environment) -> TrainingHardware | None:
+        """Read what machine a training needs, in its own environment; None while it is read, or when it has failed."""
+        job = self.job(name, "hardware")
+        argv = (str(environment.python), "-m", "rung.training.hardware", "--service", name.service)
+        job.start(
+            local.Command(
+                argv=(*argv, "--output", str(job.result_file)),
+                folder=self.place.source(name),
+                environment=revision_environment(self.place, name),
+            )
+        )
+        deadline = time.monotonic() + _CHECK_S
+        while not isinstance(state := job.state(), Ended):
+            if time.monotonic() > deadline:
+                return None
+            time.sleep(_POLL_S)
+        found = job.result()
+        if state.exit_code == 0 and found is not None:
+            return TrainingHardware.model_validate(found)
+        if "No module named rung.training.hardware" in last_words(job):
+            return TrainingHardware()  # its environment has an earlier Rung, which trained everything alike
+        if state.exit_code is None:
+            job.clear()  # cut off with the machine
+        else:
+            self._fail(name, f"its hardware specification cannot be read: {last_words(job)}")
+        return None
+
+    def _start_training(
+        self, revision: Revision, environment: Environment, hardware: TrainingHardware, *, job: Job
+    ) -> None:
         name = revision.name
         self.registry.set_environment(name, environment.key)
         variables = {
             **revision_environment(self.place, name),
-            **thread_limits(2),
+            **thread_limits(hardware.vcpus),
             "RUNG_RUN": revision.run,
             "RUNG_COMMIT": revision.commit or "",
             "RUNG_DIRTY": str(int(revision.dirty)),
@@ -265,7 +300,14 @@ class Deployments:
         }
         fresh = () if revision.origin is None else ("--fresh",)
         argv = (str(environment.python), "-m", "rung.training.deployed", "--service", name.service, *fresh)
-        job.start(local.Command(argv=argv, folder=self.place.source(name), environment=variables))
+        job.start(
+            local.Command(argv=argv, folder=self.place.source(name), environment=variables),
+            on=self.servers.machines.compute(hardware.compute),
+            machine=Machine(
+                vcpus=hardware.vcpus, memory_gib=hardware.memory_gib, gpus=hardware.gpus, disk_gib=hardware.disk_gib
+            ),
+            name=f"{name}-training",
+        )
 
     def _end_training(self, revision: Revision, exit_code: int | None, job: Job) -> None:
         """Judge an ended training: exit code and log are kept whatever they say."""

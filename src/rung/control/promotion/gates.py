@@ -149,7 +149,7 @@ class Gates:
         name, place = promotion.revision, self.deployments.place
         argv = (
             *(sys.executable, "-m", "rung.testing.replay", "--plan", str(plan)),
-            *("--socket", str(place.socket(str(name)))),
+            *("--endpoint", self.deployments.servers.endpoint_of(str(name))),
         )
         command = _Command(argv, place.workspace.root, clean_environment(os.environ))
         level = read_specification(place, name).service_level

@@ -1,0 +1,76 @@
+"""A platform on a Ray cluster: trained there, served there, found again by the next control plane, and given back."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import httpx2
+import psutil
+import pytest
+import tiny_service
+from live_platform import LivePlatform, live_platform
+from ray_cluster import HEAD, RayCluster, ray_cluster
+
+from rung.registry import open_registry
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+NAME = "tiny.v1.m0"
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[RayCluster]:
+    with ray_cluster(cpus=4) as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="module")
+def platform(cluster: RayCluster) -> Iterator[LivePlatform]:
+    with live_platform() as platform:
+        tiny_service.write(platform.root)
+        up(platform, cluster)
+        platform.deploy("tiny")
+        yield platform
+
+
+def up(platform: LivePlatform, cluster: RayCluster) -> None:
+    platform.rung("up", "--detach", "--compute", "ray", "--address", cluster.address)
+
+
+def handles(platform: LivePlatform) -> dict[str, dict[str, Any]]:
+    with open_registry(platform.place.workspace.state) as registry:
+        return {name: handle for name, handle in registry.processes().items() if "actor" in handle}
+
+
+def predicted(platform: LivePlatform) -> int:
+    path = f"{platform.gateway}/tiny/v1/m0/predict"
+    return httpx2.post(path, json={"instances": [{"x": 3}]}, timeout=20).status_code
+
+
+def test_it_is_trained_and_served_on_the_cluster(platform: LivePlatform):
+    job = json.loads((platform.root / f".rung/revisions/{NAME}/jobs/training/job.json").read_text())
+    assert job["process"]["actor"].startswith(f"{NAME}-training-")
+    assert predicted(platform) == 200
+    assert set(handles(platform)) == {NAME}
+    revision = platform.revision(NAME)
+    assert (revision["ready"], revision["servers"]) == (True, 1)
+    listening = {one.laddr.ip for one in psutil.net_connections("tcp") if one.status == "LISTEN"}
+    assert HEAD in listening
+
+
+def test_next_control_plane_finds_it(platform: LivePlatform, cluster: RayCluster):
+    before = handles(platform)
+    psutil.Process(platform.address.pid).kill()
+    assert predicted(platform) == 200
+    up(platform, cluster)
+    platform.wait(lambda: platform.revision(NAME)["ready"])
+    assert handles(platform) == before
+    assert predicted(platform) == 200
+
+
+def test_teardown_gives_its_machine_back(platform: LivePlatform):
+    platform.rung("teardown", NAME)
+    platform.wait(lambda: not handles(platform))
+    assert not [one for one in platform.processes() if "rung.serving.server" in " ".join(one.cmdline())]
