@@ -5,14 +5,21 @@ from __future__ import annotations
 import os
 import signal
 import time
-from typing import Any
+from contextlib import ExitStack
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from rung.cli import _duration
 from rung.cli._terminal import cut, json_option, print_json, state, table
 from rung.cli._tune_lines import Progress, print_study
+from rung.errors import CallError
 from rung.workspace import find
+
+if TYPE_CHECKING:
+    from rung.compute.protocol import Compute
+    from rung.workspace import Workspace
 
 
 class _ByService(click.Group):
@@ -49,8 +56,10 @@ def command() -> None:
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Hold a hyperparameter in all trials.")
 @click.option("--seeds", type=click.IntRange(0, 100), help="Seeds by which the winner is judged; default: 5.")
 @click.option("--study", metavar="NAME", help="Go on with this study, or begin it under this name.")
+@click.option("--compute", type=click.Choice(["local", "ray"]), help="Where trials run; default: on this machine.")
+@click.option("--address", metavar="HOST:PORT", help="Of the Ray cluster; default: compute_address in rung.toml.")
 @json_option
-def run(*, service: str, trials: int, timeout: float | None, as_json: bool, **asked: Any) -> None:
+def run(*, service: str, trials: int, timeout: float | None, address: str | None, as_json: bool, **asked: Any) -> None:
     """Train a service with many hyperparameters, over the ranges that its model declares.
 
     The first trial has the defaults. Each trial is a run, of the kind `trial`; those that fail are kept as failed. At
@@ -58,7 +67,6 @@ def run(*, service: str, trials: int, timeout: float | None, as_json: bool, **as
     makes the winner the defaults. Ctrl-C keeps what is done; the same command with --study goes on.
     """
     from rung.cli.train import _pairs
-    from rung.compute.here import LocalCompute
     from rung.tuning import Order, Session, names
     from rung.tuning._storage import locked
 
@@ -70,8 +78,9 @@ def run(*, service: str, trials: int, timeout: float | None, as_json: bool, **as
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     progress = Progress(trials=trials, quiet=as_json)
     processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    with locked(workspace, order.study or ""):
-        session = Session.open(workspace, order, compute=LocalCompute(), processors=processors, tell=progress.tell)
+    with locked(workspace, order.study or ""), ExitStack() as ending:
+        compute = partial(_compute, workspace, address, ending)
+        session = Session.open(workspace, order, compute=compute, processors=processors, tell=progress.tell)
         progress.begin(session.study)
         try:
             session.run(trials, until=until)
@@ -83,6 +92,22 @@ def run(*, service: str, trials: int, timeout: float | None, as_json: bool, **as
         print_json(session.study.to_json())
     else:
         print_study(session.study, most=5)
+
+
+def _compute(workspace: Workspace, address: str | None, ending: ExitStack, kind: str) -> Compute:
+    """Give what trials run on; what has to be closed is, at the end."""
+    if kind == "local":
+        from rung.compute.here import LocalCompute
+
+        return LocalCompute()
+    address = address or workspace.settings().compute_address
+    if address is None:
+        raise CallError("no Ray cluster is named", hint="say --address HOST:PORT, or set compute_address in rung.toml")
+    from rung.compute.ray import RayCompute
+
+    compute = RayCompute(address, "rung-tune")
+    ending.callback(compute.close)
+    return compute
 
 
 @command.command("list", epilog="Example: rung tune list --json")

@@ -11,7 +11,7 @@ import re
 import time
 from dataclasses import dataclass, field, replace
 from itertools import count
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from rung.compute.installed import installed_environment
 from rung.errors import CallError, ConflictError, TaskError
@@ -28,7 +28,7 @@ from rung.tuning._storage import names
 from rung.tuning._study import Spec, Study
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from rung.compute.protocol import Compute, Handle
     from rung.testing import ServiceTests
@@ -59,6 +59,7 @@ class Order:
     metric: str | None = None
     seed: int | None = None
     parallel: int | None = None  # trials side by side
+    compute: Literal["local", "ray"] | None = None  # where trials run
     pruner: Pruner | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
     seeds: int | None = None  # further ones by which the winner is judged
@@ -95,6 +96,7 @@ class Order:
             goal=goal,
             seed=self.seed or 0,
             parallel=parallel,
+            compute=self.compute or "local",
             pruner=self.pruner or "median",
             settings=dict(self.settings),
             space=space,
@@ -115,6 +117,7 @@ class Order:
             "metric": self.metric,
             "seed": self.seed,
             "parallel": self.parallel,
+            "compute": self.compute,
             "pruner": self.pruner,
             "settings": dict(self.settings) or None,
             "seeds": self.seeds,
@@ -148,8 +151,17 @@ class Session:
     """Of the trials that run; what judges the winner has none."""
 
     @classmethod
-    def open(cls, workspace: Workspace, order: Order, *, compute: Compute, processors: int, tell: Listener) -> Session:
+    def open(
+        cls, workspace: Workspace, order: Order, *, compute: Callable[[str], Compute], processors: int, tell: Listener
+    ) -> Session:
         """Begin the study that is asked for, or go on with it.
+
+        Args:
+            workspace: Where the service is.
+            order: What is asked for.
+            compute: Gives what trials run on, `local` or `ray`.
+            processors: Of this machine.
+            tell: Is told what happens.
 
         Raises:
             CallError: It cannot be made.
@@ -165,13 +177,14 @@ class Session:
             study = Study.create(
                 workspace, order.spec(workspace, experiment, tests, parallel=order.parallel or processors)
             )
+        hardware, spec = tests.infrastructure.training, study.spec
         runs = Runs(
             workspace=workspace,
             service=order.service,
-            study=study.spec.name,
-            compute=compute,
-            hardware=tests.infrastructure.training,
-            threads=max(1, processors // study.spec.parallel),
+            study=spec.name,
+            compute=compute(spec.compute),
+            hardware=hardware,
+            threads=hardware.vcpus if spec.compute == "ray" else max(1, processors // spec.parallel),
         )
         return cls(study=study, experiment=experiment, runs=runs, tell=tell)
 

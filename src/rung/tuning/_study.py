@@ -40,6 +40,7 @@ class Spec:
     goal: Goal
     seed: int
     parallel: int  # trials that are proposed without knowing of each other
+    compute: Literal["local", "ray"]  # where trials run
     pruner: Pruner
     settings: dict[str, str]  # hyperparameters of all trials
     space: Space

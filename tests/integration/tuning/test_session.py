@@ -6,13 +6,11 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import tiny_service
+from tuned_shop import Shop, make_shop
 
 from rung.registry import open_registry
 from rung.workspace import Workspace
@@ -20,95 +18,17 @@ from rung.workspace import Workspace
 if TYPE_CHECKING:
     from pathlib import Path
 
-MAIN = """
-import time
-from typing import Annotated
-
-from pydantic import BaseModel, Field
-from rung.training import Experiment, Range, TestResults, evaluate_models, report
-
-from experiments.tiny.schema.request import Instance
-
-
-class Hyperparameters(BaseModel):
-    slope: Annotated[float, Field(ge=0), Range(high=4)] = 0.5
-    broken: bool = False
-    pause: float = 0.0
-    seed: int = 0
-
-
-def load_data() -> list[int]:
-    print("loading")
-    return list(range(1, 51))
-
-
-def build_model(load_data: list[int], hyperparameters: Hyperparameters) -> dict[str, float]:
-    for step in range(3):
-        report(step, abs(hyperparameters.slope - 2) + 1 / (step + 1))
-        time.sleep(hyperparameters.pause)
-    if hyperparameters.broken:
-        raise ValueError("it is broken")
-    return {"slope": hyperparameters.slope + hyperparameters.seed / 1000}
-
-
-def evaluate(load_data: list[int], build_model: dict[str, float]) -> TestResults:
-    return evaluate_models(X_test=[Instance(x=x) for x in load_data], y_test=[2.0 * x for x in load_data])
-
-
-experiment = Experiment(load_data, build_model, evaluate, hyperparameters=Hyperparameters)
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Shop:
-    """A workspace with the tiny service."""
-
-    root: Path
-
-    def rung(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run a command."""
-        return subprocess.run(
-            [sys.executable, "-m", "rung.cli", *arguments], cwd=self.root, check=False, capture_output=True, text=True
-        )
-
-    def asked(self, *arguments: str) -> Any:
-        """Run a command that succeeds, and give its JSON."""
-        ended = self.rung(*arguments, "--json")
-        assert ended.returncode == 0, ended.stderr + ended.stdout
-        return json.loads(ended.stdout)
-
-    def begun(self, *arguments: str) -> subprocess.Popen[str]:
-        """Begin a command, which goes on beside the test."""
-        command = [sys.executable, "-m", "rung.cli", *arguments]
-        return subprocess.Popen(command, cwd=self.root, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
-
-    @property
-    def main(self) -> Path:
-        """The author's source."""
-        return self.root / "experiments" / "tiny" / "train" / "main.py"
-
-
-def _make(root: Path) -> Shop:
-    (root / "rung.toml").touch()
-    (root / ".gitignore").write_text(".rung/\n")
-    tiny_service.write(root)
-    shop = Shop(root)
-    shop.main.write_text(MAIN)
-    for command in (["init", "-q"], ["add", "-A"], ["-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "x"]):
-        subprocess.run(["git", *command], cwd=root, check=True)
-    return shop
-
 
 @pytest.fixture
 def shop(tmp_path: Path) -> Shop:
-    return _make(tmp_path)
+    return make_shop(tmp_path)
 
 
 @pytest.fixture(scope="module")
 def tuned(tmp_path_factory: pytest.TempPathFactory) -> tuple[Shop, dict[str, Any]]:
     """A workspace in which a study has ended, and what was said of it."""
-    shop = _make(tmp_path_factory.mktemp("shop"))
-    return shop, shop.asked("tune", "tiny", "--trials", "8", "--parallel", "2", "--seeds", "2")
+    shop = make_shop(tmp_path_factory.mktemp("shop"))
+    return shop, shop.asked("tune", "tiny", "--trials", "6", "--parallel", "2", "--seeds", "2")
 
 
 def test_every_trial_is_a_run_of_the_study(tuned: tuple[Shop, dict[str, Any]]) -> None:
@@ -116,7 +36,7 @@ def test_every_trial_is_a_run_of_the_study(tuned: tuple[Shop, dict[str, Any]]) -
     workspace = Workspace(root=shop.root, state=shop.root / ".rung")
     with open_registry(workspace.state) as registry:
         runs = {run["id"]: run for run in registry.runs("tiny", kind="trial", limit=100)}
-    assert len(runs) == 8 + 4
+    assert len(runs) == 6 + 4
     for one in study["trials"]:
         run = runs[one["run"]]
         assert run["source"] == f"tiny-1#{one['number']}"
@@ -137,7 +57,7 @@ def test_failed_trials_are_kept_and_do_not_end_the_study(tuned: tuple[Shop, dict
 def test_tasks_that_a_trial_does_not_change_are_not_run_again(tuned: tuple[Shop, dict[str, Any]]) -> None:
     shop, study = tuned
     runs = [json.loads((shop.root / ".rung/runs" / one["run"] / "run.json").read_bytes()) for one in study["trials"]]
-    assert [run["tasks"][0]["state"] for run in runs] == ["ran"] + ["cached"] * 7
+    assert [run["tasks"][0]["state"] for run in runs] == ["ran"] + ["cached"] * 5
 
 
 def test_the_winner_was_trained_again_beside_the_defaults(tuned: tuple[Shop, dict[str, Any]]) -> None:
@@ -156,19 +76,19 @@ def test_git_takes_the_proposal(tuned: tuple[Shop, dict[str, Any]]) -> None:
 
 def test_a_study_is_listed_and_shown(tuned: tuple[Shop, dict[str, Any]]) -> None:
     shop, study = tuned
-    [row] = shop.asked("tune", "list")
-    assert (row["study"], row["trials"], row["best"]) == ("tiny-1", 8, study["best"]["value"])
-    shown = shop.rung("tune", "show", "tiny-1").stdout
+    [row] = json.loads(shop.shown("tune", "list", "--json"))
+    assert (row["study"], row["trials"], row["best"]) == ("tiny-1", 6, study["best"]["value"])
+    shown = shop.shown("tune", "show", "tiny-1")
     assert "IMPORTANCE" in shown
     assert "`rung tune apply tiny-1` makes it the defaults" in shown
-    assert shop.rung("tune", "show", "tiny-1", "--svg").stdout.startswith("<svg")
+    assert shop.shown("tune", "show", "tiny-1", "--svg").startswith("<svg")
 
 
 def test_a_study_does_not_go_on_with_other_code(tuned: tuple[Shop, dict[str, Any]]) -> None:
     shop, study = tuned
     before = shop.main.read_text()
     shop.main.write_text(before + "\n# changed\n")
-    refused = shop.rung("tune", "tiny", "--study", study["name"], "--trials", "9")
+    refused = shop.rung("tune", "tiny", "--study", study["name"], "--trials", "7")
     shop.main.write_text(before)
     assert refused.returncode == 2
     assert "the code of tiny has changed" in refused.stderr
@@ -208,7 +128,7 @@ def test_a_stopped_study_ends_its_trials_and_says_how_to_go_on(shop: Shop) -> No
     _, told = process.communicate(timeout=20)
     assert process.returncode == 130
     assert "0 trials are kept; `rung tune tiny --study s --trials 2` goes on" in told
-    [run] = shop.asked("runs", "list", "tiny")
+    [run] = json.loads(shop.shown("runs", "list", "tiny", "--json"))
     assert (run["status"], run["error"]) == ("failed", "it was stopped")
 
 

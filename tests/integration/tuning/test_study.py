@@ -39,6 +39,7 @@ def spec(name: str, *, parallel: int = 1, seed: int = 0) -> Spec:
         goal="maximize",
         seed=seed,
         parallel=parallel,
+        compute="local",
         pruner="median",
         settings={},
         space=Space(parameters=(RATE, DEPTH), left_out={}),
