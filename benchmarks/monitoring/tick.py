@@ -1,8 +1,9 @@
 """Measure the control plane's look at a registry of many revisions: the real loop, registry, gateway and collector.
 
 Rows are written straight into the registry; most revisions are torn down. Those that are served have a process on
-record that only sleeps, since no machine for benchmarks holds hundreds of servers: what a look costs is the control
-plane's own work. Called by `run.py`, or alone: `python benchmarks/monitoring/tick.py`.
+record that only sleeps, and share one server that answers, since no machine for benchmarks holds hundreds of servers:
+what a look costs is the control plane's own work. Called by `run.py`, by benchmarks/scale, or alone:
+`python benchmarks/monitoring/tick.py`.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from answering import answering
 from sqlalchemy import insert
 
 from rung.compute import local
@@ -39,8 +41,10 @@ REVISIONS = 1_000
 SERVED = 50
 MINORS = 20  # of each service
 LOOKS = 20
+SETTLING = 3  # looks after the first one that routes: what is due once is begun by then
 WARM_UP_S = 30.0  # in which gateway and collector start
 MOST_S = 1.0
+ANSWERING = "answering"
 HARDWARE: dict[str, Any] = {"vcpus": 1, "memory_gib": 1, "gpus": 0, "disk_gib": 1}
 INFRASTRUCTURE: dict[str, Any] = {
     "training": HARDWARE,
@@ -78,6 +82,8 @@ def measure(*, revisions: int = REVISIONS, served: int = SERVED, looks: int = LO
         with _platform(folder) as platform:
             _fill(platform, revisions=revisions, served=served)
             _warm_up(platform)
+            for _ in range(SETTLING):
+                platform.loop.tick()
             seconds, busy = [], time.process_time()
             for _ in range(looks):
                 began = time.perf_counter()
@@ -100,7 +106,8 @@ def _platform(folder: Path) -> Iterator[Platform]:
             raise RuntimeError("another leads a workspace that was just made")
         platform = Platform.open(place, registry=registry, fence=lead.fence, gateway_port=_free_port())
         try:
-            yield platform
+            with answering(place.socket(ANSWERING)):
+                yield platform
         finally:
             platform.loop.end()
             platform.loop.run()  # ends at once, with its threads
@@ -121,6 +128,7 @@ def _fill(platform: Platform, *, revisions: int, served: int) -> None:
         connection.execute(insert(tables.revisions), rows)
     for name in alive:
         _serve(platform, name)
+        platform.place.socket(str(name)).symlink_to(platform.place.socket(ANSWERING))
 
 
 def _row(name: RevisionName, state: State, now: str) -> dict[str, Any]:
@@ -143,7 +151,7 @@ def _serve(platform: Platform, name: RevisionName) -> None:
         revision=str(name), run=str(name), artifacts={}, contract={}, infrastructure=INFRASTRUCTURE, example={}
     )
     write_bundle(platform.place.workspace.state, bundle)
-    command = local.Command(argv=("sleep", "600"), folder=platform.place.workspace.root, environment={"PATH": "/bin"})
+    command = local.Command(argv=("sleep", "3600"), folder=platform.place.workspace.root, environment={"PATH": "/bin"})
     local.start(command, record=lambda process: platform.registry.keep_process(str(name), process.to_json()))
 
 

@@ -48,16 +48,15 @@ def is_whole(files: Mapping[str, dict[str, Any]]) -> bool:
     return {CLUSTERS, ROUTES} <= files.keys()
 
 
-def addresses(files: Mapping[str, dict[str, Any]], revision: str) -> frozenset[str]:
-    """Return the endpoints of a revision, as Envoy prints them: a socket's path or "address:port"."""
-    name = _clusters.cluster_name(revision)
-    found = (one for one in _resources(files.get(CLUSTERS)) if one["name"] == name)
-    return frozenset(_printed(entry) for cluster in found for entry in _entries(cluster))
+def addresses(files: Mapping[str, dict[str, Any]]) -> dict[str, frozenset[str]]:
+    """Return the endpoints by the name of their cluster, as Envoy prints them: a socket's path or "address:port"."""
+    clusters = _resources(files.get(CLUSTERS))
+    return {cluster["name"]: frozenset(map(_printed, _entries(cluster))) for cluster in clusters}
 
 
 def encoded(response: Mapping[str, Any]) -> bytes:
     """Return the bytes of a file, the same for the same content."""
-    return json.dumps(response, sort_keys=True, indent=1).encode()
+    return json.dumps(response, sort_keys=True).encode()
 
 
 def _all_clusters(routing: Routing) -> list[dict[str, Any]]:

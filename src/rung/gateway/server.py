@@ -303,11 +303,16 @@ class Gateway:
     def _await_successors(self, routing: Routing, target: Files, fresh: frozenset[str], deadline: float) -> None:
         """Wait until whoever takes over answers: a revision new to production, or new servers of a living revision."""
         waiting: list[str] = []
+        clusters = {backend.revision: _clusters.cluster_name(backend.revision) for backend in routing.backends}
+        wanted = addresses(target)
 
         def are_healthy() -> bool:
             healthy = self._admin().healthy_endpoints()
-            revisions = [backend.revision for backend in routing.backends]
-            waiting[:] = [name for name in revisions if not _can_go_on(name, healthy, target, fresh)]
+            waiting[:] = [
+                name
+                for name, cluster in clusters.items()
+                if not _can_go_on(healthy.get(cluster, frozenset()), wanted[cluster], is_fresh=name in fresh)
+            ]
             return not waiting
 
         if not self._await(are_healthy, deadline):
@@ -373,10 +378,6 @@ def _taking_over(routing: Routing, current: Mapping[str, dict[str, Any]]) -> fro
     )
 
 
-def _can_go_on(revision: str, healthy: Mapping[str, frozenset[str]], target: Files, fresh: frozenset[str]) -> bool:
-    """Tell whether routing to the target's endpoints of this revision is no worse than what is routed now."""
-    name = _clusters.cluster_name(revision)
-    alive = healthy.get(name, frozenset())
-    if alive & addresses(target, revision):
-        return True
-    return not alive and revision not in fresh
+def _can_go_on(alive: frozenset[str], wanted: frozenset[str], *, is_fresh: bool) -> bool:
+    """Tell whether routing to the endpoints that are wanted of a revision is no worse than what is routed now."""
+    return bool(alive & wanted) or (not alive and not is_fresh)

@@ -202,8 +202,8 @@ def test_no_cluster_name_has_a_dot():
 
 def test_endpoints_are_printed_as_envoy_does():
     made = files(routing())
-    assert addresses(made, "housing.v1.m2") == {"/run/m2.sock"}
-    assert addresses(made, "housing.v1.m3") == {"127.0.0.1:9000", "[::1]:9000"}
+    assert addresses(made)["housing/v1/m2"] == {"/run/m2.sock"}
+    assert addresses(made)["housing/v1/m3"] == {"127.0.0.1:9000", "[::1]:9000"}
 
 
 @pytest.mark.parametrize(
@@ -230,7 +230,7 @@ def test_widened_configuration_keeps_what_is_used():
     before, after = files(routing(split=SPLIT)), files(routing((moved,)))
     wide = widened(before, after)
     assert {cluster["name"] for cluster in wide[CLUSTERS]["resources"]} == set(clusters(routing(split=SPLIT)))
-    assert addresses(wide, "housing.v1.m2") == {"/run/m2.sock", "/run/other.sock"}
+    assert addresses(wide)["housing/v1/m2"] == {"/run/m2.sock", "/run/other.sock"}
     assert wide[ROUTES] == after[ROUTES]
 
 
