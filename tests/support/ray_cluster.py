@@ -25,10 +25,10 @@ _START_S = 60.0
 _QUICK = {
     "RAY_health_check_initial_delay_ms": "1000",
     "RAY_health_check_period_ms": "1000",
-    "RAY_health_check_timeout_ms": "1000",
-    "RAY_health_check_failure_threshold": "3",
+    "RAY_health_check_timeout_ms": "2000",
+    "RAY_health_check_failure_threshold": "5",
 }
-"""As docs/ray.md advises: that a node is lost is known some four seconds later."""
+"""As docs/ray.md advises: that a node is lost is known some five seconds later."""
 
 
 @dataclass(slots=True)
@@ -89,7 +89,7 @@ class RayCluster:
 
 
 @contextlib.contextmanager
-def ray_cluster(*, cpus: float = 4) -> Iterator[RayCluster]:
+def ray_cluster(*, cpus: float = 4, memory_gib: float = 4) -> Iterator[RayCluster]:
     """Run a cluster with a head alone; what this process starts meanwhile knows its token."""
     folder = Path(tempfile.mkdtemp(prefix="ray-"))  # short: sockets lie in it
     with socket.create_server((HEAD, 0)) as free:
@@ -97,7 +97,7 @@ def ray_cluster(*, cpus: float = 4) -> Iterator[RayCluster]:
     settings = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
     os.environ.update(settings)
     try:
-        cluster.add(HEAD, cpus=cpus)
+        cluster.add(HEAD, cpus=cpus, memory_gib=memory_gib)
         yield cluster
     finally:
         cluster.close()

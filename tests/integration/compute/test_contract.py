@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import time
+from collections import deque
 from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 from ray_cluster import ray_cluster
 
-from rung.compute.contract import ComputeContract
+from rung.compute.contract import SMALL, ComputeContract
 from rung.compute.here import LocalCompute
+from rung.compute.local import Command
+from rung.compute.protocol import Work
 from rung.compute.ray import RayCompute
+from rung.errors import UnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
-    from rung.compute.protocol import Compute
+    from rung.compute.protocol import Compute, Handle
 
 
 class TestLocalCompute(ComputeContract):
@@ -37,3 +44,40 @@ class TestRayCompute(ComputeContract):
     @pytest.fixture
     def make(self, two: list[RayCompute]) -> Callable[[], Compute]:
         return iter(two).__next__
+
+    def test_driver_that_died_is_replaced(self, compute: RayCompute, begin: Callable[..., Handle]):
+        handle = begin("import time; time.sleep(600)")
+        drivers = [one for one in psutil.Process().children() if "rung.compute.ray._driver" in one.cmdline()]
+        for driver in drivers:
+            driver.kill()
+        with pytest.raises(UnavailableError, match="ended without a word"):
+            deque((compute.observe([handle]) for _ in range(10_000)), maxlen=0)
+        assert compute.observe([handle])[0].state in {"starting", "running"}
+
+    def test_folder_that_the_node_does_not_see_is_named(self, compute: RayCompute, tmp_path: Path):
+        folder = tmp_path / "unseen"
+        folder.mkdir()
+        work = Work(name="unseen", command=Command(argv=("true",), folder=folder, environment={}), machine=SMALL)
+        handle = compute.start(work, record=lambda _: folder.rmdir())
+        deadline = time.monotonic() + 30
+        while (seen := compute.observe([handle])[0]).state != "ended" and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert seen.because.startswith(f"on 127.0.0.2: {folder} is not a folder")
+
+    def test_token_of_the_cluster_does_not_reach_the_command(
+        self, compute: RayCompute, begin: Callable[..., Handle], tmp_path: Path
+    ):
+        names = ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
+        handle = begin("import os; print(sorted(os.environ))", **dict.fromkeys(names, "secret"), LETTER="z")
+        while compute.observe([handle])[0].state != "ended":
+            time.sleep(0.05)
+        told = (tmp_path / "log").read_text()
+        assert "LETTER" in told
+        assert not any(name in told for name in names)
+
+
+def test_cluster_that_is_not_there_is_told_at_once():
+    begun = time.monotonic()
+    with pytest.raises(UnavailableError, match=r"127\.0\.0\.2:1 is not to be had.*ray start --address=127\.0\.0\.2:1"):
+        RayCompute("127.0.0.2:1", "nobody").stop({"actor": "none"})
+    assert time.monotonic() - begun < 1

@@ -9,6 +9,7 @@ import contextlib
 import itertools
 import json
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -19,7 +20,9 @@ from typing import IO, Any
 
 from rung.errors import UnavailableError
 
-_CONNECT_S = 20.0  # for a driver to import Ray and to know the cluster: a second or two, more on a busy machine
+_CONNECT_S = 10.0  # for a driver to import Ray and to know the cluster: a second or two, more on a busy machine
+_GIVE_UP_S = 30.0  # a driver that does not know the cluster by then never will
+_REACH_S = 2.0
 
 
 class Bridge:
@@ -42,7 +45,8 @@ class Bridge:
         try:
             answer = driver.ask(question, arguments).result(limit_s + driver.connects_in_s())
         except TimeoutError:
-            driver.end()
+            if driver.is_hopeless():
+                driver.end()
             raise self._unavailable(f"it did not answer within {time.monotonic() - begun:.0f} s") from None
         if "lost" in answer:
             raise self._unavailable(answer["lost"])
@@ -59,8 +63,17 @@ class Bridge:
     def _running(self) -> _Driver:
         with self._lock:
             if self._driver is None or not self._driver.is_alive():
+                self._reach()
                 self._driver = _Driver(self.address, self._namespace)
             return self._driver
+
+    def _reach(self) -> None:
+        """See that somebody is there: Ray itself would try for a minute."""
+        host, _, port = self.address.rpartition(":")
+        try:
+            socket.create_connection((host, int(port)), _REACH_S).close()
+        except (OSError, ValueError) as error:
+            raise self._unavailable(str(error)) from None
 
     def _unavailable(self, because: str) -> UnavailableError:
         return UnavailableError(
@@ -93,6 +106,10 @@ class _Driver:
 
     def is_alive(self) -> bool:
         return not self._lost
+
+    def is_hopeless(self) -> bool:
+        """Whether it knew the cluster and is silent, or has not known it for long."""
+        return self._connected or time.monotonic() > self._begun + _GIVE_UP_S
 
     def connects_in_s(self) -> float:
         """How long its connection to the cluster may still take."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rung.compute.local import Command
     from rung.compute.protocol import Handle, Work
 
-_ASK_S = 10.0  # most answers take milliseconds; a machine that is overloaded takes longer
+_ASK_S = 5.0  # most answers take milliseconds; a machine that is overloaded takes longer
 _KILL_S = 20.0  # beyond the grace: for the kill, and for Ray to know of it
 _KEYS = ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")  # whoever has the cluster's token may run anything on it
 

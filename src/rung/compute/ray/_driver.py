@@ -17,12 +17,11 @@ from typing import TYPE_CHECKING, Any
 import ray
 from ray.exceptions import ActorUnavailableError, RayActorError, RayError
 
-from rung.compute.ray import _keeper
+from rung.compute.ray import _keeper, _room
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-_GIB = 2**30
 _THREADS = 16  # questions at once: most of them look, some wait for work that is being stopped
 _ANSWER_S = 2.0  # for an actor that Ray says lives
 _LATE_S = 0.2  # for one that has not answered before
@@ -73,15 +72,15 @@ class Driver:
 
     def start(self, name: str, machine: Mapping[str, Any], order: Mapping[str, Any]) -> None:
         """Have Ray make the actor, now or when a node has room."""
-        order = {**order, "gpus": machine["gpus"]}
+        order, needs = {**order, "gpus": machine["gpus"]}, self._needs(machine)
         options = {
             "name": name,
             "lifetime": "detached",
             "max_restarts": -1 if order["again"] else 0,
-            "num_cpus": machine["vcpus"],
-            "memory": int(machine["memory_gib"] * _GIB),
-            "num_gpus": machine["gpus"],
-            "resources": self._disk(machine),
+            "num_cpus": needs.pop("CPU"),
+            "memory": needs.pop("memory"),
+            "num_gpus": needs.pop("GPU"),
+            "resources": needs,
             "scheduling_strategy": "SPREAD" if order["listens"] else "DEFAULT",
         }
         handle = ray.remote(_keeper.Keeper).options(**options).remote(name, order)
@@ -97,7 +96,9 @@ class Driver:
             _await([actor for actor in alive.values() if actor.asked is not None])
             ended = set(_done([actor.end for actor in alive.values()]))
             found = {name: self._answer(name, actor, actor.end in ended) for name, actor in alive.items()}
-        return [self._say(one, found.get(one["name"]) or _ended(one["name"])) for one in actors]
+        seen = [found.get(one["name"]) or _ended(one["name"]) for one in actors]
+        self._explain(actors, seen)
+        return seen
 
     def stop(self, name: str, grace_s: float) -> None:
         """End the work, then its actor."""
@@ -164,19 +165,17 @@ class Driver:
         actor.is_late = True
         return {"state": "starting", "because": _LOST if actor.state == _RESTARTING else ""}
 
-    def _say(self, asked: Mapping[str, Any], found: dict[str, Any]) -> dict[str, Any]:
-        if found["state"] != "starting" or found["because"]:
-            return found
-        return {**found, "because": _why_it_waits(self._wanted(asked["machine"]), ray.nodes())}
+    def _explain(self, actors: Sequence[Mapping[str, Any]], found: Sequence[dict[str, Any]]) -> None:
+        """Add to what waits what it waits for."""
+        pairs = zip(actors, found, strict=True)
+        waiting = [(actor, one) for actor, one in pairs if one["state"] == "starting" and not one["because"]]
+        machines = [node["Resources"] for node in ray.nodes() if node["Alive"]] if waiting else []
+        for actor, one in waiting:
+            one["because"] = _room.why_it_waits(self._needs(actor["machine"]), machines)
 
-    def _wanted(self, machine: Mapping[str, Any]) -> dict[str, float]:
-        wanted = {"CPU": machine["vcpus"], "memory": machine["memory_gib"] * _GIB, "GPU": machine["gpus"]}
-        return {**wanted, **self._disk(machine)}
-
-    def _disk(self, machine: Mapping[str, Any]) -> dict[str, float]:
-        """Ask for disk where nodes say how much they have."""
-        name = "disk_gib"
-        return {name: machine[name]} if name in ray.cluster_resources() else {}
+    def _needs(self, machine: Mapping[str, Any]) -> dict[str, float]:
+        """Give what is asked of Ray: disk, too, where nodes say how much they have."""
+        return _room.wanted(machine, with_disk=_room.DISK in ray.cluster_resources())
 
     def _stopped(self, actor: _Actor, asked: Any, deadline: float) -> str:
         if not self._wait(actor, asked, deadline):
@@ -217,24 +216,6 @@ def _wait_for(actors: Sequence[_Actor], limit_s: float) -> None:
 
 def _ended(name: str) -> dict[str, Any]:
     return _keeper.obituary(name) or {"state": "ended"}
-
-
-def _why_it_waits(wanted: Mapping[str, float], nodes: Sequence[Mapping[str, Any]]) -> str:
-    """Say what no node has, or that all which have it are busy."""
-    alive = [node["Resources"] for node in nodes if node["Alive"]]
-    for name, amount in wanted.items():
-        most = max((node.get(name, 0.0) for node in alive), default=0.0)
-        if amount > most:
-            return f"no machine has {_amount(name, amount)}; the largest has {_amount(name, most)}"
-    if any(all(node.get(name, 0.0) >= amount for name, amount in wanted.items()) for node in alive):
-        needs = ", ".join(_amount(name, amount) for name, amount in wanted.items() if amount)
-        return f"it waits until a machine has {needs} free"
-    return "no machine has all that it needs"
-
-
-def _amount(name: str, amount: float) -> str:
-    units = {"CPU": "vCPUs", "GPU": "GPUs", "disk_gib": "GiB of disk"}
-    return f"{amount / _GIB:.1f} GiB of memory" if name == "memory" else f"{amount:g} {units[name]}"
 
 
 def _last_line(error: Exception) -> str:
