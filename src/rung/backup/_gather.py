@@ -90,6 +90,13 @@ def revisions(workspace: Workspace) -> Iterator[Item]:
             yield Item(path=f"{name}/{inside.as_posix()}", source=path)
 
 
+def studies(workspace: Workspace) -> Iterator[Item]:
+    """Give the files of studies; those of a registry in PostgreSQL lie in its database."""
+    for path in sorted((workspace.state / "studies").rglob("*")):
+        if path.is_file() and not _PASSED_OVER.fullmatch(path.name):
+            yield Item(path=_relative(workspace, path), source=path)
+
+
 def trusted_keys(workspace: Workspace) -> Iterator[Item]:
     """Give the public keys whose signatures count; the private one stays where it is."""
     for path in sorted((workspace.state / "keys" / "trusted").glob("*.pem")):

@@ -124,6 +124,7 @@ class _Backup:
             yield item
         yield from _gather.runs(self.workspace, known)
         yield from _gather.revisions(self.workspace)
+        yield from _gather.studies(self.workspace)
         yield from _gather.trusted_keys(self.workspace)
         yield from datasets(self.workspace, self.scratch / "datasets")
         for name, path in lake.logs.items():

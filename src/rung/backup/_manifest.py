@@ -18,7 +18,7 @@ NAME = "backup.json"
 FORMAT = 1
 REGISTRY = "registry.dump"
 SETTINGS = "rung.toml"
-_FOLDERS = ("artifacts/", "keys/trusted/", "lake/", "runs/", "revisions/")
+_FOLDERS = ("artifacts/", "keys/trusted/", "lake/", "runs/", "revisions/", "studies/")
 _Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
 
 

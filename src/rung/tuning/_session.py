@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 from rung.compute.installed import installed_environment
 from rung.errors import CallError, ConflictError, TaskError
 from rung.testing import goal_of, import_part, load_service_tests
-from rung.training import Experiment
+from rung.training import Experiment, mirror_soon
 from rung.training import _kept as kept
 from rung.training._experiment import read_settings
 from rung.training._memo import package_digest
@@ -202,9 +202,10 @@ class Session:
             self._adopt()
             self._fill(trials, until)
             while self._running:
-                self._look()
-                self._fill(trials, until)
+                if self._look():
+                    self._fill(trials, until)
             self._judge()
+            mirror_soon(self.runs.workspace)
         except BaseException:
             self._stop()
             raise

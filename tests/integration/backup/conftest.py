@@ -103,8 +103,8 @@ class Shop:
         return self.lake.predictions().select("unit").collect()["unit"].sort().to_list()
 
     def files(self) -> dict[str, bytes]:
-        """Give what revisions, runs and artifacts consist of."""
-        places = [self.state / name for name in ("artifacts", "runs", "revisions")]
+        """Give what revisions, runs, studies and artifacts consist of."""
+        places = [self.state / name for name in ("artifacts", "runs", "revisions", "studies")]
         found = (path for place in places for path in place.rglob("*") if path.is_file())
         return {path.relative_to(self.state).as_posix(): path.read_bytes() for path in found}
 
@@ -120,6 +120,8 @@ def shop(tmp_path: Path) -> Shop:
 def fill(shop: Shop) -> None:
     for number in range(2):
         shop.train(number)
+    (shop.state / "studies" / "tiny-1").mkdir(parents=True)
+    (shop.state / "studies" / "tiny-1" / "journal").write_text('{"op_code": 0}\n')
     predictions, outcomes = AppendLog(shop.logs), AppendLog(shop.logs, OUTCOMES)
     for unit in ("a", "b"):
         shop.predict(unit, predictions)

@@ -78,7 +78,7 @@ class Deployments:
         self.training_slots = Slots(
             registry=self.registry,
             settings=self.place.workspace.settings,
-            has_begun=lambda name: self.job(name, "training").state() != "absent",
+            has_begun=lambda name: self.job(name, "training").handle() is not None,
         )
 
     def begin(self, service: str, *, allow_dirty: bool, actor: str, commit: str | None = None) -> RevisionName:
