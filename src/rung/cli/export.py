@@ -14,10 +14,16 @@ if TYPE_CHECKING:
     from rung.exports import Export
 
 
-@click.command(epilog="Example: rung export housing.v1.m2 --to openapi --output housing.v1.m2.json")
-@click.argument("revision", metavar="SERVICE.vN.mN")
+_PLATFORM = "kubernetes"
+"""In place of a revision."""
+
+
+@click.command(
+    epilog="Example: rung export housing.v1.m2 --to container --output image; rung export kubernetes --output manifests"
+)
+@click.argument("what", metavar="SERVICE.vN.mN|kubernetes")
 @click.option(
-    "--to", "form", type=click.Choice(["openapi", "container", "mlflow", "onnx"]), required=True, help="The form."
+    "--to", "form", type=click.Choice(["openapi", "container", "mlflow", "onnx"]), help="The form of a revision."
 )
 @click.option(
     "--output",
@@ -25,9 +31,15 @@ if TYPE_CHECKING:
     help="openapi: the file; without it the document is printed. Else a folder that is not there yet, or empty.",
 )
 @click.option("--route", default="predict", show_default=True, help="mlflow: whose handler predicts.")
+@click.option("--namespace", default="rung", show_default=True, help="kubernetes: where the platform runs.")
+@click.option("--image", help="kubernetes: of the platform, best as NAME@sha256:...; made from image/ in the output.")
+@click.option(
+    "--gateways", type=click.IntRange(1), default=2, show_default=True, help="kubernetes: gateways for consumers."
+)
+@click.option("--job", metavar="COMMAND", help="kubernetes: a command to run once on the cluster, as a RayJob.")
 @json_option
-def command(revision: str, *, form: str, output: Path | None, route: str, as_json: bool) -> None:
-    """Take a revision elsewhere, in a form that other tools read.
+def command(what: str, *, form: str | None, output: Path | None, route: str, as_json: bool, **cluster: Any) -> None:
+    """Take a revision elsewhere, in a form that other tools read; or the whole platform, to Kubernetes.
 
     openapi: what its routes take and give, as its own application says it, from its snapshot and in its environment.
 
@@ -37,14 +49,22 @@ def command(revision: str, *, form: str, output: Path | None, route: str, as_jso
 
     onnx: the converted models that were proven equal, each with its inputs, outputs and verdict.
 
-    The revision is verified first, as by `rung verify`. Needs no control plane.
+    A revision is verified first, as by `rung verify`. Needs no control plane.
+
+    `rung export kubernetes` writes manifests: control plane, gateways, a KubeRay cluster that fits what the revisions
+    of this workspace declare, services, probes, policies; secrets by reference only.
     """
     from rung.exports import open_export
     from rung.schema import RevisionName
     from rung.workspace import find
 
-    export = open_export(RevisionName.parse(revision), find())
-    told = {"revision": revision, "to": form, "signed_by": export.verified.signed_by}
+    if what == _PLATFORM:
+        _kubernetes(output, as_json=as_json, **cluster)
+        return
+    if form is None:
+        raise click.UsageError("--to says in which form: openapi, container, mlflow or onnx")
+    export = open_export(RevisionName.parse(what), find())
+    told = {"revision": what, "to": form, "signed_by": export.verified.signed_by}
     if form == "openapi":
         _openapi(export, output, told if as_json else None)
         return
@@ -55,6 +75,34 @@ def command(revision: str, *, form: str, output: Path | None, route: str, as_jso
         return
     write = _container if form == "container" else _onnx
     write(export, output, told if as_json else None)
+
+
+def _kubernetes(output: Path | None, *, as_json: bool, image: str | None, **given: Any) -> None:
+    from rung import __version__
+    from rung.exports.kubernetes import IMAGE_RAY, Cluster, declared, write_kubernetes
+    from rung.workspace import find
+
+    if output is None:
+        raise click.UsageError("kubernetes needs --output: a folder that is not there yet, or empty")
+    workspace = find()
+    cluster = Cluster(
+        image=image or f"rung:{__version__}",
+        version=__version__,
+        ray=IMAGE_RAY,
+        specifications=declared(workspace),
+        **given,
+    )
+    written = write_kubernetes(cluster, workspace, output)
+    if as_json:
+        print_json({"output": str(output), "objects": written.objects, "missing": written.missing})
+        return
+    click.echo(
+        f"{len(written.objects)} objects are in {output}; next, with the secrets of docs/kubernetes.md in place:"
+    )
+    click.echo(f"  docker build --tag {cluster.image.partition('@')[0]} {output / 'image'}")
+    click.echo(f"  kubectl apply --kustomize {output}")
+    for sentence in written.missing:
+        click.echo(f"  {click.style('rung.toml:', fg='yellow')} {sentence}")
 
 
 def _mlflow(export: Export, output: Path, route: str, told: dict[str, Any] | None) -> None:

@@ -9,7 +9,6 @@ import contextlib
 import json
 import os
 import re
-import shlex
 import socket
 import subprocess
 import sys
@@ -18,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import httpx2
 import pytest
+import yaml
+from dockerfile_steps import build, lint
 
 from rung.compute import _uv
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from dockerfile_steps import Built
     from live_platform import LivePlatform
 
 REVISION = "tiny.v1.m1"
@@ -41,50 +43,30 @@ def context(platform: LivePlatform, tmp_path_factory: pytest.TempPathFactory) ->
     return folder
 
 
-def steps(context: Path) -> dict[str, str]:
-    """The last step of each kind."""
-    lines = (context / "Dockerfile").read_text().replace("\\\n", " ").splitlines()
-    return {word: rest for word, _, rest in (line.partition(" ") for line in lines)}
-
-
-def install(context: Path) -> Path:
-    """Install as the image does, with uv, which has the packages."""
-    environment = context.parent / "venv"
-    _uv.run("venv", environment, "--python", sys.executable, "--no-project", online=False)
-    assert (
-        "-m pip install --no-cache-dir --no-deps --require-hashes --requirement requirements.txt"
-        in steps(context)["RUN"]
-    )
-    with contextlib.chdir(context):
-        required = ("--no-deps", "--require-hashes", "--requirement", "requirements.txt")
-        _uv.run("pip", "install", "--python", environment, *required, online=False)
-    return environment
+@pytest.fixture(scope="module")
+def image(context: Path) -> Built:
+    """That context, built without an engine."""
+    return build(context, context.parent / "root")
 
 
 @contextlib.contextmanager
-def running(context: Path, environment: Path) -> Iterator[tuple[str, list[str]]]:
+def running(image: Built) -> Iterator[tuple[str, list[str]]]:
     """Start the image's own command; give its address, and the command that looks whether it is healthy."""
-    port = free_port()
+    port = str(free_port())
 
-    def moved(text: str) -> str:
-        text = text.replace("/opt/rung/", f"{environment}/").replace("/srv/rung", str(context))
-        text = text.replace("/tmp/rung-metrics", str(context.parent / "metrics"))  # noqa: S108  as the image has it
-        return text.replace("0.0.0.0", "127.0.0.1").replace("8080", str(port))  # noqa: S104  to be replaced
+    def own(words: list[str]) -> list[str]:
+        return [word.replace("0.0.0.0", "127.0.0.1").replace(str(image.port), port) for word in words]  # noqa: S104
 
-    told = steps(context)
-    variables = dict(word.split("=", 1) for word in shlex.split(moved(told["ENV"])))
-    folder = moved(told["WORKDIR"])
-    healthy = json.loads(moved(told["HEALTHCHECK"]).partition(" CMD ")[2])
-    with (context.parent / "server.log").open("wb") as log:
+    with (image.root / "server.log").open("wb") as log:
         process = subprocess.Popen(
-            json.loads(moved(told["CMD"])),
-            cwd=folder,
-            env={"PATH": os.environ["PATH"], **variables},
+            own(image.command),
+            cwd=image.folder,
+            env={"PATH": os.environ["PATH"], **image.variables},
             stdout=log,
             stderr=log,
         )
         try:
-            yield f"http://127.0.0.1:{port}", healthy
+            yield f"http://127.0.0.1:{port}", own(image.healthy)
         finally:
             process.terminate()
             process.wait(20)
@@ -104,16 +86,37 @@ def wait_until_healthy(command: list[str], log: Path) -> None:
         time.sleep(0.3)
 
 
-def test_image_predicts_as_the_revision(platform: LivePlatform, context: Path):
+def test_image_predicts_as_the_revision(platform: LivePlatform, image: Built):
     def predictions(url: str) -> Any:
         return httpx2.post(url, json=BODY, timeout=20).json()["predictions"]
 
-    environment = install(context)
-    with running(context, environment) as (url, healthy):
-        wait_until_healthy(healthy, context.parent / "server.log")
+    with running(image) as (url, healthy):
+        wait_until_healthy(healthy, image.root / "server.log")
         answered = predictions(f"{url}/predict")
         assert answered == predictions(f"{platform.gateway}/tiny/v1/m1/predict")
     assert answered == [{"y": 7.5}, {"y": 1000.5}]
+
+
+def test_nothing_of_an_image_is_found_by_a_linter(context: Path, image: Built):
+    assert lint(context / "Dockerfile") == []
+    assert image.user == "10001:10001"
+    assert image.done[-1] == "CMD"
+
+
+def test_platform_goes_to_kubernetes(platform: LivePlatform, tmp_path: Path):
+    told = platform.ask("export", "kubernetes", "--output", str(tmp_path / "manifests"), "--namespace", "shop")
+    folder = tmp_path / "manifests"
+    listed = yaml.safe_load((folder / "kustomization.yaml").read_text())["resources"]
+    found = [one for name in listed for one in yaml.safe_load_all((folder / name).read_text())]
+    assert [f"{one['kind']} {one['metadata']['name']}" for one in found] == told["objects"]
+    assert {one["metadata"].get("namespace", "shop") for one in found} == {"shop"}
+    (ray,) = [one for one in found if one["kind"] == "RayCluster"]
+    assert [(one["groupName"], one["minReplicas"]) for one in ray["spec"]["workerGroupSpecs"]] == [
+        ("serving", 2),  # m0 and m1, one machine each
+        ("training", 0),
+    ]
+    assert told["missing"][0] == '[listen] control is loopback: set control = "0.0.0.0"'
+    assert lint(folder / "image" / "Dockerfile") == []
 
 
 _LOADED = """
@@ -159,12 +162,11 @@ def test_mlflow_model_predicts_as_the_revision_in_a_clean_environment(platform: 
     assert told["refused"].startswith("tiny.v1.m1 refused 27 rows: row 0: y: is not finite")
 
 
-def test_labels_name_what_was_signed(platform: LivePlatform, context: Path):
-    labels = dict(word.split("=", 1) for word in shlex.split(steps(context)["LABEL"]))
+def test_labels_name_what_was_signed(platform: LivePlatform, image: Built):
     verified = platform.ask("verify", REVISION)
-    assert labels["rung.bundle"] == verified["bundle"]
-    assert labels["rung.signed-by"] == verified["key"]
-    assert labels["org.opencontainers.image.revision"] == platform.revision(REVISION)["commit"]
+    assert image.labels["rung.bundle"] == verified["bundle"]
+    assert image.labels["rung.signed-by"] == verified["key"]
+    assert image.labels["org.opencontainers.image.revision"] == platform.revision(REVISION)["commit"]
 
 
 def test_context_holds_no_training_data(context: Path):

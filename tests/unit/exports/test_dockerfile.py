@@ -1,13 +1,19 @@
-"""The Dockerfile, held against the rules that linters of Dockerfiles have."""
+"""The Dockerfile, as text and as hadolint reads it."""
 
 from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
+from dockerfile_steps import lint
 
 from rung.exports._dockerfile import Image, dockerfile
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 IMAGE = Image(
     python="3.11",
@@ -52,6 +58,12 @@ def test_without_packages_apt_is_not_asked():
     assert "apt-get" not in dockerfile(image)
 
 
-@pytest.mark.parametrize("word", ["ADD", "MAINTAINER", "SHELL"])
-def test_what_linters_refuse_is_not_there(word: str):
-    assert word not in dict(steps())
+@pytest.mark.parametrize("has_packages", [True, False])
+def test_linter_finds_nothing(tmp_path: Path, has_packages: bool):
+    (tmp_path / "Dockerfile").write_text(dockerfile(replace(IMAGE, has_packages=has_packages)))
+    assert lint(tmp_path / "Dockerfile") == []
+
+
+def test_linter_finds_what_is_wrong(tmp_path: Path):
+    (tmp_path / "Dockerfile").write_text("FROM debian\nRUN sudo apt-get install git\n")
+    assert any(finding.startswith("DL3004") for finding in lint(tmp_path / "Dockerfile"))
