@@ -20,8 +20,11 @@ from typing import TYPE_CHECKING, Any
 
 import httpx2
 import psutil
+from typed import typed
 
 from rung.compute.local import Process, alive
+from rung.compute.local import find as find_process
+from rung.control.machines import process_of
 from rung.control.place import Address, Place, read_address
 from rung.registry import open_registry
 from rung.schema import RevisionName
@@ -31,7 +34,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
 _GIT = ("git", "-c", "user.name=tester", "-c", "user.email=tester@example.org", "-c", "commit.gpgsign=false")
-_ANY_PORTS = "gateway_port = 0\ncontrol_port = 0\n"
+_ASKING = frozenset(
+    [
+        *("ab", "alerts", "approve", "audit", "consumer", "contract", "cost", "deploy", "history", "logs", "metrics"),
+        *("monitor", "offpolicy", "promote", "reject", "revive", "rollback", "shadow", "status", "teardown", "token"),
+        "why",
+    ]
+)
+SETTINGS = ["gateway_port = 0", "control_port = 0"]
+"""Of every platform; a run of the stories on other machines adds theirs."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -57,7 +68,7 @@ class LivePlatform:
         platform.sockets.mkdir(mode=0o700)
         platform.root.mkdir()
         platform.rung("init", ".")
-        (platform.root / "rung.toml").write_text(_ANY_PORTS)
+        (platform.root / "rung.toml").write_text("\n".join([*SETTINGS, ""]))
         return platform
 
     # --- commands ---
@@ -72,7 +83,21 @@ class LivePlatform:
 
     def rung(self, *words: str, expect: int | None = 0, timeout_s: float = 400) -> subprocess.CompletedProcess[str]:
         """Type a command and wait for its end."""
-        ended = subprocess.run(
+        ended = self._typed(*words) if self._only_asks(*words) else self._started(*words, timeout_s=timeout_s)
+        told = f"rung {' '.join(words)} ended with {ended.returncode}\n{ended.stdout}\n{ended.stderr}"
+        assert expect is None or ended.returncode == expect, told
+        return ended
+
+    def _only_asks(self, *words: str) -> bool:
+        """Tell whether a command does no more than ask the control plane; then it needs no interpreter of its own."""
+        return self.python == sys.executable and words[0] in _ASKING
+
+    def _typed(self, *words: str) -> subprocess.CompletedProcess[str]:
+        hidden = dict.fromkeys(os.environ.keys() - self.environment.keys())
+        return typed(self.root, *words, environment=hidden | self.environment)
+
+    def _started(self, *words: str, timeout_s: float) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
             [self.python, "-m", "rung.cli", *words],
             cwd=self.root,
             env=self.environment,
@@ -81,9 +106,6 @@ class LivePlatform:
             check=False,
             timeout=timeout_s,
         )
-        told = f"rung {' '.join(words)} ended with {ended.returncode}\n{ended.stdout}\n{ended.stderr}"
-        assert expect is None or ended.returncode == expect, told
-        return ended
 
     def ask(self, *words: str, expect: int | None = 0) -> Any:
         """Ask for JSON."""
@@ -154,7 +176,7 @@ class LivePlatform:
         """Give each revision's state."""
         return {
             revision["id"]: revision["state"]
-            for service in self.ask("status")["services"]
+            for service in self.api("/status").json()["services"]
             for major in service["majors"]
             for revision in major["revisions"]
         }
@@ -163,7 +185,20 @@ class LivePlatform:
         """Give the processes on record, by name."""
         url = self.variables.get("RUNG_REGISTRY") or self.place.workspace.registry_url()
         with open_registry(self.place.workspace.state, url) as registry:
-            return {name: Process.from_json(found) for name, found in registry.processes().items()}
+            found = registry.processes()
+        processes = {name: process_of(handle) or self._on_cluster(name) for name, handle in found.items()}
+        return {name: process for name, process in processes.items() if process is not None}
+
+    def _on_cluster(self, name: str) -> Process | None:
+        """Find a server that a cluster runs, on whichever of its nodes: all of them are on this machine."""
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                words = process.cmdline()
+                if "rung.serving.server" in words and process.environ().get("RUNG_REVISION") == name.partition("~")[0]:
+                    found = find_process(process.pid)
+                    if found is not None and _is_master(process):
+                        return found
+        return None
 
     def server_log(self, name: str) -> str:
         """Read the log of a revision's server."""
@@ -175,10 +210,12 @@ class LivePlatform:
 
     def wait(self, is_so: Callable[[], bool], *, within_s: float = 60) -> None:
         """Wait until something is so."""
-        deadline = time.monotonic() + within_s
+        began = looked = time.monotonic()
         while not is_so():
-            assert time.monotonic() < deadline, f"not within {within_s:g} s: {self.rung('status', expect=None).stdout}"
-            time.sleep(0.1)
+            now = time.monotonic()
+            assert now - began < within_s, f"not within {within_s:g} s: {self.rung('status', expect=None).stdout}"
+            time.sleep(max(0.1, now - looked))  # a look that takes long takes half of a processor at the most
+            looked = time.monotonic()
 
     # --- ends ---
 
@@ -244,3 +281,9 @@ def _names(process: psutil.Process, folder: str) -> bool:
         )
     except psutil.Error:
         return False
+
+
+def _is_master(server: psutil.Process) -> bool:
+    """Tell whether a process is gunicorn's own, and not one of its workers."""
+    parent = server.parent()
+    return parent is None or "rung.serving.server" not in parent.cmdline()

@@ -120,7 +120,10 @@ class Control:
                 from rung.control._encryption import trust_exactly
 
                 trusted = trust_exactly(Path(address.certificate))
-            self._clients[key] = httpx2.Client(base_url=address.url, timeout=self._timeout_s, verify=trusted)
+            client = httpx2.Client(base_url=address.url, timeout=self._timeout_s, verify=trusted)
+            self._clients[key] = client
+            if context := click.get_current_context(silent=True):
+                context.call_on_close(client.close)
         return self._clients[key]
 
     def _away(self, address: Address, error: httpx2.TransportError) -> ControlPlaneError:

@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from typed import typed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,14 +23,7 @@ def rung(place: Place) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Runs a command in an empty workspace."""
 
     def rung(*words: str, code: int = 0) -> subprocess.CompletedProcess[str]:
-        ended = subprocess.run(
-            [sys.executable, "-m", "rung.cli", *words],
-            cwd=place.root,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=120,
-        )
+        ended = typed(place.root, *words)
         assert ended.returncode == code, ended.stdout + ended.stderr
         return ended
 

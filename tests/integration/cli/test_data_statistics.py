@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import polars as pl
+from typed import typed
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
 def rung(root: Path, *words: str) -> str:
-    command = [sys.executable, "-m", "rung.cli", "data", *words]
-    ended = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False, timeout=120)
+    ended = typed(root, "data", *words)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     return ended.stdout
 

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import fcntl
 import json
-import os
-import subprocess
-import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from typed import typed
 
 from rung.registry import Registry, open_registry, read_dump
 from rung.registry._runs import HEAD
@@ -45,14 +43,8 @@ def shared(root: Path, url: str) -> Iterator[Registry]:
 
 def db(root: Path, *words: str, expect: int = 0, url: str = "") -> Any:
     """Run a command; give its JSON, or what it wrote to standard error."""
-    ended = subprocess.run(
-        [sys.executable, "-m", "rung.cli", "db", *words, *(() if expect == 2 else ("--json",))],
-        cwd=root,
-        env={**{name: value for name, value in os.environ.items() if name != "RUNG_REGISTRY"}, "RUNG_REGISTRY": url},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    as_json = () if expect == 2 else ("--json",)
+    ended = typed(root, "db", *words, *as_json, environment={"RUNG_REGISTRY": url})
     assert ended.returncode == expect, ended.stdout + ended.stderr
     return ended.stderr if expect == 2 else json.loads(ended.stdout)
 

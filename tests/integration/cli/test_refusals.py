@@ -10,6 +10,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from typed import typed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,11 +42,14 @@ _HAS_JSON = [words for words in _NEEDS_CONTROL_PLANE if words[0] != "logs"]
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A workspace without a control plane."""
     folder = tmp_path_factory.mktemp("workspace")
-    rung(folder, "init", ".")
+    typed(folder, "init", ".")
     return folder
 
 
-def rung(folder: Path, *words: str, environment: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+def started(
+    folder: Path, *words: str, environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Type a command as `typed` does, in a process of its own."""
     return subprocess.run(
         [sys.executable, "-m", "rung.cli", *words],
         cwd=folder,
@@ -59,7 +63,7 @@ def rung(folder: Path, *words: str, environment: Mapping[str, str] | None = None
 
 @pytest.mark.parametrize("words", _NEEDS_CONTROL_PLANE, ids=" ".join)
 def test_stopped_control_plane_is_named(workspace: Path, words: tuple[str, ...]):
-    ended = rung(workspace, *words)
+    ended = typed(workspace, *words)
     assert ended.returncode == 3
     assert f"no control plane runs for {workspace}" in ended.stderr
     assert "start it with `rung up --detach`" in ended.stderr
@@ -68,7 +72,7 @@ def test_stopped_control_plane_is_named(workspace: Path, words: tuple[str, ...])
 
 @pytest.mark.parametrize("words", _HAS_JSON, ids=" ".join)
 def test_errors_are_json_when_asked(workspace: Path, words: tuple[str, ...]):
-    ended = rung(workspace, *words, "--json")
+    ended = typed(workspace, *words, "--json")
     assert ended.returncode == 3
     assert json.loads(ended.stdout) == {
         "error": {
@@ -80,26 +84,32 @@ def test_errors_are_json_when_asked(workspace: Path, words: tuple[str, ...]):
     assert ended.stderr == ""
 
 
+def test_process_of_its_own_ends_likewise(workspace: Path):
+    for words in (("status",), ("history", "housing"), ("history", "housing", "--json")):
+        ended, own = typed(workspace, *words), started(workspace, *words)
+        assert (own.returncode, own.stdout, own.stderr) == (ended.returncode, ended.stdout, ended.stderr)
+
+
 def test_status_needs_no_control_plane(workspace: Path):
-    ended = rung(workspace, "status")
+    ended = typed(workspace, "status")
     assert ended.returncode == 0
     assert ended.stdout.splitlines() == [
         "there is no service yet; next: rung new housing --template housing",
         "the platform does not run: `rung up --detach` starts it",
     ]
-    unknown = rung(workspace, "status", "housing", "--json")
+    unknown = typed(workspace, "status", "housing", "--json")
     assert unknown.returncode == 2
     assert json.loads(unknown.stdout)["error"]["hint"] == "`rung new housing` makes one"
 
 
 def test_down_of_nothing_is_well(workspace: Path):
-    ended = rung(workspace, "down")
+    ended = typed(workspace, "down")
     assert (ended.returncode, ended.stdout) == (0, "down\n")
 
 
 @pytest.mark.parametrize("words", [("status",), ("up", "--detach"), ("new", "housing"), ("down",)], ids=" ".join)
 def test_outside_of_a_workspace_is_refused(tmp_path: Path, words: tuple[str, ...]):
-    ended = rung(tmp_path, *words)
+    ended = typed(tmp_path, *words)
     assert ended.returncode == 2
     assert f"{tmp_path} is not in a workspace" in ended.stderr
     assert "`rung init` makes one here" in ended.stderr
@@ -107,7 +117,7 @@ def test_outside_of_a_workspace_is_refused(tmp_path: Path, words: tuple[str, ...
 
 @pytest.mark.parametrize("name", ["Housing", "1st", "two words", "class", "a-b", "../up", "", "x" * 64, "größe"])
 def test_name_that_is_no_identifier(workspace: Path, name: str):
-    ended = rung(workspace, "new", "--", name)
+    ended = typed(workspace, "new", "--", name)
     assert ended.returncode == 2
     assert f"{name!r} cannot name a service" in ended.stderr
     assert "use lower-case letters, digits and _" in ended.stderr
@@ -131,7 +141,7 @@ def test_name_that_is_no_identifier(workspace: Path, name: str):
     ],
 )
 def test_wrong_call_is_explained(workspace: Path, words: tuple[str, ...], told: str):
-    ended = rung(workspace, *words)
+    ended = typed(workspace, *words)
     assert ended.returncode in {2, 3}
     assert told in ended.stderr
     assert "Traceback" not in ended.stderr
@@ -146,23 +156,26 @@ def test_wrong_call_is_explained(workspace: Path, words: tuple[str, ...], told: 
     ],
 )
 def test_setting_that_cannot_be_meant(tmp_path: Path, setting: str, told: str):
-    rung(tmp_path, "init", ".")
+    typed(tmp_path, "init", ".")
     (tmp_path / "rung.toml").write_text(setting)
-    ended = rung(tmp_path, "up", "--detach", environment={"XDG_RUNTIME_DIR": str(tmp_path)})
+    ended = started(tmp_path, "up", "--detach", environment={"XDG_RUNTIME_DIR": str(tmp_path)})
     assert ended.returncode != 0
     assert told in ended.stderr
     assert "Traceback" not in ended.stderr
 
 
-@pytest.mark.parametrize("setting", ["gateway_port", "control_port"])
-@pytest.mark.parametrize("detach", [("--detach",), ()], ids=["background", "foreground"])
+@pytest.mark.parametrize(
+    ("setting", "detach"),
+    [("gateway_port", ("--detach",)), ("control_port", ())],
+    ids=["gateway, in the background", "control plane, in the foreground"],
+)
 def test_port_in_use_is_named(tmp_path: Path, setting: str, detach: tuple[str, ...]):
-    rung(tmp_path, "init", ".")
+    typed(tmp_path, "init", ".")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         ports = {"gateway_port": 0, "control_port": 0, setting: port}
         (tmp_path / "rung.toml").write_text("".join(f"{name} = {value}\n" for name, value in ports.items()))
-        ended = rung(tmp_path, "up", *detach, environment={"XDG_RUNTIME_DIR": str(tmp_path)})
+        ended = started(tmp_path, "up", *detach, environment={"XDG_RUNTIME_DIR": str(tmp_path)})
     assert ended.returncode != 0
     assert f"port {port} on 127.0.0.1 is in use" in ended.stderr
     assert f"set {setting} in rung.toml to another, or to 0 for any free one" in ended.stderr
