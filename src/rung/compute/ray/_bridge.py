@@ -23,6 +23,7 @@ from rung.errors import UnavailableError
 _CONNECT_S = 10.0  # for a driver to import Ray and to know the cluster: a second or two, more on a busy machine
 _GIVE_UP_S = 30.0  # a driver that does not know the cluster by then never will
 _REACH_S = 2.0
+_JOIN = "ray start --address="
 
 
 class Bridge:
@@ -78,7 +79,7 @@ class Bridge:
     def _unavailable(self, because: str) -> UnavailableError:
         return UnavailableError(
             f"the Ray cluster at {self.address} is not to be had: {because}",
-            hint=f"see that it runs, and that this machine is a node of it: ray start --address={self.address}",
+            hint=f"see that it runs, and that this machine has its token and is a node of it: {_JOIN}{self.address}",
         )
 
 
