@@ -19,12 +19,13 @@ def verify(url: str) -> bool:
     return url.lower().startswith("https:")
 
 
-def connect(endpoint: str, *, headers: Mapping[str, str], timeout_s: float = 5.0) -> Client:
+def connect(endpoint: str, *, headers: Mapping[str, str], token: str | None = None, timeout_s: float = 5.0) -> Client:
     """Give a client of a revision's server; each request has a connection of its own, so that they reach all workers.
 
     Args:
         endpoint: `unix:/...` or `address:port`.
         headers: Of every request.
+        token: That a server with an address demands.
         timeout_s: Of each step of a request.
     """
     from httpx2 import Client, HTTPTransport, Limits  # noqa: PLC0415  most commands ask no server
@@ -32,4 +33,9 @@ def connect(endpoint: str, *, headers: Mapping[str, str], timeout_s: float = 5.0
     socket = endpoint.removeprefix("unix:") if endpoint.startswith("unix:") else None
     transport = HTTPTransport(uds=socket, verify=False, limits=Limits(max_keepalive_connections=0))
     url = "http://server" if socket else f"http://{endpoint}"
-    return Client(transport=transport, base_url=url, headers=dict(headers), timeout=timeout_s)
+    return Client(transport=transport, base_url=url, headers={**headers, **bearing(token)}, timeout=timeout_s)
+
+
+def bearing(token: str | None) -> dict[str, str]:
+    """Give the header that a server with an address demands; one with a socket file demands none."""
+    return {} if token is None else {"x-rung-server-token": token}

@@ -191,13 +191,12 @@ class LivePlatform:
 
     def _on_cluster(self, name: str) -> Process | None:
         """Find a server that a cluster runs, on whichever of its nodes: all of them are on this machine."""
+        wanted = {"RUNG_REVISION": name.partition("~")[0], "RUNG_STATE": str(self.place.workspace.state)}
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error):
-                words = process.cmdline()
-                if "rung.serving.server" in words and process.environ().get("RUNG_REVISION") == name.partition("~")[0]:
-                    found = find_process(process.pid)
-                    if found is not None and _is_master(process):
-                        return found
+                is_server = "rung.serving.server" in process.cmdline() and _is_master(process)
+                if is_server and wanted.items() <= process.environ().items():
+                    return find_process(process.pid)
         return None
 
     def server_log(self, name: str) -> str:

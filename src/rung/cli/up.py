@@ -23,14 +23,14 @@ _WITHIN_S = 30.0
 @click.option(
     "--compute", type=click.Choice(["local", "ray"]), help="Where trainings and servers run; else as rung.toml says."
 )
-@click.option("--address", metavar="HOST:PORT", help="Of the Ray cluster; else as rung.toml says.")
+@click.option("--address", "cluster", metavar="HOST:PORT", help="Of the Ray cluster; else as rung.toml says.")
 @json_option
-def command(detach: bool, compute: str | None, address: str | None, as_json: bool) -> None:
+def command(detach: bool, compute: str | None, cluster: str | None, as_json: bool) -> None:
     """Start the platform of this workspace: control plane, gateway, and the servers of its revisions.
 
     In the foreground, Ctrl-C stops everything. What an earlier control plane left running is adopted.
     """
-    given = {"RUNG_COMPUTE": compute, "RUNG_COMPUTE_ADDRESS": address}
+    given = {"RUNG_COMPUTE": compute, "RUNG_COMPUTE_ADDRESS": cluster}
     os.environ.update({name: value for name, value in given.items() if value is not None})
     place = Place(workspace=find())
     _warn(place)

@@ -216,6 +216,7 @@ class Loop:
             registry.shadows(active_only=True),
             endpoints,
             outcomes=servers.collector_endpoint,
+            server_token=servers.token,
             guarded=self.keyed,
             consumers=[
                 Consumer(name=key.name, digest=key.digest, service=key.service)

@@ -41,6 +41,7 @@ def routing(
     endpoints: Mapping[str, Endpoint],
     *,
     outcomes: str,
+    server_token: str | None = None,
     guarded: Sequence[str] = (),
     consumers: Sequence[Consumer] = (),
 ) -> Routing:
@@ -55,6 +56,7 @@ def routing(
         shadows: Those that have not ended.
         endpoints: Of the revisions that have a server, by name.
         outcomes: Endpoint of the collector.
+        server_token: What servers with an address demand.
         guarded: Services that answer only who has a key.
         consumers: Who has one.
     """
@@ -68,6 +70,7 @@ def routing(
             _production(members, experiments, shadows, endpoints) for _, members in sorted(majors.items())
         ),
         outcomes=outcomes,
+        server_token=server_token,
         guarded=tuple(guarded),
         consumers=tuple(consumers),
     )

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import shutil
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -22,6 +24,7 @@ from rung.compute.local import Command, Usage
 from rung.compute.protocol import ENDPOINT, Machine, Work
 from rung.control.machines import Machines, process_of
 from rung.infrastructure import Infrastructure
+from rung.workspace import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -55,6 +58,8 @@ class Servers:
     place: Place
     registry: Registry
     machines: Machines = field(default_factory=Machines)
+    token: str | None = None
+    """What servers with an address demand."""
     asleep: frozenset[str] = frozenset()
     """Revisions that have no server because nobody asks; the first request wakes them."""
     _crashes: dict[str, tuple[int, float]] = field(default_factory=dict)
@@ -67,7 +72,14 @@ class Servers:
     @classmethod
     def of(cls, place: Place, registry: Registry) -> Self:
         """Give those of a platform, on the computes of its settings."""
-        return cls(place=place, registry=registry, machines=Machines.of(place.workspace.settings()))
+        settings = place.workspace.settings()
+        token = None if settings.compute_address is None else server_token(place.workspace.state / "keys")
+        return cls(place=place, registry=registry, machines=Machines.of(settings), token=token)
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """What a process is told that connects to servers, or is one with an address."""
+        return {} if self.token is None else {"RUNG_SERVER_TOKEN": self.token}
 
     def running(self, name: str) -> Process | None:
         """Give a process that is on record, lives, and runs on this machine."""
@@ -190,6 +202,7 @@ class Servers:
                 "RUNG_UNIT_HEADER": bundle.unit_header,
                 "RUNG_BUNDLES": json.dumps(bundles),
                 "PROMETHEUS_MULTIPROC_DIR": str(self.place.sockets / f"{process}.metrics"),
+                **({} if self.is_local(serving.compute) else self.variables),
             },
             log=self.place.revision(name) / ("server.log" if replica == 1 else f"server-{replica}.log"),
         )
@@ -243,7 +256,7 @@ class Servers:
 
     def connect(self, process: str, *, timeout_s: float = _LOOK_S) -> httpx2.Client:
         """Give a client of a server, whose requests are logged as tests."""
-        return connect(self.endpoint_of(process), headers=_TEST, timeout_s=timeout_s)
+        return connect(self.endpoint_of(process), headers=_TEST, token=self.token, timeout_s=timeout_s)
 
     def _ask(self, name: str, method: str, path: str, **more: Any) -> tuple[bool, str]:
         endpoint = self.endpoint_of(name)
@@ -257,6 +270,17 @@ class Servers:
         if answer.status_code == httpx2.codes.OK:
             return True, ""
         return False, str(answer.json().get("detail", answer.status_code))
+
+
+def server_token(keys: Path) -> str:
+    """Read what servers with an address demand; made anew where there is none."""
+    path = keys / "servers.token"
+    with suppress(FileNotFoundError):
+        return path.read_text(encoding="ascii")
+    keys.mkdir(parents=True, exist_ok=True, mode=0o700)
+    made = secrets.token_urlsafe(32)
+    write_atomically(path, made.encode(), private=True)
+    return made
 
 
 def process_name(revision: RevisionName, replica: int) -> str:

@@ -91,7 +91,7 @@ class Sleeping:
         command = Command(
             argv=(sys.executable, "-m", "rung.serving.activator", "--sleepers", str(self._file)),
             folder=self.place.workspace.root,
-            environment=clean_environment(os.environ),
+            environment={**clean_environment(os.environ), **self.servers.variables},
             log=self.place.log.with_name("activator.log"),
         )
         return Work(name=ACTIVATOR, command=command)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from rung.gateway.routing import Backend, Production
+    from rung.gateway.routing import Backend, Production, Routing
 
 __all__ = [
     "OUTCOMES",
@@ -17,6 +17,7 @@ __all__ = [
     "incumbent_name",
     "mirror",
     "mirror_name",
+    "token_headers",
 ]
 
 OUTCOMES: Final = "outcomes"
@@ -89,23 +90,32 @@ def mirror_name(revision: str) -> str:
     return f"{cluster_name(revision)}-shadow"
 
 
-def cluster(backend: Backend) -> dict[str, Any]:
+def token_headers(routing: Routing) -> list[dict[str, Any]]:
+    """Return the header that servers with an address demand; none where all have socket files."""
+    if routing.server_token is None:
+        return []
+    header = {"key": "x-rung-server-token", "value": routing.server_token}
+    return [{"header": header, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}]
+
+
+def cluster(backend: Backend, routing: Routing) -> dict[str, Any]:
     """Return the cluster of a revision, with its endpoints.
 
     There is no outlier ejection: a revision that answers 500 is evidence, and hiding it would bias the experiment.
     """
     name = cluster_name(backend.revision)
-    return {**_common(name), **_checked(name, backend)}
+    return {**_common(name), **_checked(name, backend, routing)}
 
 
-def mirror(backend: Backend) -> dict[str, Any]:
+def mirror(backend: Backend, routing: Routing) -> dict[str, Any]:
     """Return the cluster of a revision as a shadow: the same servers, reached with limits of its own.
 
     A shadow that hangs costs a bounded number of connections and of bodies in memory, and whoever asks this revision by
     its exact path does not share that limit.
     """
     name = mirror_name(backend.revision)
-    return {**_common(name, most=_MOST_MIRRORED, longest_s=backend.timeout_s), **_checked(name, backend)}
+    limited = _common(name, most=_MOST_MIRRORED, longest_s=backend.timeout_s)
+    return {**limited, **_checked(name, backend, routing)}
 
 
 def collector(endpoint: str) -> dict[str, Any]:
@@ -158,7 +168,7 @@ def _common(name: str, *, most: int = _UNLIMITED, longest_s: float | None = None
     }
 
 
-def _checked(name: str, backend: Backend) -> dict[str, Any]:
+def _checked(name: str, backend: Backend, routing: Routing) -> dict[str, Any]:
     """Return the endpoints, and how they are looked at.
 
     They are part of the cluster, not a file of their own: Envoy watches each file with an inotify instance, of which a
@@ -167,9 +177,15 @@ def _checked(name: str, backend: Backend) -> dict[str, Any]:
     return {
         "type": "STATIC",
         "load_assignment": _assignment(name, backend.endpoints),
-        "health_checks": [_HEALTH_CHECK],
+        "health_checks": [_health_check(routing)],
         "ignore_health_on_host_removal": True,
     }
+
+
+def _health_check(routing: Routing) -> dict[str, Any]:
+    headers = token_headers(routing)
+    more = {"request_headers_to_add": headers} if headers else {}
+    return {**_HEALTH_CHECK, "http_health_check": {**_HEALTH_CHECK["http_health_check"], **more}}
 
 
 def _breakers(most: int) -> dict[str, Any]:

@@ -69,9 +69,15 @@ def route_table(routing: Routing) -> dict[str, Any]:
                 "metadata": _guards.known_consumers(routing.consumers),
                 "typed_per_filter_config": _guards.buckets(_limited(routing)),
                 "response_headers_to_remove": ["x-envoy-upstream-service-time"],
+                **_token(routing),
             }
         ],
     }
+
+
+def _token(routing: Routing) -> dict[str, Any]:
+    """Let requests bring what servers with an address demand, in place of whatever a consumer sent in that header."""
+    return {"request_headers_to_add": _clusters.token_headers(routing)} if routing.server_token else {}
 
 
 def holders(table: dict[str, Any]) -> dict[str, frozenset[str]]:

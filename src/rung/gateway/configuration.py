@@ -62,8 +62,8 @@ def encoded(response: Mapping[str, Any]) -> bytes:
 def _all_clusters(routing: Routing) -> list[dict[str, Any]]:
     shadows = [routing.backend(shadow.revision) for production in routing.productions for shadow in production.shadows]
     return [
-        *(_clusters.cluster(backend) for backend in routing.backends),
-        *(_clusters.mirror(backend) for backend in shadows),
+        *(_clusters.cluster(backend, routing) for backend in routing.backends),
+        *(_clusters.mirror(backend, routing) for backend in shadows),
         *(
             each
             for production in routing.productions

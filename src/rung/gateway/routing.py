@@ -250,6 +250,7 @@ class Routing:
         str, ...
     ] = ()  # services that answer only who has a key; outcomes want one too as soon as there is one
     consumers: tuple[Consumer, ...] = ()  # who has a key
+    server_token: str | None = field(default=None, repr=False)  # what servers with an address demand
 
     def __post_init__(self) -> None:
         _check_unique([backend.revision for backend in self.backends], hint="a revision has one backend")

@@ -6,6 +6,7 @@ the author has added middleware, the short way begins behind it; elsewhere at th
 
 from __future__ import annotations
 
+import hmac
 from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
@@ -14,6 +15,7 @@ from starlette.requests import Request
 
 from rung.serving._explaining import asks_why
 from rung.serving._identity import REQUEST_ID, REVISION, Named, name_again, named_before
+from rung.serving._problems import ProblemError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
 _JSON = (b"content-type", b"application/json")
 _CLOSE = ((b"connection", b"close"),)
+_REFUSED = ProblemError(status=401, detail="this server answers its gateway").response()
 
 
 class ServingApp(FastAPI):
@@ -34,6 +37,8 @@ class ServingApp(FastAPI):
 
     is_draining = False
     """It is about to end: callers are asked to open another connection next time."""
+    token: bytes | None = None
+    """What a request must bring in the header `x-rung-server-token`; None where only a socket file leads here."""
     _is_traced = True
 
     def begin(self) -> None:
@@ -47,6 +52,9 @@ class ServingApp(FastAPI):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
+        if self.token is not None and scope["type"] == "http" and not _holds(scope, self.token):
+            await _REFUSED(scope, receive, send)
+            return
         if self._is_traced or scope["type"] != "http" or self.middleware_stack is None:
             await super().__call__(scope, receive, send)
         else:
@@ -65,6 +73,11 @@ class ServingApp(FastAPI):
             return Named(super().build_middleware_stack(), revision=revision)
         finally:
             self.user_middleware.pop()
+
+
+def _holds(scope: Scope, token: bytes) -> bool:
+    given = (value for name, value in scope["headers"] if name == b"x-rung-server-token")
+    return hmac.compare_digest(next(given, b""), token)
 
 
 class ShortWay:

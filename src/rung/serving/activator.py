@@ -23,6 +23,7 @@ from starlette.applications import Starlette
 from starlette.responses import Response
 from starlette.routing import Route
 
+from rung._http import bearing
 from rung.serving._problems import ProblemError
 
 if TYPE_CHECKING:
@@ -138,7 +139,7 @@ class _Activator:
             for endpoint in self._sleepers[name].endpoints if name in self._sleepers else ():
                 with suppress(httpx2.HTTPError):
                     async with _connect(endpoint, timeout_s=_READY_S) as client:
-                        if (await client.get("/readyz")).is_success:
+                        if (await client.get("/readyz", headers=_token())).is_success:
                             return endpoint
             await asyncio.sleep(_LOOK_S)
 
@@ -150,6 +151,7 @@ async def _is_ready(_request: Request) -> Response:
 async def _hand_on(request: Request, endpoint: str, *, timeout_s: float) -> Response:
     body = await request.body()
     headers = [(name, value) for name, value in request.headers.raw if name not in _NOT_HANDED_ON]
+    headers += [(name.encode(), value.encode()) for name, value in _token().items()]
     path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     try:
         async with _connect(endpoint, timeout_s=timeout_s) as client:
@@ -164,6 +166,10 @@ async def _hand_on(request: Request, endpoint: str, *, timeout_s: float) -> Resp
     for name, value in kept:
         response.headers[name] = value
     return response
+
+
+def _token() -> dict[str, str]:
+    return bearing(os.environ.get("RUNG_SERVER_TOKEN"))
 
 
 def _connect(endpoint: str, *, timeout_s: float) -> httpx2.AsyncClient:

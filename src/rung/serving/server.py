@@ -102,6 +102,8 @@ class _Server(BaseApplication):  # type: ignore[misc]
     def __init__(self, application: str, settings: dict[str, Any]) -> None:
         self._application = application
         self._settings = settings
+        token = os.environ.pop("RUNG_SERVER_TOKEN", None)  # the author's code does not need it
+        self._token = None if token is None else token.encode()
         super().__init__()
 
     def load_config(self) -> None:
@@ -111,7 +113,9 @@ class _Server(BaseApplication):  # type: ignore[misc]
     def load(self) -> Any:
         from gunicorn.util import import_app  # noqa: PLC0415  in the worker: a broken import is the worker's error
 
-        return import_app(self._application)
+        app = import_app(self._application)
+        app.token = self._token
+        return app
 
 
 def _forget_worker(_server: object, worker: Any) -> None:

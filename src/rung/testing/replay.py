@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import os
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -86,7 +87,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         plan = ReplayPlan.model_validate_json(options.plan.read_bytes())
-        with connect(options.endpoint, headers=_REPLAYED) as client:
+        with connect(options.endpoint, headers=_REPLAYED, token=os.environ.get("RUNG_SERVER_TOKEN")) as client:
             figures = replay(plan, client)
     except (OSError, ValidationError) as error:
         sys.stderr.write(f"{CallError(f'{options.plan} is not a plan of a replay ({error})', hint='write it anew')}\n")

@@ -56,8 +56,21 @@ def test_it_is_trained_and_served_on_the_cluster(platform: LivePlatform):
     assert set(handles(platform)) == {NAME}
     revision = platform.revision(NAME)
     assert (revision["ready"], revision["servers"]) == (True, 1)
-    listening = {one.laddr.ip for one in psutil.net_connections("tcp") if one.status == "LISTEN"}
-    assert HEAD in listening
+
+
+def test_its_server_answers_the_gateway_alone(platform: LivePlatform):
+    """It listens on an address, where others could tell it which arm of an experiment they are."""
+    master = psutil.Process(platform.recorded()[NAME].pid)
+    words = master.cmdline()
+    address = words[words.index("--bind") + 1]
+    assert address.startswith(f"{HEAD}:")
+    for headers in ({}, {"x-rung-server-token": "guessed"}):
+        for path in ("predict", "readyz", "metrics"):
+            answer = httpx2.post(f"http://{address}/{path}", json={"instances": [{"x": 3}]}, headers=headers)
+            assert answer.status_code == 401
+    given = {"x-rung-server-token": "mine"}
+    path = f"{platform.gateway}/tiny/v1/m0/predict"
+    assert httpx2.post(path, json={"instances": [{"x": 3}]}, headers=given).status_code == 200
 
 
 def test_next_control_plane_finds_it(platform: LivePlatform, cluster: RayCluster):

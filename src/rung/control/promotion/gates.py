@@ -151,7 +151,8 @@ class Gates:
             *(sys.executable, "-m", "rung.testing.replay", "--plan", str(plan)),
             *("--endpoint", self.deployments.servers.endpoint_of(str(name))),
         )
-        command = _Command(argv, place.workspace.root, clean_environment(os.environ))
+        environment = {**clean_environment(os.environ), **self.deployments.servers.variables}
+        command = _Command(argv, place.workspace.root, environment)
         level = read_specification(place, name).service_level
         limits = ReplayLimits(
             error_rate=level.error_rate,
