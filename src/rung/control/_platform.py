@@ -99,9 +99,7 @@ class Platform:
         )
         deployments.trust.begin(registry)
         gateways = Gateways(registry=registry, own=gateway)
-        usage = Usage(
-            folder=place.usage, registry=registry, gateways=gateways, machines=deployments.servers.machines
-        )
+        usage = Usage(folder=place.usage, registry=registry, gateways=gateways, machines=deployments.servers.machines)
         lake = open_lake(place.workspace)
         lake.adopt(place.lake)
         notebooks = Notebooks(place, registry)
