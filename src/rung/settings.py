@@ -72,7 +72,7 @@ Severity: TypeAlias = Literal["info", "warning", "critical"]
 
 
 class _Declared(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
 
 
 class Listen(_Declared):

@@ -109,7 +109,11 @@ class Postgresql:
         self.where = _told(parsed)
         try:
             self.engine = create_engine(
-                parsed, connect_args=_settings(parsed), pool_pre_ping=True, hide_parameters=True
+                parsed,
+                connect_args=_settings(parsed),
+                pool_pre_ping=True,
+                hide_parameters=True,
+                use_native_hstore=False,  # asking for that type takes longer than most reads
             )
         except ModuleNotFoundError:
             raise WorkspaceError(

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
+from rung import schema  # what it has is imported when it is used: commands that list runs need none of it
 from rung.errors import NotFoundError
 from rung.registry import _rows as rows
 from rung.registry import _steps as steps
 from rung.registry import _tables as tables
 from rung.registry._store import Store
-from rung.schema import ConsumerContract
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
     from rung.registry._rows import Event
-    from rung.schema import ConsumerRequest
+    from rung.schema import ConsumerContract, ConsumerRequest
 
 MADE, REMOVED = "contract", "contract_removed"
 
@@ -49,7 +49,7 @@ class Contracts(Store):
         """
         with self._write() as connection:
             versions = [event.data["version"] for event in _events(connection, major, consumer) if event.kind == MADE]
-            contract = ConsumerContract(
+            contract = schema.ConsumerContract(
                 consumer=consumer,
                 version=max(versions, default=0) + 1,
                 requests=tuple(requests),
@@ -81,7 +81,7 @@ class Contracts(Store):
     def contracts(self, service: str, major: int) -> list[ConsumerContract]:
         """Give the contracts that hold with a major, by consumer."""
         last = {event.data["consumer"]: event for event in self.contract_events(f"{service}.v{major}")}
-        return [ConsumerContract.model_validate(one.data) for _, one in sorted(last.items()) if one.kind == MADE]
+        return [schema.ConsumerContract.model_validate(one.data) for _, one in sorted(last.items()) if one.kind == MADE]
 
 
 def _events(connection: Connection, subject: str, consumer: str | None = None) -> list[Event]:
