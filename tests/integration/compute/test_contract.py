@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections import deque
 from contextlib import ExitStack, closing
@@ -11,6 +12,7 @@ import psutil
 import pytest
 from ray_cluster import ray_cluster
 
+from rung.compute import local
 from rung.compute.contract import SMALL, ComputeContract
 from rung.compute.here import LocalCompute
 from rung.compute.local import Command
@@ -23,6 +25,20 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from rung.compute.protocol import Compute, Handle
+
+
+def until(is_so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def words(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
 
 
 class TestLocalCompute(ComputeContract):
@@ -54,23 +70,34 @@ class TestRayCompute(ComputeContract):
             deque((compute.observe([handle]) for _ in range(10_000)), maxlen=0)
         assert compute.observe([handle])[0].state in {"starting", "running"}
 
+    def test_server_whose_actor_died_is_begun_again_and_leaves_nothing(
+        self, compute: RayCompute, begin: Callable[..., Handle], tmp_path: Path
+    ):
+        handle = begin("import os, time; print(os.getpid(), flush=True); time.sleep(600)", socket_path="any")
+        log = tmp_path / "log"
+        until(lambda: log.exists() and log.read_text().endswith("\n"))
+        first = int(log.read_text())
+        endpoint = compute.observe([handle])[0].endpoint
+        [guard] = [one for one in psutil.process_iter() if f'"pid": {first},' in " ".join(words(one))]
+        psutil.Process(json.loads(guard.cmdline()[-1])["owner"]["pid"]).kill()
+        until(lambda: log.read_text().count("\n") == 2)
+        assert local.find(first) is None
+        until(lambda: compute.observe([handle])[0].endpoint not in {None, endpoint})
+
     def test_folder_that_the_node_does_not_see_is_named(self, compute: RayCompute, tmp_path: Path):
         folder = tmp_path / "unseen"
         folder.mkdir()
         work = Work(name="unseen", command=Command(argv=("true",), folder=folder, environment={}), machine=SMALL)
         handle = compute.start(work, record=lambda _: folder.rmdir())
-        deadline = time.monotonic() + 30
-        while (seen := compute.observe([handle])[0]).state != "ended" and time.monotonic() < deadline:
-            time.sleep(0.05)
-        assert seen.because.startswith(f"on 127.0.0.2: {folder} is not a folder")
+        until(lambda: compute.observe([handle])[0].state == "ended")
+        assert compute.observe([handle])[0].because.startswith(f"on 127.0.0.2: {folder} is not a folder")
 
     def test_token_of_the_cluster_does_not_reach_the_command(
         self, compute: RayCompute, begin: Callable[..., Handle], tmp_path: Path
     ):
         names = ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
         handle = begin("import os; print(sorted(os.environ))", **dict.fromkeys(names, "secret"), LETTER="z")
-        while compute.observe([handle])[0].state != "ended":
-            time.sleep(0.05)
+        until(lambda: compute.observe([handle])[0].state == "ended")
         told = (tmp_path / "log").read_text()
         assert "LETTER" in told
         assert not any(name in told for name in names)
