@@ -14,7 +14,7 @@ from rung.workspace import find
 @click.argument("revision")
 @json_option
 def command(revision: str, as_json: bool) -> None:
-    """Hold a revision's files against what was signed when it was trained: bundle, lock, and every artifact.
+    """Hold a revision's files against what was signed when it was trained: bundle, lock, artifacts, source.
 
     Needs no control plane. It ends with an error when something is not as it was, or must be signed and is not.
     """
@@ -22,6 +22,7 @@ def command(revision: str, as_json: bool) -> None:
 
     trust = Trust.of(Place(workspace=find()))
     verified = trust.check(RevisionName.parse(revision), contents=True)
+    trust.check_source(verified)
     if as_json:
         print_json(verified.to_json())
     else:

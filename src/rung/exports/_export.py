@@ -60,7 +60,7 @@ class Export:
 
 
 def open_export(name: RevisionName, workspace: Workspace) -> Export:
-    """Hold a revision's files, artifacts too, against what was signed, and give it to be exported.
+    """Hold a revision's files, artifacts and source too, against what was signed, and give it to be exported.
 
     Raises:
         NotFoundError: There is no such revision, it is not trained, or its source is not here.
@@ -71,9 +71,11 @@ def open_export(name: RevisionName, workspace: Workspace) -> Export:
         revision = registry.revision(name)
         bundle = read_bundle(workspace.state, str(name))
         run = registry.run(revision.run)
-    verified = Trust.of(place).check(name, contents=True)
+    trust = Trust.of(place)
+    verified = trust.check(name, contents=True)
     if not place.source(name).is_dir():
         raise NotFoundError(
             f"the source snapshot of {name} is not in {place.source(name)}", hint="bring it back from a backup"
         )
+    trust.check_source(verified)
     return Export(place=place, revision=revision, run=run, bundle=bundle, verified=verified)

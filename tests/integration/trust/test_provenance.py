@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import httpx2
@@ -18,7 +19,7 @@ from rung.registry import open_registry
 from rung.schema import RevisionName
 from rung.serving import read_bundle
 from rung.serving._bundle import write_bundle
-from rung.signing import Keys
+from rung.signing import Keys, seal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,6 +87,29 @@ def test_a_changed_lock_is_refused(platform: LivePlatform, folder: Path):
     (folder / "requirements.lock").write_text("evil==1\n")
     with pytest.raises(IntegrityError, match=r"requirements\.lock of tiny\.v1\.m0"):
         trust(platform).check(BENCHMARK)
+
+
+def test_changed_source_is_refused(platform: LivePlatform):
+    added = platform.place.source(BENCHMARK) / "experiments" / "tiny" / "evil.py"
+    added.write_text("")
+    try:
+        ended = platform.rung("verify", str(BENCHMARK), expect=4)
+    finally:
+        added.unlink()
+    assert "the source of tiny.v1.m0 is sha256:" in ended.stderr
+    assert platform.ask("verify", str(BENCHMARK))["dependencies"]["source.tar"].startswith("sha256:")
+
+
+def test_statement_without_a_source_still_counts(platform: LivePlatform, folder: Path):
+    checks = trust(platform)
+    stated = checks.check(BENCHMARK).provenance
+    assert stated is not None
+    earlier = replace(stated, dependencies=tuple(one for one in stated.dependencies if one.name != "source.tar"))
+    key, name = checks.keys.signer()
+    (folder / "provenance.json").write_bytes(seal(earlier.to_json(), key, name=name))
+    verified = checks.check(BENCHMARK)
+    checks.check_source(verified)
+    assert verified.provenance == earlier
 
 
 def test_a_changed_statement_is_refused(platform: LivePlatform, folder: Path):

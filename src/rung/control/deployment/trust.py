@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import tempfile
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +20,8 @@ from rung import artifacts
 from rung.artifacts import LocalStore
 from rung.errors import IntegrityError, NotFoundError, RungError
 from rung.lifecycle import State
+from rung.objects import pack
+from rung.schema import RevisionName
 from rung.serving import read_bundle
 from rung.signing import Dependency, Keys, Provenance, Subject, Unsigned, seal, unseal
 from rung.workspace import write_atomically
@@ -28,7 +31,6 @@ if TYPE_CHECKING:
 
     from rung.control.place import Place
     from rung.registry import Registry, Revision
-    from rung.schema import RevisionName
     from rung.serving import Bundle
 
 __all__ = ["PROVENANCE", "SIGNED", "Trust", "Verified"]
@@ -38,6 +40,8 @@ PROVENANCE = "provenance.json"
 SIGNED = "provenance"
 """Kind of the events that tell of signatures."""
 _BUNDLE, _LOCK, _ARTIFACT = "bundle.json", "requirements.lock", "artifacts/"
+_SOURCE = "source.tar"
+"""The snapshot as one file, as the storage keeps it: equal folders give equal bytes."""
 _UNTRAINED = (State.TRAINING, State.FAILED)
 
 
@@ -118,7 +122,7 @@ class Trust:
         stated = Provenance(
             revision=str(revision.name),
             subjects=tuple(self._subjects(revision.name, bundle)),
-            dependencies=tuple(_dependencies(record)),
+            dependencies=(*_dependencies(record), *self._snapshot(revision.name)),
             run=str(record["id"]),
             actor=revision.actor,
             rung=rung.__version__,
@@ -158,6 +162,20 @@ class Trust:
             pickled=pickled,
             told=f"{name} is what was signed by the key {key[:16]}: {how}, {len(bundle.artifacts)} artifacts",
         )
+
+    def check_source(self, verified: Verified) -> None:
+        """Hold the source snapshot of a verified revision against what was signed.
+
+        Nothing happens where its statement, of an earlier Rung, does not tell.
+
+        Raises:
+            IntegrityError: It is another one.
+        """
+        name = RevisionName.parse(verified.revision)
+        stated = [one for one in verified.provenance.dependencies if one.name == _SOURCE] if verified.provenance else []
+        for found in self._snapshot(name) if stated else ():
+            if found != stated[0]:
+                raise _false(f"the source of {name} is {found.digest[:19]}, and {stated[0].digest[:19]} was signed")
 
     def bundles(self, names: Iterable[RevisionName]) -> dict[str, str]:
         """Give the digests of the bundles that passed, by revision: what a server may read, and load pickles of."""
@@ -221,6 +239,16 @@ class Trust:
         yield Subject(name=_LOCK, digest=_digest((folder / _LOCK).read_bytes()))
         for task, digest in sorted(bundle.artifacts.items()):
             yield Subject(name=f"{_ARTIFACT}{task}", digest=digest)
+
+    def _snapshot(self, name: RevisionName) -> list[Dependency]:
+        """Give the digest of the source snapshot; nothing where it is not here."""
+        if not self.place.source(name).is_dir():
+            return []
+        with tempfile.TemporaryDirectory(prefix="rung-source-") as folder:
+            packed = Path(folder) / _SOURCE
+            pack(self.place.source(name), packed)
+            with packed.open("rb") as file:
+                return [Dependency(name=_SOURCE, digest=f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}")]
 
     def _read_all(self, bundle: Bundle) -> None:
         store = LocalStore(self.place.workspace.artifacts)

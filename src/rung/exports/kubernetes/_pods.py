@@ -147,6 +147,7 @@ def ray_pod(cluster: Cluster, fit: Fit | None) -> dict[str, Any]:
         container["ports"] = [_port("gcs-server", 6379), _port("dashboard", 8265)]
     return {
         **_pod(),
+        **({} if fit is None else {"automountServiceAccountToken": False}),  # the head's autoscaler asks for machines
         "containers": [container],
         "volumes": [
             {"name": "workspace", "persistentVolumeClaim": {"claimName": "rung-workspace"}},
