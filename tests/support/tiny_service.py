@@ -158,7 +158,9 @@ _FILES = {
             return [Request[Instance, Parameters](instances=[Instance(x=x)]) for x in range(20)]
 
 
-        acceptance_test = AcceptanceTest(requests=requests, stages=[Stage(users=2, duration=1, interval=0.1)])
+        acceptance_test = AcceptanceTest(
+            requests=requests, stages=[Stage(users=2, duration=1, interval=0.1)], steady_s=3
+        )
         """,
     "{folder}/tests/serve/test_app.py": """
         from rung.testing import fake_artifacts

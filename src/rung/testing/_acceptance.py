@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -50,6 +51,10 @@ class AcceptanceTest:
         throughput_rps: Requests per second to be sustained; None: what the specification says.
         error_rate: Share of requests that may fail; None: what the specification says.
         route: The handler that the requests go to.
+        steady_s: How long, after the stages, requests come at the promised rate, whatever the answers take; seconds.
+
+    Raises:
+        CallError: There is no stage, or the steady part has no length.
     """
 
     def __init__(
@@ -61,12 +66,16 @@ class AcceptanceTest:
         throughput_rps: float | None = None,
         error_rate: float | None = None,
         route: str = "predict",
+        steady_s: float = 5.0,
     ) -> None:
         if not stages:
             raise CallError("an acceptance test has no stage", hint="give stages=[Stage(users=10, duration=30)]")
         self.requests = requests
         self.stages = tuple(stages)
+        if not 0 < steady_s < math.inf:
+            raise CallError(f"steady_s of an acceptance test is {steady_s}", hint="give seconds, more than 0")
         self.route = route
+        self.steady_s = steady_s
         self._own = {
             "latency_p99_ms": latency_p99_ms,
             "throughput_rps": throughput_rps,

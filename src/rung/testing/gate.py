@@ -33,7 +33,6 @@ __all__ = ["main"]
 
 _TIMEOUT_S = 60.0
 _REQUESTS = 200  # different requests that a load test sends in turn
-_OPEN_S = 5.0  # seconds at the promised rate
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -91,7 +90,7 @@ def requests(tests: ServiceTests) -> dict[str, Any]:
             "route": acceptance.route,
             "bodies": to_jsonable_python(acceptance.sample(_REQUESTS)),
             "stages": [stage.model_dump() for stage in acceptance.stages],
-            "open": {"rate_rps": limits.throughput_rps, "duration_s": _OPEN_S},
+            "open": {"rate_rps": limits.throughput_rps, "duration_s": acceptance.steady_s},
         },
         "limits": limits.model_dump(),
     }

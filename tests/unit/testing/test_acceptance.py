@@ -48,3 +48,10 @@ def test_callback_is_asked_until_there_are_enough():
 def test_callback_without_requests_is_refused():
     with pytest.raises(CallError, match="gave no request"):
         AcceptanceTest(requests=list, stages=STAGES).sample(1)
+
+
+def test_steady_part_has_a_length():
+    assert AcceptanceTest(requests=list, stages=STAGES).steady_s == 5
+    for length in (0, -1, float("inf"), float("nan")):
+        with pytest.raises(CallError, match=f"steady_s of an acceptance test is {length}"):
+            AcceptanceTest(requests=list, stages=STAGES, steady_s=length)
