@@ -265,7 +265,11 @@ class ControlPlane:
 def _in_world(platform: Platform, world: World, faults: Faults) -> Platform:
     lake: Any = SimulatedLake(world, platform.registry)
     deployments = Trained(
-        **{one.name: getattr(platform.deployments, one.name) for one in dataclasses.fields(platform.deployments)}
+        **{
+            one.name: getattr(platform.deployments, one.name)
+            for one in dataclasses.fields(platform.deployments)
+            if one.init
+        }
     )
     deployments.servers = SimulatedServers(world, platform.registry)  # type: ignore[assignment]  # the world's
     promotions = platform.promotions
