@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,7 +10,9 @@ from platform_api import grant, platform_api
 
 from rung.control.deployment.slots import BEGAN, WAITS, Slots
 from rung.lifecycle import State
+from rung.registry import open_registry
 from rung.schema import RevisionName
+from rung.workspace import Workspace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,10 +33,12 @@ slots = 1
 class Trainings:
     """Revisions that train, as far as they were allowed to begin."""
 
-    def __init__(self, api: Api) -> None:
-        self.registry = api.platform.registry
+    def __init__(self, root: Path, settings: str = "") -> None:
+        (root / "rung.toml").write_text(settings)
+        workspace = Workspace(root=root, state=root / ".rung")
+        self.registry = open_registry(workspace.state)
         self.begun: set[RevisionName] = set()
-        self.settings = api.platform.place.workspace.settings
+        self.settings = workspace.settings
 
     @property
     def slots(self) -> Slots:
@@ -57,24 +62,25 @@ class Trainings:
         """End a training."""
         self.registry.move(name, State.TRAINED, because="for a test", actor="rung")
 
+    def told(self) -> list[tuple[str, str, str]]:
+        """Give what the log says of slots."""
+        events = self.registry.events()
+        return [(one.kind, one.subject, one.because) for one in events if one.kind in {WAITS, BEGAN}]
+
 
 @pytest.fixture
-def api(tmp_path: Path) -> Iterator[Api]:
-    with platform_api(tmp_path / "shop", SETTINGS) as found:
-        yield found
-
-
-@pytest.fixture
-def trainings(api: Api) -> Trainings:
-    return Trainings(api)
+def trainings(tmp_path: Path) -> Iterator[Trainings]:
+    made = Trainings(tmp_path, SETTINGS)
+    with closing(made.registry):
+        yield made
 
 
 def test_without_settings_every_training_begins(tmp_path: Path):
-    with platform_api(tmp_path / "shop") as api:
-        trainings = Trainings(api)
+    trainings = Trainings(tmp_path)
+    with closing(trainings.registry):
         asked = [str(trainings.ask("housing")) for _ in range(5)]
         assert trainings.tick() == asked
-        assert [one.kind for one in api.platform.registry.events() if one.kind in {WAITS, BEGAN}] == []
+        assert trainings.told() == []
 
 
 def test_teams_and_the_platform_have_so_many_slots(trainings: Trainings):
@@ -85,15 +91,13 @@ def test_teams_and_the_platform_have_so_many_slots(trainings: Trainings):
     assert trainings.tick() in (["parcels.v1.m0"], ["sentiment.v1.m0"])
 
 
-def test_who_waits_is_on_record_with_reason_and_duration(trainings: Trainings, api: Api):
+def test_who_waits_is_on_record_with_reason_and_duration(trainings: Trainings):
     first, second = trainings.ask("housing"), trainings.ask("housing")
     trainings.tick()
     trainings.tick()
     trainings.end(first)
     trainings.tick()
-    told = [
-        (one.kind, one.subject, one.because) for one in api.platform.registry.events() if one.kind in {WAITS, BEGAN}
-    ]
+    told = trainings.told()
     assert told[:2] == [
         (BEGAN, str(first), "its training began"),
         (WAITS, str(second), "its training waits at place 1 of the queue: the team pricing has its 1 slots"),
@@ -115,7 +119,12 @@ def test_one_that_asks_first_in_a_tick_does_not_overtake(trainings: Trainings):
     assert str(late) in trainings.slots.waiting()
 
 
-def test_the_queue_is_told_to_those_who_may_see_it(api: Api):
+def test_the_queue_is_told_to_those_who_may_see_it(tmp_path: Path):
+    with platform_api(tmp_path / "shop", SETTINGS) as api:
+        _told_by_roles(api)
+
+
+def _told_by_roles(api: Api) -> None:
     asked = [str(api.platform.registry.create_revision(one, 1, actor="ada", commit=None, dirty=False))
              for one in ("housing", "other", "parcels")]  # fmt: skip
     for one in api.platform.registry.revisions():

@@ -102,9 +102,9 @@ def test_the_same_seed_proposes_the_same(workspace: Workspace) -> None:
 
 def test_which_trial_was_faster_changes_nothing(workspace: Workspace) -> None:
     found = [
-        proposed(Study.create(workspace, spec(f"study-{order}", parallel=4)), 20, order=order) for order in range(3)
+        proposed(Study.create(workspace, spec(f"study-{order}", parallel=4)), 16, order=order) for order in range(2)
     ]
-    assert found[0] == found[1] == found[2]
+    assert found[0] == found[1]
 
 
 def test_a_study_that_is_opened_again_proposes_what_it_would_have(workspace: Workspace) -> None:
@@ -115,13 +115,13 @@ def test_a_study_that_is_opened_again_proposes_what_it_would_have(workspace: Wor
 
 def test_the_best_is_found_and_told(workspace: Workspace) -> None:
     study = Study.create(workspace, spec("a"))
-    proposed(study, 25, order=0)
+    proposed(study, 16, order=0)
     best = study.best()
     assert best is not None
     assert best.value == max(one.value for one in study.trials() if one.value is not None)
     assert study.winner()["depth"] == best.values["depth"]
     assert set(study.importances()) == {"rate", "depth"}
-    assert [one.number for one in study.trials() if one.state == "failed"] == [3, 8, 13, 18, 23]
+    assert [one.number for one in study.trials() if one.state == "failed"] == [3, 8, 13]
     assert study.trials()[3].because == "it broke"
 
 
