@@ -144,7 +144,7 @@ def list_studies(*, as_json: bool) -> None:
 def _row(study: Any) -> dict[str, Any]:
     trials, best, evidence = study.trials(), study.best(), study.evidence
     counted = {name: sum(one.state == name for one in trials) for name in ("failed", "pruned")}
-    told = "the defaults are the best" if not study.winner() else "not judged yet"
+    told = "not judged" if study.winner() else "the defaults are the best" if best else "no trial has succeeded"
     return {
         "study": study.spec.name,
         "service": study.spec.service,

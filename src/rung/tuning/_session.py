@@ -170,22 +170,20 @@ class Session:
         kept.require(workspace)
         tests = load_service_tests(workspace, order.service)
         experiment = _experiment(tests)
-        if order.study in names(workspace):
-            study = Study.open(workspace, order.study or "")
-            order.check(study.spec, workspace)
-        else:
-            study = Study.create(
-                workspace, order.spec(workspace, experiment, tests, parallel=order.parallel or processors)
-            )
-        hardware, spec = tests.infrastructure.training, study.spec
+        known = Study.open(workspace, order.study) if order.study in names(workspace) else None
+        if known is not None:
+            order.check(known.spec, workspace)
+        spec = known.spec if known else order.spec(workspace, experiment, tests, parallel=order.parallel or processors)
+        place, hardware = compute(spec.compute), tests.infrastructure.training
         runs = Runs(
             workspace=workspace,
             service=order.service,
             study=spec.name,
-            compute=compute(spec.compute),
+            compute=place,
             hardware=hardware,
             threads=hardware.vcpus if spec.compute == "ray" else max(1, processors // spec.parallel),
         )
+        study = known or Study.create(workspace, spec)
         return cls(study=study, experiment=experiment, runs=runs, tell=tell)
 
     def run(self, trials: int, *, until: float | None = None) -> None:
