@@ -316,6 +316,7 @@ class SimulatedServers:
     registry: Registry
 
     collector_endpoint = "unix:/s/collector"
+    token = None
 
     def running(self, name: str) -> object | None:
         """Give a process that is on record and lives."""
