@@ -92,7 +92,7 @@ class Runs:
         machine = Machine(
             vcpus=hardware.vcpus, memory_gib=hardware.memory_gib, gpus=hardware.gpus, disk_gib=hardware.disk_gib
         )
-        work = Work(name=run, command=command, machine=machine)
+        work = Work(name=run, command=command, machine=machine, resumes=True)
         handle = self.compute.start(work, record=lambda handle: record(run, handle))
         return Started(run=run, name=name, settings=settings, handle=handle)
 

@@ -270,9 +270,9 @@ class Session:
 
     def _stop(self) -> None:
         """End what runs; its trials run again when the study goes on."""
-        self.runs.stop(list(self._running.values()), because=_STOPPED)
         for number in self._numbers.values():
             self.study.forget(number)
+        self.runs.stop(list(self._running.values()), because=_STOPPED)
 
     # --- the winner ---
 

@@ -208,18 +208,21 @@ class Study:
 
     @property
     def pairs(self) -> list[Pair]:
-        """Winner and defaults with further seeds, as far as they have run."""
-        return [Pair.from_json(one) for one in self._kept.user_attrs.get("pairs", ())]
+        """Winner and defaults with further seeds; none before they have run for the winner of now."""
+        judged = self._kept.user_attrs.get("judged")
+        if judged is None or judged["winner"] != self.winner():
+            return []
+        return [Pair.from_json(one) for one in judged["pairs"]]
 
     def keep_pairs(self, pairs: Sequence[Pair]) -> None:
         """Keep what the winner was judged by."""
-        self._kept.set_user_attr("pairs", [one.to_json() for one in pairs])
+        self._kept.set_user_attr("judged", {"winner": self.winner(), "pairs": [one.to_json() for one in pairs]})
 
     @property
     def evidence(self) -> Evidence | None:
-        """What the pairs say; None before they have run."""
+        """What the pairs say; None without any."""
         pairs = self.pairs
-        return judge(pairs, self.spec.goal) if len(pairs) == self.spec.seeds and pairs else None
+        return judge(pairs, self.spec.goal) if pairs else None
 
     @property
     def proposal(self) -> str:

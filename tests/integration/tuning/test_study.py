@@ -11,6 +11,7 @@ from rung.errors import NotFoundError
 from rung.registry import open_registry
 from rung.training import RunRecord, TaskRecord
 from rung.tuning import Spec, Study, names
+from rung.tuning._evidence import Pair
 from rung.tuning._space import Parameter, Space
 from rung.workspace import Workspace
 
@@ -135,6 +136,19 @@ def test_a_best_that_breaks_a_test_of_the_defaults_does_not_win(workspace: Works
     best = study.best()
     assert best is not None
     assert best.number == 2
+
+
+def test_a_winner_is_judged_by_its_own_pairs(workspace: Workspace) -> None:
+    study = Study.create(workspace, spec("a"))
+    for score in (0.5, 0.6):
+        one = study.propose(study.trials())
+        study.end(one.number, run(one, score))
+    study.keep_pairs([Pair(seed=seed, defaults=0.5, winner=0.6 + seed / 100, runs=("a", "b")) for seed in (1, 2)])
+    assert study.evidence is not None
+    assert study.evidence.is_better
+    better = study.propose(study.trials())
+    study.end(better.number, run(better, 0.7))
+    assert study.evidence is None
 
 
 def test_limits_come_from_what_a_proposal_knew(workspace: Workspace) -> None:
