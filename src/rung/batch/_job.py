@@ -103,6 +103,8 @@ class Job:
                 part = next(upcoming, None)
             back = list(crew.returned())
             for number, answered in back:
+                if number not in waiting:  # two had it: the one that was cut off lives, and was late
+                    continue
                 self.done[number] = self.shelf.put(waiting.pop(number), answered, self.table)
                 self._check(answered)
                 self._tell()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing, contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,11 @@ from rung.cli._data_progress import Progress, spell_bytes
 from rung.cli._terminal import json_option, print_json
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from rung.batch import Summary
+    from rung.compute.protocol import Compute
+    from rung.workspace import Workspace
 
 _REFUSED = 1
 """Exit code where rows are left without a prediction."""
@@ -57,9 +62,20 @@ def _object(_: click.Context, __: click.Parameter, written: str | None) -> dict[
 @click.option("--parallel", type=click.IntRange(1), help="Workers; by default as many as the revision's server has.")
 @click.option("--format", metavar="FORMAT", help="Of inputs whose names do not tell: csv, tsv, json, jsonl, parquet.")
 @click.option("--separator", help="Of a CSV; by default as its first line tells.")
+@click.option(
+    "--compute",
+    "place",
+    type=click.Choice(["local", "ray"]),
+    default="local",
+    show_default=True,
+    help="Where the workers run: on this machine, or on the nodes of a Ray cluster.",
+)
+@click.option("--address", metavar="HOST:PORT", help="Of the Ray cluster; else as rung.toml says.")
 @json_option
-def command(revision: str, *, inputs: tuple[str, ...], as_json: bool, **given: Any) -> None:
-    """Predict the rows of files or datasets with the handlers of a revision, on this machine.
+def command(
+    revision: str, *, inputs: tuple[str, ...], place: str, address: str | None, as_json: bool, **given: Any
+) -> None:
+    """Predict the rows of files or datasets with the handlers of a revision, on this machine or a Ray cluster.
 
     Columns that are fields of an instance are predicted; the others are written beside the predictions, with `row` (in
     the input, from 1 on), `prediction_id` and `revision`. CSV, JSON lines, Parquet, Arrow and more are read as by
@@ -86,9 +102,12 @@ def command(revision: str, *, inputs: tuple[str, ...], as_json: bool, **given: A
         workers=given["parallel"],
         reading=Asked(format=given["format"], separator=given["separator"]),
     )
+    workspace = find()
     progress = Progress(is_silent=as_json)
     try:
-        summary = predict(open_export(RevisionName.parse(revision), find()), order, tell=progress)
+        with _compute(workspace, place, address) as compute:
+            export = open_export(RevisionName.parse(revision), workspace)
+            summary = predict(export, order, compute=compute, tell=progress)
     finally:
         progress.end()
     if as_json:
@@ -97,6 +116,29 @@ def command(revision: str, *, inputs: tuple[str, ...], as_json: bool, **given: A
         _show(summary)
     if summary.refused:
         raise click.exceptions.Exit(_REFUSED)
+
+
+@contextmanager
+def _compute(workspace: Workspace, place: str, address: str | None) -> Iterator[Compute]:
+    """Give where the workers run.
+
+    Raises:
+        click.UsageError: There is no address of a cluster, or one that nothing asks.
+    """
+    if place == "local":
+        if address is not None:
+            raise click.UsageError("--address is of a Ray cluster: say --compute ray, too")
+        from rung.compute.here import LocalCompute
+
+        yield LocalCompute()
+        return
+    at = address or workspace.settings().compute_address
+    if at is None:
+        raise click.UsageError("--compute ray needs --address HOST:PORT, or compute_address in rung.toml")
+    from rung.compute.ray import RayCompute
+
+    with closing(RayCompute(at, "rung-batches")) as cluster:
+        yield cluster
 
 
 def _show(summary: Summary) -> None:

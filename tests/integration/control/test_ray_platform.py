@@ -16,6 +16,7 @@ from rung.registry import open_registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 NAME = "tiny.v1.m0"
 
@@ -71,6 +72,14 @@ def test_its_server_answers_the_gateway_alone(platform: LivePlatform):
     given = {"x-rung-server-token": "mine"}
     path = f"{platform.gateway}/tiny/v1/m0/predict"
     assert httpx2.post(path, json={"instances": [{"x": 3}]}, headers=given).status_code == 200
+
+
+def test_batch_is_predicted_on_the_cluster(platform: LivePlatform, cluster: RayCluster, tmp_path: Path):
+    (tmp_path / "in.csv").write_text("x\n" + "3\n" * 6_000)
+    words = ("predict", NAME, "--input", str(tmp_path / "in.csv"), "--output", str(tmp_path / "out.ndjson"))
+    told = platform.ask(*words, "--compute", "ray", "--address", cluster.address, "--parallel", "2")
+    assert (told["predicted"], told["refused"], told["workers"]) == (6_000, 0, 2)
+    assert (tmp_path / "out.ndjson").read_text().count('"revision": "tiny.v1.m0"') == 6_000
 
 
 def test_next_control_plane_finds_it(platform: LivePlatform, cluster: RayCluster):
