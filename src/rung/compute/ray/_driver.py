@@ -22,7 +22,7 @@ from rung.compute.ray import _keeper, _room
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-_THREADS = 16  # questions at once: most of them look, some wait for work that is being stopped
+_THREADS = 64  # questions at once: most of them look, some wait for work that is being stopped
 _ANSWER_S = 2.0  # for an actor that Ray says lives
 _LATE_S = 0.2  # for one that has not answered before
 _PLACED_S = 0.15  # until Ray has said whether an actor has a machine, the first time
@@ -103,8 +103,11 @@ class Driver:
     def stop(self, name: str, grace_s: float) -> None:
         """End the work, then its actor."""
         actor = self._find(name)
-        if actor is None:
-            return
+        if actor is not None:
+            self._end(name, actor, grace_s)
+        _keeper.forget(name)
+
+    def _end(self, name: str, actor: _Actor, grace_s: float) -> None:
         asked = actor.handle.stop.remote(grace_s)
         trouble = self._stopped(actor, asked, time.monotonic() + grace_s + _GONE_S * 2)
         if trouble:
@@ -114,7 +117,6 @@ class Driver:
         while self._is_there(name) and time.monotonic() < deadline:
             time.sleep(_POLL_S)
         self._actors.pop(name, None)
-        _keeper.forget(name)
 
     def usage(self, name: str) -> dict[str, Any]:
         """Measure the work."""
@@ -234,9 +236,9 @@ def _serve(answers: Any) -> None:
         with lock:
             print(json.dumps({"number": number, **said}), file=answers, flush=True)
 
-    with ThreadPoolExecutor(_THREADS) as pool:
-        for line in sys.stdin:
-            pool.submit(answer, **json.loads(line))
+    pool = ThreadPoolExecutor(_THREADS)  # not waited for: nobody hears what it still answers
+    for line in sys.stdin:
+        pool.submit(answer, **json.loads(line))
 
 
 def main(address: str, namespace: str) -> None:
