@@ -114,7 +114,7 @@ class Platform:
         scaling = Scaling(
             registry=registry,
             servers=deployments.servers,
-            gateway=gateway,
+            gateways=gateways,
             local_vcpus=settings.local_vcpus or os.cpu_count() or 1,
         )
         return cls(

@@ -164,6 +164,7 @@ class Agent:
         """Report, and hear what shall be routed."""
         applied = self._applied()
         has_it = self.gateway.ready() and self.gateway.version() == applied.configuration
+        traffic = self.gateway.traffic() if has_it else {}
         report = {
             "instance": self._instance(),
             "release": __version__,
@@ -171,6 +172,7 @@ class Agent:
             "applied": applied.version if has_it else "",
             "problem": self._problem[:_TOLD],
             "requests": self.gateway.requests() if has_it else {},
+            "in_flight": {name: seen.in_flight for name, seen in traffic.items() if seen.in_flight},
         }
         answer = self.ask(f"/gateways/{self.name}/report", report)
         if answer["routing"] is not None:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 import structlog
 
 from rung.errors import ConflictError, GatewayError, NotFoundError
-from rung.gateway import to_json, version_of
+from rung.gateway import Traffic, to_json, version_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -64,6 +64,7 @@ class Report:
     applied: str  # version of the routing that it applied last; "" before the first
     problem: str = ""  # why it has not applied what it shall, in a sentence
     requests: Mapping[str, int] = field(default_factory=dict)  # that it sent to each revision, since it counts
+    in_flight: Mapping[str, int] = field(default_factory=dict)  # that each revision has from it, not answered yet
 
 
 @dataclass(slots=True, kw_only=True)
@@ -193,6 +194,22 @@ class Gateways:
             GatewayError: The control plane's own does not answer.
         """
         return {OWN: self.own.requests(), **self.counts_elsewhere()}
+
+    def traffic(self) -> dict[str, Traffic]:
+        """Tell what each revision is asked now, by all gateways that are heard from.
+
+        Raises:
+            GatewayError: The control plane's own does not answer.
+        """
+        found = self.own.traffic()
+        with self._lock:
+            heard = [one for one in self._all().values() if self._standing(one) is not Standing.AWAY]
+            reports = [one.report for one in heard if one.report is not None]
+        for report in reports:
+            for name in report.requests.keys() | report.in_flight.keys():
+                seen = Traffic(requests=report.requests.get(name, 0), in_flight=report.in_flight.get(name, 0))
+                found[name] = found.get(name, Traffic()) + seen
+        return found
 
     def counts_elsewhere(self) -> dict[str, Mapping[str, int]]:
         """Give the same without the control plane's own gateway."""

@@ -19,8 +19,9 @@ from rung.scaling import Load, Memory, Sample, decide
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from rung.control.gateways import Gateways
     from rung.control.servers import Servers
-    from rung.gateway import Gateway, Traffic
+    from rung.gateway import Traffic
     from rung.infrastructure import ServingHardware
     from rung.registry import Registry, Revision
     from rung.schema import RevisionName
@@ -51,7 +52,7 @@ class Scaling:
 
     registry: Registry
     servers: Servers
-    gateway: Gateway
+    gateways: Gateways
     local_vcpus: int
     """Of this machine, for servers."""
     _known: dict[RevisionName, _Scaled] = field(default_factory=dict)
@@ -92,7 +93,7 @@ class Scaling:
 
     def _traffic(self) -> dict[str, Traffic] | None:
         try:
-            return self.gateway.traffic()
+            return self.gateways.traffic()
         except GatewayError:
             return None
 

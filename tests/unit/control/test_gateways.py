@@ -8,7 +8,7 @@ import pytest
 
 from rung.control.gateways import AWAY_S, STUCK_S, Gateways, Report, Standing, standing
 from rung.errors import ConflictError, GatewayError, NotFoundError
-from rung.gateway import Backend, Routing, version_of
+from rung.gateway import Backend, Routing, Traffic, version_of
 
 FIRST = Routing(backends=(Backend(revision="housing.v1.m1", endpoints=("127.0.0.1:9000",)),))
 SECOND = Routing(backends=(Backend(revision="housing.v1.m2", endpoints=("127.0.0.1:9001",)),))
@@ -161,3 +161,18 @@ def test_what_is_shown_names_every_gateway(gateways: Gateways):
     own, berlin = gateways.shown()
     assert (own["name"], own["standing"], own["because"]) == ("own", Standing.AWAY, "it does not run")
     assert (berlin["standing"], berlin["requests"], berlin["lag_s"]) == (Standing.READY, 3, 0.0)
+
+
+def test_what_is_in_flight_adds_up_over_those_that_are_heard_from(gateways: Gateways, clock: Clock):
+    class Answering(Own):
+        def traffic(self) -> dict[str, Traffic]:
+            return {"x": Traffic(in_flight=2, requests=5, ready=3)}
+
+    gateways.own = Answering()  # type: ignore[assignment]  # it is asked for nothing else
+    gateways.report("berlin", replace(BERLIN, in_flight={"x": 4, "y": 1}), actor="b")
+    assert gateways.traffic() == {
+        "x": Traffic(in_flight=6, requests=8, ready=3),
+        "y": Traffic(in_flight=1, requests=0, ready=0),
+    }
+    clock.now += AWAY_S + 1
+    assert gateways.traffic() == {"x": Traffic(in_flight=2, requests=5, ready=3)}

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _Name: TypeAlias = Annotated[str, Path(pattern=r"^[a-z][a-z0-9-]{0,59}$")]
 _Line: TypeAlias = Annotated[str, Field(max_length=2_000)]
 _MOST_REVISIONS = 20_000
+_Counts: TypeAlias = Annotated[dict[str, Annotated[int, Field(ge=0)]], Field(max_length=_MOST_REVISIONS)]
 
 
 class Told(BaseModel):
@@ -31,7 +32,8 @@ class Told(BaseModel):
     url: Annotated[str, Field(max_length=300)]
     applied: Annotated[str, Field(max_length=64)] = ""
     problem: _Line = ""
-    requests: Annotated[dict[str, Annotated[int, Field(ge=0)]], Field(max_length=_MOST_REVISIONS)] = {}
+    requests: _Counts = {}
+    in_flight: _Counts = {}
 
 
 class Removal(BaseModel):
