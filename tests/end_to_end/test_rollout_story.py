@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from live_platform import LivePlatform
 
 EXPERIMENT = "/majors/tiny/1/experiment"
+RATE = 90.0  # production requests per second, while something waits for them
 
 
 @pytest.fixture
@@ -28,7 +29,8 @@ def incumbent(platform: LivePlatform) -> str:
 def consumers(platform: LivePlatform, incumbent: str) -> Iterator[CountingConsumers]:
     """Nothing that they ask for may fail, whatever happens to candidates."""
     chances: dict[str, float] = {incumbent: 0.5}
-    with CountingConsumers(gateway=platform.gateway, right=chances, report_share=0.0) as consumers:
+    unhurried = {"report_share": 0.0, "requests_per_second": 20.0}
+    with CountingConsumers(gateway=platform.gateway, right=chances, **unhurried) as consumers:
         yield consumers
     assert consumers.failures == []
 
@@ -40,6 +42,7 @@ def shadow(platform: LivePlatform, name: str) -> dict[str, Any]:
 
 def test_shadow_is_compared_and_reaches_nobody(platform: LivePlatform, incumbent: str, consumers: CountingConsumers):
     name = deploy(platform, design="deadline=timedelta(minutes=10),")
+    consumers.requests_per_second = RATE
     platform.api(f"/revisions/{name}/shadow", method="POST", json={"share": 1.0, "for_s": 60}).raise_for_status()
     platform.wait(lambda: shadow(platform, name)["answered"] >= 50)
     found = shadow(platform, name)
@@ -82,6 +85,7 @@ def test_promotion_leads_through_the_shadow(platform: LivePlatform, incumbent: s
     consumers.right[name] = 0.5
     platform.rung("promote", name, "--detach")
     platform.wait(lambda: platform.revision(name)["state"] == "experimenting", within_s=120)
+    consumers.requests_per_second = RATE
     (attempt,) = platform.api(f"/revisions/{name}/promotions").json()
     mirrored = next(verdict for verdict in attempt["verdicts"] if verdict["gate"] == "shadow")
     assert (mirrored["kind"], mirrored["evidence"]["shadow_failed"]) == ("pass", 0)
@@ -118,6 +122,7 @@ def test_bandit_keeps_the_best_of_three(platform: LivePlatform, incumbent: str, 
     for name in names:
         platform.rung("promote", name, "--detach")
     both_take_part(platform, names)
+    consumers.requests_per_second = RATE
     consumers.report_share = 1.0
     platform.wait(lambda: platform.revision(names[1])["state"] == "incumbent", within_s=120)
     platform.wait(lambda: platform.revision(names[0])["state"] == "torn_down")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import httpx2
 import polars as pl
 import pytest
+from hurry import hurrying
 from live_platform import LivePlatform, live_platform
 from writers import Writers, unseen_sentences
 
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 REVIEWS = Path("experiments/reviews")
-RATE = 100.0  # production requests per second, until the A/B test is decided
-RATE_AFTERWARDS = 20.0
+RATE = 20.0  # production requests per second
+RATE_HURRIED = 100.0  # while something waits for them
 ROUTES = ("large", "small")
 HAPPY = {"text": "A wonderful, touching and very funny film, one of the best of the year."}
 UNHAPPY = {"text": "A dull, predictable and boring mess, with bad jokes and no story."}
@@ -81,6 +82,7 @@ def story() -> Iterator[Story]:
         # the same load test, shorter: seconds are dear here, and the machine may be busy
         story.change("duration=2,", "duration=1,", file="tests/acceptance.py")
         story.change("duration=4,", "duration=1,", file="tests/acceptance.py")
+        story.change("requests=requests,", "requests=requests,\n    steady_s=3,", file="tests/acceptance.py")
         story.change("latency_p99_ms = 250 ", "latency_p99_ms = 5000 ", file="specification.md")
         # rated sentences come in deliveries, film reviews first
         story.change('pl.read_parquet(data_file("data/sentences.parquet"), columns=', 'Dataset("rated").polars(')
@@ -186,7 +188,9 @@ def test_better_challenger_wins_with_its_guardrail(story: Story):
     story.change("] = 300", "] = 2_000")
     story.document(2)
     assert story.platform.deploy("reviews") == "reviews.v1.m2"
-    attempt = story.platform.ask("promote", "reviews.v1.m2")
+    assert story.writers is not None
+    with hurrying(story.platform, "reviews.v1.m2", story.writers, requests_per_second=RATE_HURRIED):
+        attempt = story.platform.ask("promote", "reviews.v1.m2")
 
     assert attempt["outcome"] == "promoted"
     assert [verdict["gate"] for verdict in attempt["verdicts"]] == [
@@ -201,8 +205,6 @@ def test_better_challenger_wins_with_its_guardrail(story: Story):
     assert figures["look"]["effect"] > 0
     assert figures["guardrails"]["opposite"]["decision"] == "holds"
     assert story.major()["incumbent"] == "reviews.v1.m2"
-    assert story.writers is not None
-    story.writers.requests_per_second = RATE_AFTERWARDS
 
 
 def test_loss_on_one_route_is_refused(story: Story):
@@ -240,9 +242,11 @@ def test_tweets_are_noticed(story: Story):
     assert writers is not None
     known = read_by_training(story.platform, "reviews.v1.m2")
     writers.sentences = unseen_sentences(story.platform.root, known, source="tweets")
-    writers.requests_per_second = RATE
+    writers.requests_per_second = RATE_HURRIED
 
     story.platform.wait(lambda: "instance.text.unknown_words" in story.alerts(), within_s=90)
+
+    writers.requests_per_second = RATE
 
     alert = story.alerts()["instance.text.unknown_words"]
     assert any("rated@1" in one for one in alert["suspects"]), alert["suspects"]
@@ -264,7 +268,9 @@ def test_it_learns_to_read_tweets(story: Story):
     policy = 'promotion = "auto"\n[services.reviews.retraining]\ndrift = true\ncool_down_s = 0\n'
     settings.write_text(f"{settings.read_text()}\n[services.reviews]\n{policy}")
 
-    story.platform.wait(lambda: story.platform.states().get("reviews.v1.m4") == "incumbent", within_s=240)
+    assert story.writers is not None
+    with hurrying(story.platform, "reviews.v1.m4", story.writers, requests_per_second=RATE_HURRIED):
+        story.platform.wait(lambda: story.platform.states().get("reviews.v1.m4") == "incumbent", within_s=240)
 
     again = story.platform.revision("reviews.v1.m4")
     assert (again["origin"]["of"], again["origin"]["trigger"]) == ("reviews.v1.m2", "alert")

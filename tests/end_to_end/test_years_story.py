@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 import pytest
+from hurry import hurrying
 from live_platform import LivePlatform, live_platform
 from pydantic_core import to_json
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 HOUSING = Path("experiments/housing")
 RATE = 160.0  # production requests per second
+RATE_UNHURRIED = 20.0  # while nothing waits for them
 DELIVER = """
 from experiments.housing.train.main import Hyperparameters, load_data
 for year in range(1993, 1999):
@@ -111,6 +113,7 @@ def story() -> Iterator[Story]:
         # the same load test, shorter: seconds are dear here, and the machine may be busy
         story.change("duration=2,", "duration=1,", file="tests/acceptance.py")
         story.change("duration=4,", "duration=1,", file="tests/acceptance.py")
+        story.change("requests=requests,", "requests=requests,\n    steady_s=3,", file="tests/acceptance.py")
         story.change("latency_p99_ms = 250 ", "latency_p99_ms = 5000 ", file="specification.md")
         settings = platform.root / "rung.toml"
         settings.write_text(f"{settings.read_text()}\n[alerts]\nlook_every_s = 10\n")
@@ -176,9 +179,11 @@ def test_it_waits_for_newer_data(story: Story):
 def test_it_is_trained_anew_and_wins(story: Story):
     assert story.ingest(1995, 1996, 1997) == "sales@5"
     customers = story.customers(1998)
+    customers.requests_per_second = RATE_UNHURRIED
     customers.start()
     try:
-        story.platform.wait(lambda: story.platform.states().get("housing.v1.m2") == "incumbent", within_s=240)
+        with hurrying(story.platform, "housing.v1.m2", customers, requests_per_second=RATE):
+            story.platform.wait(lambda: story.platform.states().get("housing.v1.m2") == "incumbent", within_s=240)
     finally:
         customers.stop()
 

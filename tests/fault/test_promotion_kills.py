@@ -53,9 +53,11 @@ def running(platform: LivePlatform) -> Iterator[Running]:
     now = next(name for name, state in platform.states().items() if state == "incumbent")
     challenger = next_candidate(platform)
     right = {now: 0.4, challenger: 0.8}
-    with CountingConsumers(gateway=platform.gateway, right=right, report_share=0.02) as consumers:
+    few = {"report_share": 0.02, "requests_per_second": 20.0}
+    with CountingConsumers(gateway=platform.gateway, right=right, **few) as consumers:
         watcher = platform.begin_command("promote", challenger, "--ignore-plan")
         platform.wait(lambda: platform.revision(challenger)["state"] == "experimenting")
+        consumers.requests_per_second = 90.0
         platform.wait(lambda: consumers.by_revision[challenger] >= 20)
         yield Running(platform=platform, incumbent=now, challenger=challenger, consumers=consumers, watcher=watcher)
 
@@ -70,8 +72,8 @@ def test_killed_control_plane_loses_nothing(running: Running):
     before, experiment = platform.recorded(), running.experiment()
 
     kill(platform.address.pid)
-    time.sleep(2)  # of production without a control plane
     answered = len(running.consumers.answered)
+    time.sleep(2)  # of production without a control plane
     assert platform.ask("status", expect=3)["error"]["code"] == "control_plane"
     assert len(running.consumers.answered) > answered
     platform.rung("up", "--detach")

@@ -103,9 +103,11 @@ def test_promotion_goes_on_under_the_next_leader(platform: LivePlatform, registr
     challenger = platform.deploy("tiny")
     before = platform.recorded()
     right = {"tiny.v1.m1": 0.4, challenger: 0.8}
-    with CountingConsumers(gateway=platform.gateway, right=right, report_share=0.02) as consumers:
+    few = {"report_share": 0.02, "requests_per_second": 20.0}
+    with CountingConsumers(gateway=platform.gateway, right=right, **few) as consumers:
         watcher = platform.begin_command("promote", challenger, "--ignore-plan")
         platform.wait(lambda: platform.revision(challenger)["state"] == "experimenting")
+        consumers.requests_per_second = 90.0
         platform.wait(lambda: consumers.by_revision[challenger] >= 20)
 
         kill(platform.address.pid)

@@ -26,6 +26,7 @@ class CountingConsumers:
     """Of the units, whose outcome is reported."""
     threads: int = 3
     requests_per_second: float = 90.0
+    """Of all threads together; may be changed while they run."""
     path: str = "/tiny/v1/predict"
     x: int = 3
     """The number that they ask for."""
@@ -68,7 +69,6 @@ class CountingConsumers:
 
     def _consume(self, seed: int) -> None:
         drawn = random.Random(seed)
-        pause = self.threads / self.requests_per_second
         waiting: list[dict[str, Any]] = []
         with httpx2.Client(base_url=self.gateway, timeout=10.0, verify=False) as http:
             while not self._end.is_set():
@@ -80,6 +80,7 @@ class CountingConsumers:
                     waiting.append({"service": "tiny", "metric": "right", "value": value, "unit": unit, "id": unit})
                 if len(waiting) >= _OUTCOMES_AT_ONCE:
                     waiting = self._report(http, waiting)
+                pause = self.threads / self.requests_per_second
                 self._end.wait(max(0.0, pause - (time.monotonic() - began)))
             for _ in range(20):
                 if waiting:

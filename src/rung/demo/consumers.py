@@ -43,7 +43,7 @@ class Consumers:
     Args:
         gateway: Its URL.
         sales: Valued in turn, again and again, each time for a new customer.
-        requests_per_second: Of all threads together, at most.
+        requests_per_second: Of all threads together, at most; may be changed while they run.
     """
 
     gateway: str
@@ -78,7 +78,6 @@ class Consumers:
         return self.answered.total() + len(self.failures)
 
     def _consume(self) -> None:
-        pause = _THREADS / self.requests_per_second
         outcomes: list[dict[str, Any]] = []
         with httpx2.Client(base_url=self.gateway, timeout=10.0, verify=False) as http:
             due = time.monotonic()
@@ -87,6 +86,7 @@ class Consumers:
                 outcomes += self._value(http, f"customer-{number}", sale)
                 if len(outcomes) >= _OUTCOMES_AT_ONCE:
                     outcomes = self._report(http, outcomes)
+                pause = _THREADS / self.requests_per_second
                 due = max(due + pause, time.monotonic() - 1.0)  # after a stall it does not catch up for ever
                 self._end.wait(max(0.0, due - time.monotonic()))
             self._report(http, outcomes)
