@@ -223,6 +223,7 @@ def _work(
     *arguments: str,
     machine: Machine = SMALL,
     socket_path: str | None = None,
+    resumes: bool = False,
     **environment: str,
 ) -> Work:
     command = Command(
@@ -232,7 +233,7 @@ def _work(
         log=folder / "log",
         exit_file=folder / "exit_code",
     )
-    return Work(name="contract", command=command, machine=machine, socket=socket_path)
+    return Work(name="contract", command=command, machine=machine, socket=socket_path, resumes=resumes)
 
 
 def _until(compute: Compute, handle: Handle, state: str) -> Seen:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import time
 from collections import deque
 from contextlib import ExitStack, closing
@@ -10,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 import pytest
-from ray_cluster import ray_cluster
+from ray_cluster import RayCluster, ray_cluster
 
 from rung.compute import local
 from rung.compute.contract import SMALL, ComputeContract
@@ -25,6 +27,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from rung.compute.protocol import Compute, Handle
+
+
+ANOTHER_LIFE = """
+import sys
+import ray
+from rung.compute.ray import _keeper
+ray.init(sys.argv[1], log_to_driver=False, logging_level="ERROR")
+_keeper._put(_keeper._life_of(sys.argv[2]), "another")
+"""
+"""What the actor writes that Ray makes on another node, when this one does not answer and yet lives."""
 
 
 def until(is_so: Callable[[], bool]) -> None:
@@ -50,9 +62,14 @@ class TestLocalCompute(ComputeContract):
 
 
 @pytest.fixture(scope="module")
-def two() -> Iterator[list[RayCompute]]:
+def cluster() -> Iterator[RayCluster]:
+    with ray_cluster() as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="module")
+def two(cluster: RayCluster) -> Iterator[list[RayCompute]]:
     with ExitStack() as opened:
-        cluster = opened.enter_context(ray_cluster())
         yield [opened.enter_context(closing(RayCompute(cluster.address, "contract"))) for _ in range(2)]
 
 
@@ -83,6 +100,18 @@ class TestRayCompute(ComputeContract):
         until(lambda: log.read_text().count("\n") == 2)
         assert local.find(first) is None
         until(lambda: compute.observe([handle])[0].endpoint not in {None, endpoint})
+
+    def test_training_that_was_begun_elsewhere_gives_way(
+        self, begin: Callable[..., Handle], cluster: RayCluster, tmp_path: Path
+    ):
+        handle = begin("import os, time; print(os.getpid(), flush=True); time.sleep(600)", resumes=True)
+        log = tmp_path / "log"
+        until(lambda: log.exists() and log.read_text().endswith("\n"))
+        subprocess.run([sys.executable, "-c", ANOTHER_LIFE, cluster.address, handle["actor"]], check=True)
+        until(lambda: local.find(int(log.read_text().split()[0])) is None)
+        assert log.read_text().count("\n") == 1
+        until(lambda: log.read_text().count("\n") == 2)
+        assert not (tmp_path / "exit_code").exists()
 
     def test_folder_that_the_node_does_not_see_is_named(self, compute: RayCompute, tmp_path: Path):
         folder = tmp_path / "unseen"

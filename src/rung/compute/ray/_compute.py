@@ -49,7 +49,7 @@ class RayCompute:
         order = {
             **_plain(command),
             "listens": work.socket is not None,
-            "again": work.socket is not None or work.resumes,
+            "resumes": work.resumes,
         }
         self._bridge.ask("start", _ASK_S, name=handle["actor"], machine=handle["machine"], order=order)
         return handle

@@ -76,7 +76,7 @@ class Driver:
         options = {
             "name": name,
             "lifetime": "detached",
-            "max_restarts": -1 if order["again"] else 0,
+            "max_restarts": -1 if order["listens"] or order["resumes"] else 0,
             "num_cpus": needs.pop("CPU"),
             "memory": needs.pop("memory"),
             "num_gpus": needs.pop("GPU"),

@@ -7,12 +7,14 @@ left (the exit code, why it never ran) is its obituary, in the key-value store o
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import socket
 import sys
 import threading
 import time
+import uuid
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _LOOK_S = 0.1
+_GIVE_WAY_S = 1.0
+_HANDOVER_S = 4.0  # for another life to give way, and for its guard
 _LIFE_S = 600.0  # that whoever asks for the end waits; then it asks again, or is dead itself
 _NAMESPACE = b"rung"
 _NOTHING = local.Usage(memory_bytes=0, cpu_s=0.0, processes=0)
@@ -46,6 +50,8 @@ class Keeper:
         self._is_over = False
         self._over = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
+        if order["resumes"]:
+            self._take_over()
         if self._kept() is None and obituary(name) is None:  # else it was begun before, elsewhere, and ended there
             try:
                 self._begin(order)
@@ -78,6 +84,24 @@ class Keeper:
         """Measure the process, as the fields of `Usage`."""
         return asdict(_NOTHING if self._process is None else await asyncio.to_thread(local.usage, self._process))
 
+    def _take_over(self) -> None:
+        """See to it that this work runs once: Ray takes a node that hangs for lost, and what runs there goes on."""
+        import ray  # noqa: PLC0415
+
+        life = uuid.uuid4().hex
+        _put(_life_of(self._name), life)
+        threading.Thread(target=self._give_way, args=(life,), daemon=True).start()
+        if ray.get_runtime_context().was_current_actor_reconstructed:
+            time.sleep(_HANDOVER_S)
+
+    def _give_way(self, life: str) -> None:
+        """Leave when another life of this actor has begun; the guard then ends the process, and keeps no exit code."""
+        while True:
+            time.sleep(_GIVE_WAY_S)
+            with contextlib.suppress(Exception):  # whatever Ray raises while its head is away: nobody is begun then
+                if _get(_life_of(self._name)) not in {None, life}:
+                    os._exit(1)
+
     def _begin(self, order: Mapping[str, Any]) -> None:
         self._endpoint = _free_endpoint(self._node) if order["listens"] else None
         command = local.Command(
@@ -98,7 +122,7 @@ class Keeper:
                 time.sleep(_LOOK_S)
             self._stop(0.0)  # what it left behind
         if obituary(self._name) is None:
-            _write_obituary(self._name, self._ended())
+            _put(self._name, json.dumps(self._ended()))
         self._is_over = True
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self._over.set)
@@ -122,9 +146,7 @@ class Keeper:
 
 def obituary(name: str) -> dict[str, Any] | None:
     """Read what an actor left behind, as the fields of `Seen`; None when it has not, or its head has forgotten it."""
-    from ray.experimental import internal_kv  # noqa: PLC0415
-
-    found = internal_kv._internal_kv_get(name.encode(), namespace=_NAMESPACE)  # noqa: SLF001 - Ray's name for public
+    found = _get(name)
     return None if found is None else dict(json.loads(found))
 
 
@@ -132,14 +154,25 @@ def forget(name: str) -> None:
     """Remove what an actor left behind."""
     from ray.experimental import internal_kv  # noqa: PLC0415
 
-    internal_kv._internal_kv_del(name.encode(), namespace=_NAMESPACE)  # noqa: SLF001 - as above
+    for key in (name, _life_of(name)):
+        internal_kv._internal_kv_del(key.encode(), namespace=_NAMESPACE)  # noqa: SLF001 - Ray's name for public
 
 
-def _write_obituary(name: str, seen: Mapping[str, Any]) -> None:
+def _life_of(name: str) -> str:
+    return f"{name}.life"
+
+
+def _get(key: str) -> str | None:
     from ray.experimental import internal_kv  # noqa: PLC0415
 
-    text = json.dumps(seen).encode()
-    internal_kv._internal_kv_put(name.encode(), text, overwrite=True, namespace=_NAMESPACE)  # noqa: SLF001 - as above
+    found = internal_kv._internal_kv_get(key.encode(), namespace=_NAMESPACE)  # noqa: SLF001 - as above
+    return None if found is None else str(found, "utf-8")
+
+
+def _put(key: str, text: str) -> None:
+    from ray.experimental import internal_kv  # noqa: PLC0415
+
+    internal_kv._internal_kv_put(key.encode(), text.encode(), overwrite=True, namespace=_NAMESPACE)  # noqa: SLF001 - as above
 
 
 def _guard(process: local.Process) -> None:
