@@ -7,7 +7,7 @@ TORCH ?= $(filter true,$(CI))
 INSTALL := $(UV) pip install --quiet --python $(BIN)/python
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format lint types imports audit lock clean bench-training bench-serving bench-soak bench-ab bench-data bench-monitoring bench-pages demo-ab faults
+.PHONY: bench-batch help demo test check format lint types imports audit lock clean bench-training bench-serving bench-soak bench-ab bench-data bench-monitoring bench-pages demo-ab faults
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -81,6 +81,9 @@ bench-monitoring: $(VENV)/.dev ## count false alarms, time reports and what watc
 
 bench-pages: $(VENV)/.dev ## time every page of the dashboard and what people type most, into build/bench/pages.json
 	$(BIN)/python benchmarks/pages/run.py
+
+bench-batch: $(VENV)/.dev ## time batch predictions beside the same rows posted, into build/bench/batch.json
+	$(BIN)/python benchmarks/batch/run.py
 
 faults: $(VENV)/.dev ## put every fault into a promotion under load, into build/bench/faults.json
 	$(BIN)/python benchmarks/faults/run.py
