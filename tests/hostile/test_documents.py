@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 load_all_checks()
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
-EXAMPLES = 12
+EXAMPLES = 6
 """Of each operation, right and wrong ones each."""
 SEED = int(os.environ.get("HYPOTHESIS_SEED", "20261121"))
 NOT_ASKED = {"/shutdown"}

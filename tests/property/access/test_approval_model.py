@@ -135,7 +135,7 @@ def play(world: World, design: str, played: list[tuple[str, object, object]]) ->
         simulated.ended_quietly(story.control)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 @given(design=st.sampled_from(list(simulated.DESIGNS)), played=st.lists(steps, min_size=2, max_size=10))
 def test_nothing_unapproved_and_nothing_for_ever(
     template: Path, tmp_path_factory: pytest.TempPathFactory, design: str, played: list[tuple[str, object, object]]
