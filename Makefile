@@ -7,7 +7,7 @@ TORCH ?= $(filter true,$(CI))
 INSTALL := $(UV) pip install --quiet --python $(BIN)/python
 
 .DEFAULT_GOAL := help
-.PHONY: bench-batch help demo test check format lint types imports audit lock clean bench-training bench-serving bench-soak bench-ab bench-data bench-monitoring bench-pages demo-ab faults
+.PHONY: bench-batch help demo test check format lint types imports audit lock clean bench-training bench-serving bench-soak bench-ab bench-data bench-monitoring bench-pages bench-scale demo-ab faults
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -84,6 +84,9 @@ bench-pages: $(VENV)/.dev ## time every page of the dashboard and what people ty
 
 bench-batch: $(VENV)/.dev ## time batch predictions beside the same rows posted, into build/bench/batch.json
 	$(BIN)/python benchmarks/batch/run.py
+
+bench-scale: $(VENV)/.dev ## measure what grows, and estimate how far, into build/bench/scale.json (needs wrk)
+	$(BIN)/python benchmarks/scale/run.py
 
 faults: $(VENV)/.dev ## put every fault into a promotion under load, into build/bench/faults.json
 	$(BIN)/python benchmarks/faults/run.py

@@ -1,8 +1,8 @@
 """Measure the control plane's look at a registry of many revisions: the real loop, registry, gateway and collector.
 
-Rows are written straight into the registry; most revisions are torn down. Those that are served have a process on
-record that only sleeps, and share one server that answers, since no machine for benchmarks holds hundreds of servers:
-what a look costs is the control plane's own work. Called by `run.py`, by benchmarks/scale, or alone:
+Rows are written straight into the registry; most revisions are torn down. Those that are served share one process on
+record, which only sleeps, and one server that answers, since no machine for benchmarks holds hundreds of servers: what
+a look costs is the control plane's own work. Called by `run.py`, by benchmarks/scale, or alone:
 `python benchmarks/monitoring/tick.py`.
 """
 
@@ -79,8 +79,8 @@ def measure(*, revisions: int = REVISIONS, served: int = SERVED, looks: int = LO
     """
     folder = Path(tempfile.mkdtemp(prefix="rung-tick-"))
     try:
-        with _platform(folder) as platform:
-            _fill(platform, revisions=revisions, served=served)
+        with _platform(folder) as platform, _sleeper(platform) as sleeper:
+            _fill(platform, sleeper, revisions=revisions, served=served)
             _warm_up(platform)
             for _ in range(SETTLING):
                 platform.loop.tick()
@@ -115,7 +115,21 @@ def _platform(folder: Path) -> Iterator[Platform]:
             lead.give_back()
 
 
-def _fill(platform: Platform, *, revisions: int, served: int) -> None:
+@contextmanager
+def _sleeper(platform: Platform) -> Iterator[local.Process]:
+    """Give a process that does nothing; it is on record for nobody when the block ends."""
+    command = local.Command(argv=("sleep", "3600"), folder=platform.place.workspace.root, environment={"PATH": "/bin"})
+    process = local.start(command)
+    try:
+        yield process
+    finally:
+        local.stop(process)
+        for name in platform.registry.processes():
+            if ".v" in name:
+                platform.registry.forget_process(name)
+
+
+def _fill(platform: Platform, sleeper: local.Process, *, revisions: int, served: int) -> None:
     """Put revisions on record: the newest of each service's are the ones that are served."""
     names = [
         RevisionName(service=f"service_{number // MINORS}", major=1, minor=number % MINORS)
@@ -127,7 +141,7 @@ def _fill(platform: Platform, *, revisions: int, served: int) -> None:
     with platform.registry._write() as connection:  # noqa: SLF001  a thousand moves would take minutes
         connection.execute(insert(tables.revisions), rows)
     for name in alive:
-        _serve(platform, name)
+        _serve(platform, name, sleeper)
         platform.place.socket(str(name)).symlink_to(platform.place.socket(ANSWERING))
 
 
@@ -146,13 +160,12 @@ def _row(name: RevisionName, state: State, now: str) -> dict[str, Any]:
     }
 
 
-def _serve(platform: Platform, name: RevisionName) -> None:
+def _serve(platform: Platform, name: RevisionName, sleeper: local.Process) -> None:
     bundle = Bundle(
         revision=str(name), run=str(name), artifacts={}, contract={}, infrastructure=INFRASTRUCTURE, example={}
     )
     write_bundle(platform.place.workspace.state, bundle)
-    command = local.Command(argv=("sleep", "3600"), folder=platform.place.workspace.root, environment={"PATH": "/bin"})
-    local.start(command, record=lambda process: platform.registry.keep_process(str(name), process.to_json()))
+    platform.registry.keep_process(str(name), sleeper.to_json())
 
 
 def _warm_up(platform: Platform) -> None:

@@ -92,12 +92,10 @@ def _point(gateway: Gateway, envoy: psutil.Process, server: Path, size: int) -> 
     busy, began = _cpu_s(envoy), time.perf_counter()
     time.sleep(WATCHED_S)
     idle_cpu = (_cpu_s(envoy) - busy) / (time.perf_counter() - began)
-    seconds = []
-    with _consumer(gateway) as seen:
+    seconds = [_change(gateway, server, size, number) for number in range(CHANGES)]
+    with _consumer(gateway) as seen:  # apart: it and the changes take turns at one interpreter
         for number in range(CHANGES):
-            began = time.perf_counter()
-            gateway.apply(_routing(size, server, share=0.1 + 0.8 * (number % 2)))
-            seconds.append(time.perf_counter() - began)
+            _change(gateway, server, size, number)
     return {
         "revisions": size,
         "first_s": first_s,
@@ -107,6 +105,12 @@ def _point(gateway: Gateway, envoy: psutil.Process, server: Path, size: int) -> 
         "answered": seen["answered"],
         "failed": seen["failed"],
     }
+
+
+def _change(gateway: Gateway, server: Path, size: int, number: int) -> float:
+    began = time.perf_counter()
+    gateway.apply(_routing(size, server, share=0.1 + 0.8 * (number % 2)))
+    return time.perf_counter() - began
 
 
 def _routing(size: int, server: Path, *, share: float) -> Routing:

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import structlog
 from fit import Line, fitted
 
 from rung.charts.figure import Curve, Figure, Panel, Rule
@@ -33,6 +35,7 @@ LEAST_FIT = 0.98
 
 def measure(sizes: Sequence[int] = SIZES) -> dict[str, Any]:
     """Look at so many served revisions, one size after the other."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     points = [{"revisions": size, **tick.measure(revisions=size, served=size, looks=LOOKS)} for size in sizes]
     line = fitted([(one["revisions"], one["cpu_s"]) for one in points])
     return {"points": points, "cpu_s_each": line.slope, "cpu_s_base": line.base, "fit": line.explained}
