@@ -244,6 +244,9 @@ class Servers:
             return True, ""
         if name in self._ending:
             return False, "its server is being stopped"
+        seen = self._seen.get(name)
+        if seen is not None and seen.state == "starting" and seen.because:
+            return False, f"its server has not begun: {seen.because}"
         return self._ask(name, "GET", "/readyz")
 
     def has_answered(self, name: str, example: Mapping[str, Any]) -> tuple[bool, str]:

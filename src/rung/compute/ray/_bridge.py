@@ -6,6 +6,7 @@ A driver that did not answer in time is killed, and the next question begins ano
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import itertools
 import json
 import os
@@ -18,7 +19,7 @@ import weakref
 from concurrent.futures import Future
 from typing import IO, Any
 
-from rung.errors import UnavailableError
+from rung.errors import UnavailableError, WorkspaceError
 
 _CONNECT_S = 10.0  # for a driver to import Ray and to know the cluster: a second or two, more on a busy machine
 _GIVE_UP_S = 30.0  # a driver that does not know the cluster by then never will
@@ -40,6 +41,7 @@ class Bridge:
 
         Raises:
             UnavailableError: Ray does not answer in time, or says that it cannot.
+            WorkspaceError: The extra `ray` is not installed.
         """
         driver = self._running()
         begun = time.monotonic()
@@ -64,6 +66,8 @@ class Bridge:
     def _running(self) -> _Driver:
         with self._lock:
             if self._driver is None or not self._driver.is_alive():
+                if importlib.util.find_spec("ray") is None:
+                    raise WorkspaceError("Ray is not installed", hint="pip install 'rung[platform,ray]'")
                 self._reach()
                 self._driver = _Driver(self.address, self._namespace)
             return self._driver
