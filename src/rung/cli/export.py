@@ -142,6 +142,9 @@ def _container(export: Export, output: Path, told: dict[str, Any] | None) -> Non
     held = ", ".join(made.artifacts) or "no artifact"
     click.echo(f"the build context of {export.name} is in {output}, with {held}; next:")
     click.echo(f"  docker build --tag {str(export.name).replace('.', '-')} {output}")
+    loose = [package for package in made.packages if "=" not in package]
+    if loose:
+        click.echo(f"  not pinned in packages.txt, so the image gets Debian's of the day: {', '.join(loose)}")
 
 
 def _openapi(export: Export, output: Path | None, told: dict[str, Any] | None) -> None:
