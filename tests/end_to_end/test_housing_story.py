@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx2
 import pytest
+from hurry import hurrying
 from live_platform import LivePlatform, live_platform
 from object_store import serving_objects
 from postgresql import postgres_server
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 HOUSING = Path("experiments/housing")
-RATE = 60.0  # production requests per second
+RATE = 20.0  # production requests per second
+RATE_HURRIED = 80.0  # while an A/B test waits for them
 HOUSE = {
     "valued_on": "1996-06-15",
     "year_built": 1952,
@@ -93,6 +95,7 @@ def story(stores: dict[str, str]) -> Iterator[Story]:
         # the same load test, shorter: seconds are dear here, and the machine may be busy
         story.change("duration=2,", "duration=1,", file="tests/acceptance.py")
         story.change("duration=4,", "duration=1,", file="tests/acceptance.py")
+        story.change("requests=requests,", "requests=requests,\n    steady_s=3,", file="tests/acceptance.py")
         story.change("latency_p99_ms = 250 ", "latency_p99_ms = 5000 ", file="specification.md")
         platform.commit("Begin housing")
         platform.rung("up", "--detach")
@@ -196,7 +199,9 @@ def test_better_challenger_wins_ab_test(story: Story):
     story.change('] = "linear"', '] = "boosting"')
     story.document(2)
     assert story.platform.deploy("housing") == "housing.v1.m2"
-    attempt = story.platform.ask("promote", "housing.v1.m2")
+    assert story.consumers is not None
+    with hurrying(story.platform, "housing.v1.m2", story.consumers, requests_per_second=RATE_HURRIED):
+        attempt = story.platform.ask("promote", "housing.v1.m2")
 
     assert attempt["outcome"] == "promoted"
     assert [verdict["gate"] for verdict in attempt["verdicts"]] == [
