@@ -45,9 +45,10 @@ class Overuse:
             return
         self._looked = time.monotonic()
         registry, now = self.deployments.registry, datetime.now(UTC)
-        deployed = registry.latest(MEMORY)
+        deployed, processes = registry.latest(MEMORY), registry.processes()
         for revision in registry.watched(now):
-            memory = self.deployments.memory(revision.name) if is_served(revision, now) else None
+            process = processes.get(str(revision.name)) if is_served(revision, now) else None
+            memory = None if process is None else self.deployments.memory(revision.name, process)
             event = deployed.get(str(revision.name))
             if memory is not None and has_grown(memory, Memory.from_json(event.data) if event else None):
                 self._act(revision.name, memory)

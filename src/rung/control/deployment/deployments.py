@@ -27,6 +27,7 @@ from rung.control.deployment.memory import MEMORY, Memory, measure
 from rung.control.deployment.slots import Slots
 from rung.control.deployment.source import check_merged, chosen_source, copy_snapshot, read_major, take_snapshot
 from rung.control.deployment.trust import SIGNED
+from rung.control.machines import process_of
 from rung.control.servers import Servers, revision_environment, thread_limits
 from rung.errors import ConflictError, IntegrityError, NotFoundError, RungError, UnavailableError, WorkspaceError
 from rung.infrastructure import Infrastructure, TrainingHardware
@@ -425,10 +426,15 @@ class Deployments:
         because = f"its server answered a prediction; {agreement.told}"
         self.registry.move(name, State.CANDIDATE, because=because, actor="rung", data=evidence)
 
-    def memory(self, name: RevisionName) -> Memory | None:
-        """Measure what a server takes now; None when it does not run."""
-        server = self.servers.running(str(name))
-        if server is None:
+    def memory(self, name: RevisionName, process: Mapping[str, Any] | None = None) -> Memory | None:
+        """Measure what a server takes now; None when it does not run on this machine.
+
+        Args:
+            name: The revision.
+            process: Of its server, as it is on record: whoever measures many has read all of them.
+        """
+        server = self.servers.running(str(name)) if process is None else process_of(process)
+        if server is None or not local.alive(server):
             return None
         bundle = read_bundle(self.place.workspace.state, str(name))
         serving = Infrastructure.model_validate(bundle.infrastructure).serving
