@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 import shutil
 import threading
-from concurrent.futures import wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -282,8 +282,29 @@ def _in_world(platform: Platform, world: World, faults: Faults) -> Platform:
     loop = platform.loop
     loop.deployments, loop.lake = deployments, lake
     loop.overuse.deployments = deployments
+    loop._tender = loop._shipper = AtOnce()  # noqa: SLF001  what threads would do in between could not be repeated
+    loop.upkeep = loop.usage = loop.mirroring = NeverDue()  # type: ignore[assignment]  # they look at the real machine
     loop.gateway = SimulatedGateway(world, faults)  # type: ignore[assignment]  # the world's
     return dataclasses.replace(platform, deployments=deployments, lake=lake)
+
+
+class NeverDue:
+    """A chore that has nothing to do with the lifecycle."""
+
+    def is_due(self) -> bool:
+        return False
+
+    def look(self) -> None:
+        raise AssertionError("it was not due")
+
+
+class AtOnce(ThreadPoolExecutor):
+    """Does what it is asked before it returns, in the thread that asks."""
+
+    def submit(self, work: Callable[..., Any], /, *given: Any, **named: Any) -> Future[Any]:
+        done: Future[Any] = Future()
+        done.set_result(work(*given, **named))
+        return done
 
 
 class Trained(Deployments):
