@@ -155,6 +155,19 @@ class ServingHardware(_Declared):
         """Tell how the requests of a route are coalesced."""
         return self.batching.get(route) if isinstance(self.batching, dict) else self.batching
 
+    @property
+    def most_waiting(self) -> int:
+        """Requests per process and route that may wait: with `while_scaling="reject"` no more than scaling aims at.
+
+        >>> scaling = Autoscaling(maximum=4, target_concurrency=6, while_scaling="reject")
+        >>> ServingHardware(gunicorn_workers=2, autoscaling=scaling).most_waiting
+        3
+        """
+        scaling = self.autoscaling
+        if scaling.while_scaling == "queue" or scaling.target_concurrency is None:
+            return self.max_waiting
+        return min(self.max_waiting, math.ceil(scaling.target_concurrency / self.gunicorn_workers))
+
     def max_body_bytes(self, route: str | None = None) -> int:
         """Tell the largest body of a route, bytes; None: of routes that `max_body_mib` does not name."""
         declared = self.max_body_mib

@@ -305,7 +305,7 @@ def limits_of(serving: ServingHardware, handler: Handler) -> Limits:
     apart = TASKS if handler.is_async else THREADS
     return Limits(
         max_items=1 if batching is None else batching.max_instances,
-        max_waiting=serving.max_waiting,
+        max_waiting=serving.most_waiting,
         timeout_s=serving.request_timeout_s,
         concurrency=apart if batching is None else 1,
     )
