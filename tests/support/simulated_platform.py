@@ -325,8 +325,8 @@ class Trained(Deployments):
     def verify(self, name: RevisionName, *, contents: bool = False) -> dict[str, str]:  # noqa: ARG002  as the real one
         return {}
 
-    def memory(self, name: RevisionName) -> None:
-        del name
+    def memory(self, name: RevisionName, server: object = None) -> None:
+        del name, server
 
 
 @dataclass(slots=True)
