@@ -12,6 +12,7 @@ import secrets
 import shutil
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -47,6 +48,7 @@ GATEWAY_BEFORE = "gateway-before"
 _AGAIN_S = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0)  # before the n-th restart in a row
 _STEADY_S = 30.0  # a process that ran so long has not crashed at its start
 _TEST = {"x-rung-route": "test"}  # logged as a test, so that no A/B test and no sum counts it
+_AT_ONCE = 16  # servers that are stopped at a time
 _LOOK_S = 2.0  # for an answer of a health check
 _SECRETS = ("PGPASSWORD", "OPENLINEAGE_API_KEY", "RAY_AUTH_TOKEN")  # Rung's own, beside RUNG_*
 
@@ -147,8 +149,11 @@ class Servers:
 
     def stop_all(self) -> None:
         """Stop everything: servers, collector, then the gateway; remove their sockets."""
-        names = self.registry.processes()
-        for name in sorted(names, key=lambda name: name == GATEWAY):
+        gateways = {GATEWAY, GATEWAY_BEFORE}
+        names = self.registry.processes().keys()
+        with ThreadPoolExecutor(_AT_ONCE) as pool:  # each finishes what it has begun: together they take as long as one
+            list(pool.map(self.stop, sorted(names - gateways)))
+        for name in sorted(names & gateways):
             self.stop(name)
         shutil.rmtree(self.place.sockets, ignore_errors=True)
 
