@@ -284,6 +284,7 @@ def _in_world(platform: Platform, world: World, faults: Faults) -> Platform:
     loop.overuse.deployments = deployments
     loop._tender = loop._shipper = AtOnce()  # noqa: SLF001  what threads would do in between could not be repeated
     loop.upkeep = loop.usage = loop.mirroring = NeverDue()  # type: ignore[assignment]  # they look at the real machine
+    loop.watch = Unwatched()  # type: ignore[assignment]  # alerts come of threads, and of a process for what was asked
     loop.gateway = SimulatedGateway(world, faults)  # type: ignore[assignment]  # the world's
     return dataclasses.replace(platform, deployments=deployments, lake=lake)
 
@@ -296,6 +297,16 @@ class NeverDue:
 
     def look(self) -> None:
         raise AssertionError("it was not due")
+
+
+class Unwatched:
+    """Nobody looks for what is worth an alert."""
+
+    def tick(self, guarded: object) -> None:
+        del guarded
+
+    def close(self) -> None:
+        """Nothing is open."""
 
 
 class AtOnce(ThreadPoolExecutor):
