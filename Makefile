@@ -7,7 +7,7 @@ TORCH ?= $(filter true,$(CI))
 INSTALL := $(UV) pip install --quiet --python $(BIN)/python
 
 .DEFAULT_GOAL := help
-.PHONY: bench-batch help demo test check format lint types imports audit lock clean bench-training bench-serving bench-soak bench-ab bench-data bench-monitoring bench-pages bench-scale demo-ab faults
+.PHONY: bench-batch help demo test test-ray check format lint types imports audit lock clean bench-training bench-serving bench-soak bench-ab bench-data bench-monitoring bench-pages bench-scale demo-ab faults
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -43,6 +43,9 @@ demo-ab: $(VENV)/.dev ## see every way in which an A/B test ends, through a real
 
 test: $(VENV)/.dev $(VENV)/.chromium $(if $(TORCH),$(VENV)/.torch) ## run all tests; with TORCH=1, or CI=true, also those with torch
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder # stories first: else the longest begin last
+
+test-ray: $(VENV)/.dev $(VENV)/.chromium ## tell the stories of the end-to-end tests on a Ray cluster of this machine
+	RUNG_STORIES_ON=ray $(BIN)/python -m pytest tests/end_to_end
 
 check: format lint types imports test ## all that CI runs
 

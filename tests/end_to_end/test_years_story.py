@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 import pytest
+from browser import DESK, SCREENSHOTS, browser
 from hurry import hurrying
 from live_platform import LivePlatform, live_platform
 from pydantic_core import to_json
@@ -164,6 +165,22 @@ def test_loss_of_quality_is_measured_when_outcomes_come(story: Story):
     assert estimated["measured"] < estimated["held_out"] - 0.05
 
 
+def test_report_is_a_page_that_needs_no_other(story: Story):
+    page = story.platform.root / "report.html"
+    story.platform.rung("monitor", "housing.v1.m1", "--html", str(page))
+    with browser() as opened:
+        shown = opened.new_context(viewport=DESK, offline=True).new_page()
+        said: list[str] = []
+        shown.on("console", lambda line: said.append(line.text))
+        shown.on("requestfailed", lambda asked: said.append(asked.url))
+        shown.goto(page.as_uri())
+        assert "what was trained on is out of date" in shown.inner_text("body")
+        assert "within_10_percent" in shown.inner_text("body")
+        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+        shown.screenshot(path=SCREENSHOTS / "report-of-1997.png", full_page=True)
+    assert said == []
+
+
 def test_it_waits_for_newer_data(story: Story):
     settings = story.platform.root / "rung.toml"
     policy = "[services.housing.retraining]\ndrift = true\nfalling_quality = true\ncool_down_s = 0\n"
@@ -198,6 +215,8 @@ def test_it_is_trained_anew_and_wins(story: Story):
 
 
 def test_quality_is_restored(story: Story):
+    story.send(story.customers(1998), 1_200)
+
     found = story.platform.ask("metrics", "housing.v1")["metrics"]
     means = {one["revision"]: one["mean"] for one in found if one["metric"] == "within_10_percent"}
 

@@ -38,7 +38,6 @@ _ASKING = frozenset(
     [
         *("ab", "alerts", "approve", "audit", "consumer", "contract", "cost", "deploy", "history", "logs", "metrics"),
         *("monitor", "offpolicy", "promote", "reject", "revive", "rollback", "shadow", "status", "teardown", "token"),
-        "why",
     ]
 )
 SETTINGS = ["gateway_port = 0", "control_port = 0"]

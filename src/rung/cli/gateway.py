@@ -14,9 +14,7 @@ from rung.cli._terminal import json_option, print_json, state, table
 if TYPE_CHECKING:
     from rung.gateway import Certificate
 
-_EXAMPLE = (
-    "rung --control https://rung.example.org:4700 gateway run --name berlin --bind 0.0.0.0 --url https://b.example.org"
-)
+_EXAMPLE = "rung gateway run --name berlin --bind 0.0.0.0 --url https://b.example.org"
 _PATIENCE_S = 3.0
 _DEADLINE_S = 5.0  # less than what the control plane waits for a report
 

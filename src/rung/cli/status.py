@@ -127,6 +127,13 @@ def _print_major(service: str, major: dict[str, Any], gateway: str) -> None:
         ["REVISION", "STATE", "SINCE (UTC)", "COMMIT", "MEMORY", "BECAUSE", "NEXT"],
     )
     for revision in major["revisions"]:
+        if revision["scaled"]:
+            servers = (
+                f"{revision['servers']} server{'s' * (revision['servers'] > 1)}"
+                if revision["servers"]
+                else "it sleeps until somebody asks"
+            )
+            click.echo(f"{revision['id']}: {servers}; {revision['scaled']}")
         for trouble in revision["troubles"]:
             click.echo(f"{revision['id']}: {click.style(trouble, fg='red')}")
         if revision["idle"]:

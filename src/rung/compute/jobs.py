@@ -115,6 +115,17 @@ class Job:
         handle = self.handle()
         return None if handle is None or "pid" not in handle else local.Process.from_json(handle)
 
+    def why(self) -> str:
+        """Say why a command on another machine has not begun; nothing when it has, or nobody knows."""
+        handle = self.handle()
+        if handle is None or "pid" in handle:
+            return ""
+        try:
+            [seen] = self._compute_of(handle).observe([handle])
+        except UnavailableError as error:
+            return error.message
+        return seen.because if seen.state == "starting" else ""
+
     def result(self) -> dict[str, Any] | None:
         """Read what the command wrote to `result_file`; None when it wrote nothing."""
         try:

@@ -44,7 +44,7 @@ from rung.control.promotion.shadows import Shadows
 from rung.control.scaling import Scaling
 from rung.control.servers import Servers
 from rung.control.sleeping import Sleeping
-from rung.errors import NotFoundError, RungError
+from rung.errors import GatewayError, NotFoundError, RungError
 from rung.lake import Lake, open_lake
 from rung.lifecycle import MIRRORED, State, check_move
 from rung.lineage import trace
@@ -290,10 +290,21 @@ class Platform:
 
     def revision(self, name: RevisionName) -> dict[str, Any]:
         """Tell of one revision."""
-        shown = self.view.revision(self.registry.revision(name))
+        found = self.registry.revision(name)
+        shown = self.view.revision(found)
         ready, reason = self.deployments.servers.is_ready(str(name))
+        if ready and found.state is not State.DEPLOYING:
+            ready, reason = self._is_reachable(name)
         specification = self.promotions.practice.digest_of(name)
         return {**shown, "ready": ready, "not_ready_because": reason, "specification": specification}
+
+    def _is_reachable(self, name: RevisionName) -> tuple[bool, str]:
+        """Tell whether the gateway sends requests to a revision: it looks at a new server within a second."""
+        try:
+            is_seen = bool(self.loop.gateway.healthy(str(name)))
+        except GatewayError as error:
+            return False, error.message
+        return is_seen, "" if is_seen else "the gateway has not seen its server healthy yet"
 
     def log(self, name: RevisionName, kind: str, *, offset: int) -> dict[str, Any]:
         """Give a part of a log, and where to read on.

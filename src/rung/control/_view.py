@@ -14,6 +14,7 @@ from rung.control.deployment.memory import MEMORY
 from rung.control.practice.holds import held_majors
 from rung.control.practice.practice import path_facts
 from rung.control.promotion.approvals import Approvals
+from rung.control.scaling import SCALED
 from rung.control.servers import revision_of
 from rung.errors import NotFoundError
 from rung.lifecycle import SERVED, State
@@ -56,6 +57,8 @@ class _Seen:
     """When they were last asked, seconds since 1970."""
     servers: Mapping[str, int]
     """How many they have on record."""
+    scaled: Mapping[str, Event]
+    """When their number changed last."""
     turns: Mapping[str, Turn]
     """Of trainings that wait for a slot."""
 
@@ -63,6 +66,11 @@ class _Seen:
         """Tell what a revision's server took when it was deployed, in bytes and a sentence; None without a server."""
         event = self.memory.get(str(revision.name)) if _may_have_server(revision) else None
         return None if event is None else {**event.data, "told": event.because}
+
+    def scaled_of(self, revision: Revision) -> str | None:
+        """Say why a revision has as many servers as it has; None when their number never changed."""
+        event = self.scaled.get(str(revision.name)) if _may_have_server(revision) else None
+        return None if event is None else event.because
 
     def troubles(self, revision: Revision) -> list[str]:
         """Say in sentences what is not as it should be with a revision that has a server."""
@@ -113,6 +121,7 @@ class View:
             memory=self.registry.latest(MEMORY, service),
             asked=self.usage.last().asked,
             servers=Counter(map(revision_of, self.registry.processes())),
+            scaled=self.registry.latest(SCALED, service),
             turns=self.turns(),
         )
 
@@ -159,6 +168,7 @@ class View:
             "url": f"{self.gateway_url}/{name.service}/v{name.major}/m{name.minor}",
             "next": following.format(name=name, service=name.service),
             "servers": seen.servers.get(str(name), 0),
+            "scaled": seen.scaled_of(revision),
             "memory": seen.memory_of(revision),
             "troubles": seen.troubles(revision),
             "idle": self._idle(revision, seen),

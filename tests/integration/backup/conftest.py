@@ -120,7 +120,7 @@ def shop(tmp_path: Path) -> Shop:
 def fill(shop: Shop) -> None:
     for number in range(2):
         shop.train(number)
-    (shop.state / "studies" / "tiny-1").mkdir(parents=True)
+    (shop.state / "studies" / "tiny-1").mkdir(parents=True, exist_ok=True)
     (shop.state / "studies" / "tiny-1" / "journal").write_text('{"op_code": 0}\n')
     predictions, outcomes = AppendLog(shop.logs), AppendLog(shop.logs, OUTCOMES)
     for unit in ("a", "b"):

@@ -172,7 +172,7 @@ def test_course_is_drawn_afterwards(platform: LivePlatform, tmp_path: Path):
     platform.rung("ab", "plot", "tiny.v1", "-o", str(tmp_path / "test.svg"))
     assert "Ended undecided: " in svg_of(tmp_path / "test.svg")
     looks = platform.ask("ab", "plot", "tiny.v1")
-    assert len(looks) > 2
+    assert len(looks) >= 2
     refused = platform.rung("ab", "plot", "tiny.v1", "-o", str(tmp_path / "lost" / "test.svg"), expect=2)
     assert "cannot be written" in refused.stderr
 

@@ -96,3 +96,17 @@ def test_teardown_gives_its_machine_back(platform: LivePlatform):
     platform.rung("teardown", NAME)
     platform.wait(lambda: not handles(platform))
     assert not [one for one in platform.processes() if "rung.serving.server" in " ".join(one.cmdline())]
+
+
+def test_training_that_fits_no_machine_says_so(platform: LivePlatform):
+    tiny_service.change(platform.root, "vcpus=1", "vcpus=512", file="infrastructure/hardware.py")
+    tiny_service.document(platform.root, 1)
+    platform.commit()
+    platform.begin_command("deploy", "training", "tiny")
+
+    def told() -> list[str]:
+        attempts = platform.api("/revisions/tiny.v1.m1/why")
+        events = attempts.json()["events"] if attempts.is_success else []
+        return [event["because"] for event in events if event["kind"] == "training_machine"]
+
+    platform.wait(lambda: any("no machine has 512 vCPUs" in because for because in told()))

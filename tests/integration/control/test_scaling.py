@@ -100,6 +100,7 @@ def test_load_brings_servers_and_its_end_takes_them_away(platform: LivePlatform)
     assert len(answered) == 3, answered
     platform.wait(lambda: servers(platform) == set(), within_s=60)
     assert platform.revision(NAME)["ready"], "a revision that sleeps would answer"
+    assert f"{NAME}: it sleeps until somebody asks; lowered from " in platform.rung("status").stdout
 
 
 def test_first_request_wakes_it(platform: LivePlatform):

@@ -303,6 +303,8 @@ def test_broken_module_says_what_to_do(tmp_path: Path, monkeypatch: pytest.Monke
         (tmp_path / "experiments" / "odd" / name / "__init__.py").touch()
     (tmp_path / "experiments" / "odd" / "serve" / "app.py").write_text(text)
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    for module in [name for name in sys.modules if name.partition(".")[0] == "experiments"]:
+        monkeypatch.delitem(sys.modules, module)  # another test's
     try:
         with pytest.raises((TaskError, WorkspaceError), match=said):
             load_service_tests(find(tmp_path), "odd")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from rung.access import LEAST, Action, Grant, Role, allowed, from_role, identities, role_in
@@ -64,6 +64,7 @@ def test_more_grants_allow_no_less(held: list[Grant], more: list[Grant], action:
 
 @given(role=roles, action=actions, service=services, where=services)
 def test_higher_roles_allow_no_less(role: Role, action: Action, service: str, where: str):
+    assume(role is not Role.GATEWAY)  # it may what others need not: it stands beside the ladder
     for higher in from_role(role):
         least = allowed([Grant(role=role, service=where)], action, service)
         assert allowed([Grant(role=higher, service=where)], action, service) >= least

@@ -54,6 +54,7 @@ _POLL_S = 0.02
 _KEPT_WITHIN = timedelta(hours=1)  # from the end of a training until its outputs are in the storage
 _LOCK = "requirements.lock"
 _STORAGE = "storage"
+_MACHINE = "training_machine"
 """Kind of the events that tell of a storage that does not take a revision."""
 
 
@@ -244,20 +245,29 @@ class Deployments:
             if environment.has_failed:
                 self._fail(name, f"its environment {environment.because}")
             return
-        job = self.job(name, "training")
-        state = job.state()
         hardware = self._training_hardware(name, environment)
-        if hardware is None:
-            return
-        within = timedelta(seconds=hardware.timeout_s)
+        if hardware is not None:
+            self._follow_training(revision, environment, hardware)
+
+    def _follow_training(self, revision: Revision, environment: Environment, hardware: TrainingHardware) -> None:
+        name, job, now = revision.name, self.job(revision.name, "training"), datetime.now(UTC)
+        state, within = job.state(), timedelta(seconds=hardware.timeout_s)
         if state == "absent":
             if self.training_slots.may_begin(revision):
                 self._start_training(revision, environment, hardware, job=job)
         elif isinstance(state, Ended):
             self._end_training(revision, state.exit_code, job)
-        elif age > within and datetime.now(UTC) - self.training_slots.began(revision) > within:
+        elif now - revision.created > within and now - self.training_slots.began(revision) > within:
             job.stop()
             self._fail(name, f"its training did not end within {within}, the timeout_s of its hardware")
+        elif because := job.why():
+            self._tell_waiting(name, f"its training waits for a machine: {because}")
+
+    def _tell_waiting(self, name: RevisionName, because: str) -> None:
+        """Keep why a training has not begun, once for each reason."""
+        last = self.registry.latest(_MACHINE, name.service).get(str(name))
+        if last is None or last.because != because:
+            self.registry.record_event(_MACHINE, str(name), because=because, actor="rung")
 
     def _training_hardware(self, name: RevisionName, environment: Environment) -> TrainingHardware | None:
         """Read what machine a training needs, in its own environment; None while it is read, or when it has failed."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from rung.compute import local
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
 
 _LOADS = ("load", "load-2", "load-3")  # a load test that a busy machine disturbed is repeated, twice at most
 _CONTRACTS = "contracts"
+_SEEN_WITHIN = timedelta(seconds=10)  # by the gateway, which looks at a new server within a second
 _KILLED = (None, 137, 143)  # exit codes of a job that somebody killed: it is run again, within the gate's deadline
 
 
@@ -85,6 +87,8 @@ class Gates:
     def _regression(self, promotion: Promotion) -> Verdict | None:
         """Run the author's regression tests, and beside them hold the contracts of consumers."""
         name = promotion.revision
+        if not self.gateway.healthy(str(name)) and datetime.now(UTC) - promotion.started < _SEEN_WITHIN:
+            return None
         command = self._test_command(name, "regression", "--url", self._url(name))
         ended, held = self._run(promotion, Gate.REGRESSION, command), self._held(promotion)
         if held is None or isinstance(held, str):

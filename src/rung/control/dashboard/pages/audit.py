@@ -21,7 +21,7 @@ _SHOWN = 100
 _KINDS = (
     *("training", "trained", "failed", "deploying", "candidate", "testing", "gate", "verdict", "awaiting_approval"),
     *("approved", "rejected", "shadow", "experimenting", "split", "incumbent", "retired", "torn_down", "on_hold"),
-    *("environment", "memory", "token", "token_revoked"),
+    *("environment", "memory", "scaled", "training_waits", "gateway", "alert", "token", "token_revoked"),
 )
 
 
