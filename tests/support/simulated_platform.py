@@ -232,7 +232,9 @@ class ControlPlane:
     @property
     def operators(self) -> Platform:
         """The use cases as an operator's thread runs them: the loop's lock on the gateway makes it wait its turn."""
-        loop: Any = SimpleNamespace(wake=self.platform.loop.wake, route=self._route_unless_busy)
+        loop: Any = SimpleNamespace(
+            wake=self.platform.loop.wake, route=self._route_unless_busy, gateway=self.platform.loop.gateway
+        )
         return dataclasses.replace(self.platform, loop=loop)
 
     def tick(self) -> None:
@@ -413,6 +415,11 @@ class SimulatedGateway:
     def ready(self) -> bool:
         """Tell whether it takes requests."""
         return self.world.processes.get(GATEWAY, False)
+
+    def healthy(self, revision: str) -> frozenset[str]:
+        """Name the servers of a revision that answer it."""
+        is_up = self.world.processes.get(revision, False) and revision not in self.world.stopping
+        return frozenset({f"unix:/s/{revision}"} if is_up else ())
 
     def apply(self, routing: Routing) -> str:
         """Route like this from now on."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from typing import TYPE_CHECKING, Any
 
 import httpx2
@@ -102,7 +103,7 @@ def test_training_that_fits_no_machine_says_so(platform: LivePlatform):
     tiny_service.change(platform.root, "vcpus=1", "vcpus=512", file="infrastructure/hardware.py")
     tiny_service.document(platform.root, 1)
     platform.commit()
-    platform.begin_command("deploy", "training", "tiny")
+    waiting = platform.begin_command("deploy", "training", "tiny")
 
     def told() -> list[str]:
         attempts = platform.api("/revisions/tiny.v1.m1/why")
@@ -110,3 +111,5 @@ def test_training_that_fits_no_machine_says_so(platform: LivePlatform):
         return [event["because"] for event in events if event["kind"] == "training_machine"]
 
     platform.wait(lambda: any("no machine has 512 vCPUs" in because for because in told()))
+    waiting.send_signal(signal.SIGINT)
+    waiting.communicate(timeout=30)
