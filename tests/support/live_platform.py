@@ -40,6 +40,8 @@ _ASKING = frozenset(
         *("monitor", "offpolicy", "promote", "reject", "revive", "rollback", "shadow", "status", "teardown", "token"),
     ]
 )
+_RUNNING = {("contract", "check")}
+"""Of those, what runs the service's code."""
 SETTINGS = ["gateway_port = 0", "control_port = 0"]
 """Of every platform; a run of the stories on other machines adds theirs."""
 
@@ -89,7 +91,7 @@ class LivePlatform:
 
     def _only_asks(self, *words: str) -> bool:
         """Tell whether a command does no more than ask the control plane; then it needs no interpreter of its own."""
-        return self.python == sys.executable and words[0] in _ASKING
+        return self.python == sys.executable and words[0] in _ASKING and words[:2] not in _RUNNING
 
     def _typed(self, *words: str) -> subprocess.CompletedProcess[str]:
         hidden = dict.fromkeys(os.environ.keys() - self.environment.keys())

@@ -32,7 +32,7 @@ class Machines:
         """Give the computes that the settings name; nothing is asked yet."""
         if settings.compute_address is None:
             return cls()
-        from rung.compute.ray import RayCompute  # type: ignore[import-not-found,unused-ignore]  # noqa: PLC0415
+        from rung.compute.ray import RayCompute  # noqa: PLC0415
 
         return cls(default=settings.compute, cluster=RayCompute(settings.compute_address, "rung"))
 

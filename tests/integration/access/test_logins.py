@@ -75,17 +75,13 @@ def test_only_proven_names_are_believed(provider: LoginProvider, changes: dict[s
     assert logins(provider).actor(provider.token(**changes)).name == name
 
 
-NOW = int(time.time())
 WRONG: dict[str, dict[str, Any]] = {
     "another audience": {"aud": "another"},
     "no audience": {"aud": None},
     "made for another client": {"aud": [CLIENT, "another"], "azp": "another"},
     "another issuer": {"iss": "https://elsewhere.example.org"},
     "no issuer": {"iss": None},
-    "expired": {"exp": NOW - 60},
     "for ever": {"exp": None},
-    "not yet": {"nbf": NOW + 600},
-    "made tomorrow": {"iat": NOW + 86_400},
     "no subject": {"sub": None},
     "a subject of two lines": {"sub": "a\nb", "email": None},
 }
@@ -95,6 +91,12 @@ WRONG: dict[str, dict[str, Any]] = {
 def test_wrong_claims_are_refused(provider: LoginProvider, changes: dict[str, Any]):
     with pytest.raises(NotAuthenticatedError, match="the login is not valid"):
         logins(provider).actor(provider.token(**changes))
+
+
+@pytest.mark.parametrize(("claim", "seconds"), [("exp", -60), ("nbf", 600), ("iat", 86_400)])
+def test_tokens_of_another_time_are_refused(provider: LoginProvider, claim: str, seconds: int):
+    with pytest.raises(NotAuthenticatedError, match="the login is not valid"):
+        logins(provider).actor(provider.token(**{claim: int(time.time()) + seconds}))
 
 
 def test_clocks_may_differ_a_little(provider: LoginProvider):

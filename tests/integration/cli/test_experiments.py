@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import signal
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -155,7 +154,7 @@ def test_aborted_test_tells_its_end(platform: LivePlatform, challenger: str, tmp
     watcher = platform.begin_command("ab", "watch", "tiny.v1")
     assert watcher.stdout is not None
     watcher.stdout.readline()
-    time.sleep(1)
+    platform.wait(lambda: len(platform.ask("ab", "plot", "tiny.v1")) > 2)
     told = platform.rung("ab", "abort", "tiny.v1", "--because", "customers complain").stdout
     assert told == f"the test of {challenger} has ended; tiny.v1.m1 gets all units\n"
     assert watcher.wait(20) == 1
@@ -172,7 +171,7 @@ def test_course_is_drawn_afterwards(platform: LivePlatform, tmp_path: Path):
     platform.rung("ab", "plot", "tiny.v1", "-o", str(tmp_path / "test.svg"))
     assert "Ended undecided: " in svg_of(tmp_path / "test.svg")
     looks = platform.ask("ab", "plot", "tiny.v1")
-    assert len(looks) >= 2
+    assert len(looks) > 2
     refused = platform.rung("ab", "plot", "tiny.v1", "-o", str(tmp_path / "lost" / "test.svg"), expect=2)
     assert "cannot be written" in refused.stderr
 

@@ -60,7 +60,7 @@ def test_every_verb_has_json_or_prints_nothing_to_parse():
     without = {
         path for path in commands(rung) if not isinstance(group(path), click.Group) and "--json" not in options(path)
     }
-    # these make something, stop something, or print pytest's report or a script
+    # these make something, stop something, stay until stopped, or print pytest's report or a script
     assert without == {("completion",), ("init",), ("new",), ("test",), ("down",), ("gateway", "run")}
 
 
