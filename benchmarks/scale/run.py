@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 OUTPUT = Path(__file__).resolve().parents[2] / "build" / "bench" / "scale.json"
-PARTS = ("costs", "runs", "ticks", "routes", "autoscaling", "nodes")
+PARTS = ("costs", "runs", "ticks", "routes", "autoscaling", "nodes", "live")
 """Programs beside this one, each with `measure` and `goals`; some draw what they found."""
 ESTIMATED_FROM = frozenset({"costs", "ticks", "routes"})
 

@@ -43,13 +43,32 @@ class RayCluster:
     def address(self) -> str:
         return f"{HEAD}:{self.port}"
 
-    def add(self, node: str, *, cpus: float, memory_gib: float = 4) -> None:
-        """Start a node with this address, as "127.0.0.3": two at once would take each other's sockets."""
+    def add(
+        self, node: str, *, cpus: float, memory_gib: float = 4, disk_gib: float = 0, hides: Path | None = None
+    ) -> None:
+        """Start a node with this address, as "127.0.0.3": two at once would take each other's sockets.
+
+        Args:
+            node: Its address.
+            cpus: It offers.
+            memory_gib: It offers.
+            disk_gib: It offers; 0: it does not say.
+            hides: A folder that it does not see.
+        """
         place = [f"--address={self.address}"]
         if node == HEAD:
             place = ["--head", f"--port={self.port}", "--include-dashboard=false", f"--temp-dir={self.folder}"]
         sizes = [f"--num-cpus={cpus}", f"--memory={int(memory_gib * 2**30)}", "--object-store-memory=80000000"]
-        ray = [sys.executable, "-m", "ray.scripts.scripts", "start", "--block", f"--node-ip-address={node}"]
+        sizes += [f'--resources={{"disk_gib": {disk_gib}}}'] if disk_gib else []
+        ray = [
+            *_without(hides),
+            sys.executable,
+            "-m",
+            "ray.scripts.scripts",
+            "start",
+            "--block",
+            f"--node-ip-address={node}",
+        ]
         with (self.folder / f"{node}.log").open("wb") as log:
             self._nodes[node] = subprocess.Popen(
                 [
@@ -63,9 +82,13 @@ class RayCluster:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                env={**os.environ, **_QUICK},
+                env={**os.environ, **_QUICK, "XDG_STATE_HOME": str(self.state_of(node))},
             )
         self._wait(node)
+
+    def state_of(self, node: str) -> Path:
+        """Where programs keep their state on a node."""
+        return self.folder / f"{node}.state"
 
     def _wait(self, node: str) -> None:
         log, deadline = self.folder / f"{node}.log", time.monotonic() + _START_S
@@ -77,15 +100,39 @@ class RayCluster:
     def kill(self, node: str) -> None:
         """Lose a node: all its Ray processes at once, without a word to anybody."""
         process = self._nodes.pop(node)
-        family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
-        for one in family:
+        for one in _family(process.pid):
             with contextlib.suppress(psutil.NoSuchProcess):
                 one.kill()
         process.wait()
 
+    def freeze(self, node: str) -> None:
+        """Lose a node as by a cut cable: all that runs on it stands still, what listens at its address too."""
+        listening = {one.pid for one in psutil.net_connections("tcp") if one.laddr and one.laddr.ip == node and one.pid}
+        for pid in {self._nodes[node].pid, *listening}:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                for one in _family(pid):
+                    one.suspend()
+
     def close(self) -> None:
         for node in reversed(list(self._nodes)):
             self.kill(node)
+
+
+def can_hide() -> bool:
+    """Tell whether this machine lets a process have mounts of its own."""
+    return subprocess.run([*_without(Path("/mnt")), "true"], check=False, capture_output=True).returncode == 0
+
+
+def _without(folder: Path | None) -> list[str]:
+    """Run what follows where a folder is empty."""
+    if folder is None:
+        return []
+    script = 'mount -t tmpfs none "$0" && exec "$@"'
+    return ["unshare", "--mount", "--propagation", "private", "sh", "-c", script, str(folder)]
+
+
+def _family(pid: int) -> list[psutil.Process]:
+    return [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
 
 
 @contextlib.contextmanager

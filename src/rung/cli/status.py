@@ -105,9 +105,17 @@ def _print_gateways(gateways: list[dict[str, Any]]) -> None:
             click.echo(click.style(f"{told}; `rung gateway list`", fg="yellow"))
 
 
-def _print_major(service: str, major: dict[str, Any], gateway: str) -> None:
+def _memory(revision: dict[str, Any]) -> str:
+    """Spell what a server took at its deployment, and how many of them there are."""
     from rung.control.deployment.memory import spell_bytes
 
+    if not revision["memory"]:
+        return ""
+    each = spell_bytes(revision["memory"]["total_bytes"])
+    return f"{revision['servers']} x {each}" if revision["servers"] > 1 else each
+
+
+def _print_major(service: str, major: dict[str, Any], gateway: str) -> None:
     name = f"{service}.v{major['major']}"
     incumbent = major["incumbent"] or "nobody yet"
     click.echo(f"{click.style(name, bold=True)}  {gateway}/{service}/v{major['major']}/  answered by {incumbent}")
@@ -118,7 +126,7 @@ def _print_major(service: str, major: dict[str, Any], gateway: str) -> None:
                 state(revision["state"]) + (" (benchmark)" if revision["benchmark"] else ""),
                 time_of_day(revision["since"]),
                 (revision["commit"] or "")[:8] + ("+" if revision["dirty"] else ""),
-                spell_bytes(revision["memory"]["total_bytes"]) if revision["memory"] else "",
+                _memory(revision),
                 cut(revision["reason"]),
                 revision["next"],
             ]

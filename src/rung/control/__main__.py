@@ -46,6 +46,9 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
+_LEAVE_S = 3
+"""For whoever is connected: a client that sleeps does not close its side, and TLS would wait for half a minute."""
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Run until told to stop."""
@@ -106,6 +109,7 @@ def _run(lead: Lead, platform: Platform, listener: socket.socket, settings: Sett
         lifespan="off",
         http=PatientProtocol,
         limit_concurrency=MAX_CONNECTIONS,
+        timeout_graceful_shutdown=_LEAVE_S,
         proxy_headers=False,  # who asks from where is not for the asker to say
         ssl_context_factory=None if encryption is None else encryption.context,
     )

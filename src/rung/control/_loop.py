@@ -288,9 +288,10 @@ class Loop:
         deployments = self.deployments
         deployments.storage.bring(name)
         bundles = deployments.verify(name)
-        python = deployments.environment(name).python
-        bundle = self._bundles.read(name)
-        return deployments.servers.server_work(name, bundle, python, bundles=bundles, replica=replica)
+        environment, bundle, servers = deployments.environment(name), self._bundles.read(name), deployments.servers
+        is_local = servers.is_local(self._bundles.serving(name).compute)
+        parcel = None if is_local else deployments.parcels.of_server(name, environment)
+        return servers.server_work(name, bundle, environment.python, bundles=bundles, replica=replica, parcel=parcel)
 
     def _stop_unserved(self) -> None:
         """Stop the servers that nothing routes to any more; each in a thread, since it finishes what it has begun."""

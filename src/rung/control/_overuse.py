@@ -19,6 +19,7 @@ import psutil
 
 from rung.control._routing import is_served
 from rung.control.deployment.memory import MEMORY, Memory, spell_bytes
+from rung.control.servers import revision_of
 
 if TYPE_CHECKING:
     from rung.control.deployment.deployments import Deployments
@@ -45,15 +46,16 @@ class Overuse:
             return
         self._looked = time.monotonic()
         registry, now = self.deployments.registry, datetime.now(UTC)
-        deployed, processes = registry.latest(MEMORY), registry.processes()
-        for revision in registry.watched(now):
-            process = processes.get(str(revision.name)) if is_served(revision, now) else None
-            memory = None if process is None else self.deployments.memory(revision.name, process)
-            event = deployed.get(str(revision.name))
-            if memory is not None and has_grown(memory, Memory.from_json(event.data) if event else None):
-                self._act(revision.name, memory)
+        deployed = registry.latest(MEMORY)
+        served = {str(revision.name): revision.name for revision in registry.watched(now) if is_served(revision, now)}
+        for server, handle in registry.processes().items():
+            name = served.get(revision_of(server))
+            memory = None if name is None else self.deployments.memory(name, handle)
+            event = deployed.get(str(name))
+            if name and memory and has_grown(memory, Memory.from_json(event.data) if event else None):
+                self._act(name, server, memory)
 
-    def _act(self, name: RevisionName, memory: Memory) -> None:
+    def _act(self, name: RevisionName, server: str, memory: Memory) -> None:
         registry = self.deployments.registry
         told = f"its server has come to take {spell_bytes(memory.total_bytes)} of memory"
         told += f"; {spell_bytes(memory.declared_bytes)} were declared"
@@ -62,13 +64,13 @@ class Overuse:
                 self.promotions.reject(promotion, because=told)
                 return
         registry.record_event("overuse", str(name), because=f"{told}: a worker is replaced", actor="rung")
-        self._replace_largest(name)
+        self._replace_largest(server)
 
-    def _replace_largest(self, name: RevisionName) -> None:
-        server = self.deployments.servers.running(str(name))
+    def _replace_largest(self, server: str) -> None:
+        process = self.deployments.servers.running(server)
         with suppress(psutil.NoSuchProcess, ProcessLookupError):
-            if server is not None:
-                workers = psutil.Process(server.pid).children()
+            if process is not None:
+                workers = psutil.Process(process.pid).children()
                 os.kill(max(workers, key=lambda worker: worker.memory_info().rss).pid, signal.SIGTERM)
 
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from rung.compute.local import Process
-    from rung.compute.protocol import Handle, Seen
+    from rung.compute.protocol import Handle, Parcel, Seen
     from rung.control.machines import Kind
     from rung.control.place import Place
     from rung.gateway import Gateway
@@ -184,7 +184,14 @@ class Servers:
         return f"unix:{self.place.socket(COLLECTOR)}"
 
     def server_work(
-        self, name: RevisionName, bundle: Bundle, python: Path, *, bundles: Mapping[str, str], replica: int = 1
+        self,
+        name: RevisionName,
+        bundle: Bundle,
+        python: Path,
+        *,
+        bundles: Mapping[str, str],
+        replica: int = 1,
+        parcel: Parcel | None = None,
     ) -> Work:
         """Say how to start a server of a revision, in its own environment and source snapshot.
 
@@ -194,6 +201,7 @@ class Servers:
             python: Of its environment.
             bundles: Digests of the bundles that are what was signed, by revision.
             replica: Which of the identical servers, from 1 on.
+            parcel: What it needs on a node that does not see the workspace's folder.
         """
         serving = Infrastructure.model_validate(bundle.infrastructure).serving
         process = process_name(name, replica)
@@ -214,7 +222,8 @@ class Servers:
         machine = Machine(
             vcpus=serving.vcpus, memory_gib=serving.memory_gib, gpus=serving.gpus, disk_gib=serving.disk_gib
         )
-        return Work(name=process, command=command, machine=machine, socket=str(self.place.socket(process)))
+        socket = str(self.place.socket(process))
+        return Work(name=process, command=command, machine=machine, parcel=parcel, socket=socket)
 
     def replicas(self, name: RevisionName) -> list[str]:
         """Name the servers of a revision that are on record, the first of them first."""
@@ -252,6 +261,8 @@ class Servers:
         seen = self._seen.get(name)
         if seen is not None and seen.state == "starting" and seen.because:
             return False, f"its server has not begun: {seen.because}"
+        if seen is not None and seen.state == "ended" and seen.because:
+            return False, f"its server has ended: {seen.because}"
         return self._ask(name, "GET", "/readyz")
 
     def has_answered(self, name: str, example: Mapping[str, Any]) -> tuple[bool, str]:

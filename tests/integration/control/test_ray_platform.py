@@ -1,4 +1,7 @@
-"""A platform on a Ray cluster: trained there, served there, found again by the next control plane, and given back."""
+"""A platform on a Ray cluster: trained there, served there, found again by the next control plane, and given back.
+
+At last there is a node that does not see the workspace's folder, and what it needs travels through the storage.
+"""
 
 from __future__ import annotations
 
@@ -11,27 +14,42 @@ import psutil
 import pytest
 import tiny_service
 from live_platform import LivePlatform, live_platform
-from ray_cluster import HEAD, RayCluster, ray_cluster
+from ray_cluster import HEAD, RayCluster, can_hide, ray_cluster
 
+from rung.lake import Lake
 from rung.registry import open_registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from object_store import ObjectStore
+
 NAME = "tiny.v1.m0"
+FAR = "127.0.0.5"
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[RayCluster]:
+def storage(object_store: ObjectStore) -> Iterator[str]:
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in object_store.variables.items():
+            patch.setenv(name, value)
+        yield object_store.bucket()
+
+
+@pytest.fixture(scope="module")
+def cluster(storage: str) -> Iterator[RayCluster]:
+    del storage  # nodes take what leads there from their environment
     with ray_cluster(cpus=4) as cluster:
         yield cluster
 
 
 @pytest.fixture(scope="module")
-def platform(cluster: RayCluster) -> Iterator[LivePlatform]:
+def platform(cluster: RayCluster, storage: str) -> Iterator[LivePlatform]:
     with live_platform() as platform:
         tiny_service.write(platform.root)
+        with (platform.root / "rung.toml").open("a") as settings:
+            settings.write(f'storage = "{storage}"\n')
         up(platform, cluster)
         platform.deploy("tiny")
         yield platform
@@ -46,9 +64,13 @@ def handles(platform: LivePlatform) -> dict[str, dict[str, Any]]:
         return {name: handle for name, handle in registry.processes().items() if "actor" in handle}
 
 
-def predicted(platform: LivePlatform) -> int:
-    path = f"{platform.gateway}/tiny/v1/m0/predict"
-    return httpx2.post(path, json={"instances": [{"x": 3}]}, timeout=20).status_code
+def predicted(platform: LivePlatform, minor: int = 0) -> int:
+    return ask(platform, minor).status_code
+
+
+def ask(platform: LivePlatform, minor: int) -> httpx2.Response:
+    path = f"{platform.gateway}/tiny/v1/m{minor}/predict"
+    return httpx2.post(path, json={"instances": [{"x": 3}]}, timeout=20)
 
 
 def test_it_is_trained_and_served_on_the_cluster(platform: LivePlatform):
@@ -99,14 +121,64 @@ def test_teardown_gives_its_machine_back(platform: LivePlatform):
     assert not [one for one in platform.processes() if "rung.serving.server" in " ".join(one.cmdline())]
 
 
+@pytest.fixture(scope="module")
+def far(platform: LivePlatform, cluster: RayCluster) -> Path:
+    """A node that does not see the workspace's folder, and takes all work, as only it says that it has disk."""
+    if not can_hide():
+        pytest.skip("this machine does not let a process have mounts of its own (unshare --mount)")
+    cluster.add(FAR, cpus=4, disk_gib=50, hides=platform.folder)
+    tiny_service.change(platform.root, "slope: float = 0.0", "slope: float = 1.0")
+    tiny_service.document(platform.root, 1)
+    platform.deploy("tiny")
+    [folder] = (cluster.state_of(FAR) / "rung" / "nodes").iterdir()
+    return folder
+
+
+def test_it_is_trained_where_the_folder_is_not_seen(platform: LivePlatform, far: Path):
+    state = platform.place.workspace.state
+    [run] = [one for one in platform.ask("runs", "list", "--service", "tiny") if one["revision"] == "tiny.v1.m1"]
+    assert (far / "runs" / run["id"] / "run.json").is_file()
+    assert (state / "runs" / run["id"] / "build_model.artifact").is_file()
+    assert "succeeded" in (state / "revisions/tiny.v1.m1/jobs/training/log").read_text()
+    platform.rung("verify", "tiny.v1.m1")
+    platform.rung("reproduce", "tiny.v1.m1")
+
+
+def test_it_is_served_where_the_folder_is_not_seen(platform: LivePlatform, far: Path):
+    assert ask(platform, 1).json()["predictions"] == [{"y": 3.0}]
+    [server, *_] = [
+        one
+        for one in psutil.process_iter()
+        if one.environ().get("RUNG_STATE") == str(far) and "--bind" in one.cmdline()
+    ]
+    assert server.environ()["PYTHONPATH"] == f"{far}/revisions/tiny.v1.m1/source"
+    assert not any(str(platform.folder) in word for word in server.cmdline())
+    assert not any(name.startswith("AWS_") for name in server.environ())
+
+
+def test_what_it_answered_there_is_in_the_lake_once(platform: LivePlatform, far: Path, storage: str):
+    answered = [ask(platform, 1).headers["x-request-id"] for _ in range(20)]
+    lake = Lake(f"{storage}/lake", logs=platform.place.predictions)
+
+    def kept() -> list[str]:
+        rows = lake.predictions().select("id").collect()["id"].to_list()
+        return [one for one in rows if one in set(answered)]
+
+    platform.wait(lambda: len(kept()) >= len(answered), within_s=30)
+    platform.rung("teardown", "tiny.v1.m1")
+    platform.wait(lambda: not handles(platform))
+    platform.wait(lambda: not list((far / "lake" / "log").glob("*.jsonl")))
+    assert sorted(kept()) == sorted(answered)
+
+
 def test_training_that_fits_no_machine_says_so(platform: LivePlatform):
     tiny_service.change(platform.root, "vcpus=1", "vcpus=512", file="infrastructure/hardware.py")
-    tiny_service.document(platform.root, 1)
+    tiny_service.document(platform.root, 2)
     platform.commit()
     waiting = platform.begin_command("deploy", "training", "tiny")
 
     def told() -> list[str]:
-        attempts = platform.api("/revisions/tiny.v1.m1/why")
+        attempts = platform.api("/revisions/tiny.v1.m2/why")
         events = attempts.json()["events"] if attempts.is_success else []
         return [event["because"] for event in events if event["kind"] == "training_machine"]
 

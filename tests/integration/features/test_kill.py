@@ -28,11 +28,16 @@ from pathlib import Path
 from rung.data import Catalogue, Dataset, reading_from
 from rung.features import Feature, FeatureView, materialize_view, open_store
 
+def report(*told):
+    print(told)
+    sys.stdin.readline()  # at the end of the file it waits for nothing
+
 view = FeatureView(
     name="areas", entity="house", source=Dataset("houses"), time="known", features={"area": Feature(float)}
 )
 with reading_from(Catalogue(sys.argv[1])):
-    print(materialize_view(view, open_store(sys.argv[2] or None, Path(sys.argv[3])), report=print).outcome)
+    store = open_store(sys.argv[2] or None, Path(sys.argv[3]))
+    print(materialize_view(view, store, report=report).outcome)
 """
 
 
@@ -58,9 +63,12 @@ def write(catalogue: Catalogue, version: int, *, every: int) -> None:
     catalogue.write("houses", rows, how=Append())
 
 
-def begin(catalogue: Catalogue, store_url: str | None, folder: Path) -> subprocess.Popen[str]:
+def begin(
+    catalogue: Catalogue, store_url: str | None, folder: Path, *, stdin: int = subprocess.DEVNULL
+) -> subprocess.Popen[str]:
     words = [sys.executable, "-u", "-c", _PROGRAM, catalogue.root, store_url or "", str(folder)]
-    return subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env={**os.environ, "POLARS_MAX_THREADS": "1"})
+    few = {**os.environ, "POLARS_MAX_THREADS": "1"}
+    return subprocess.Popen(words, stdin=stdin, stdout=subprocess.PIPE, text=True, env=few)
 
 
 def check(store_url: str | None, folder: Path) -> None:
@@ -78,10 +86,14 @@ def test_killed_materialisation_is_made_up(catalogue: Catalogue, store_url: str 
     with closing(open_store(store_url, tmp_path)) as store:
         materialize_view(areas(), store)
     write(catalogue, 2, every=2)
-    with begin(catalogue, store_url, tmp_path) as process:
+    with begin(catalogue, store_url, tmp_path, stdin=subprocess.PIPE) as process:
         assert process.stdout is not None
-        for _ in range(written):
-            assert process.stdout.readline()
+        assert process.stdin is not None
+        for step in range(written):
+            if step:
+                process.stdin.write("\n")
+                process.stdin.flush()
+            assert process.stdout.readline().startswith("(")
         process.kill()
     write(catalogue, 3, every=5)
     with closing(open_store(store_url, tmp_path)) as store:

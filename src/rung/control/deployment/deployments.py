@@ -24,6 +24,7 @@ from rung.control._usage import idle, idle_told
 from rung.control.deployment.agreement import Agreement, compare_with_evaluation, not_compared, read_evaluated
 from rung.control.deployment.builds import Builds, last_words
 from rung.control.deployment.memory import MEMORY, Memory, measure
+from rung.control.deployment.parcels import Parcels
 from rung.control.deployment.slots import Slots
 from rung.control.deployment.source import check_merged, chosen_source, copy_snapshot, read_major, take_snapshot
 from rung.control.deployment.trust import SIGNED
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from rung.compute.protocol import Parcel
     from rung.control.deployment.features import Features
     from rung.control.deployment.storage import Storage
     from rung.control.deployment.trust import Trust
@@ -54,8 +56,9 @@ _POLL_S = 0.02
 _KEPT_WITHIN = timedelta(hours=1)  # from the end of a training until its outputs are in the storage
 _LOCK = "requirements.lock"
 _STORAGE = "storage"
+"""Kind of the events that tell of a storage that does not take a revision, or does not give it."""
 _MACHINE = "training_machine"
-"""Kind of the events that tell of a storage that does not take a revision."""
+"""Kind of the events that tell why a training has not begun."""
 
 
 @dataclass(slots=True)
@@ -75,8 +78,10 @@ class Deployments:
     """Comparisons with evaluation that are under way."""
     _pool: ThreadPoolExecutor = field(default_factory=partial(ThreadPoolExecutor, max_workers=2))
     training_slots: Slots = field(init=False)
+    parcels: Parcels = field(init=False)
 
     def __post_init__(self) -> None:
+        self.parcels = Parcels(self.place, self.storage, self.builds)
         self.training_slots = Slots(
             registry=self.registry,
             settings=self.place.workspace.settings,
@@ -253,21 +258,21 @@ class Deployments:
         name, job, now = revision.name, self.job(revision.name, "training"), datetime.now(UTC)
         state, within = job.state(), timedelta(seconds=hardware.timeout_s)
         if state == "absent":
-            if self.training_slots.may_begin(revision):
-                self._start_training(revision, environment, hardware, job=job)
+            self._begin_training(revision, environment, hardware, job=job)
         elif isinstance(state, Ended):
-            self._end_training(revision, state.exit_code, job)
+            if self._is_back(revision, state, job):
+                self._end_training(revision, state, job)
         elif now - revision.created > within and now - self.training_slots.began(revision) > within:
             job.stop()
             self._fail(name, f"its training did not end within {within}, the timeout_s of its hardware")
         elif because := job.why():
-            self._tell_waiting(name, f"its training waits for a machine: {because}")
+            self._tell(_MACHINE, name, f"its training waits for a machine: {because}")
 
-    def _tell_waiting(self, name: RevisionName, because: str) -> None:
-        """Keep why a training has not begun, once for each reason."""
-        last = self.registry.latest(_MACHINE, name.service).get(str(name))
+    def _tell(self, kind: str, name: RevisionName, because: str) -> None:
+        """Keep why a training does not go on, once for each reason."""
+        last = self.registry.latest(kind, name.service).get(str(name))
         if last is None or last.because != because:
-            self.registry.record_event(_MACHINE, str(name), because=because, actor="rung")
+            self.registry.record_event(kind, str(name), because=because, actor="rung")
 
     def _training_hardware(self, name: RevisionName, environment: Environment) -> TrainingHardware | None:
         """Read what machine a training needs, in its own environment; None while it is read, or when it has failed."""
@@ -296,8 +301,27 @@ class Deployments:
             self._fail(name, f"its hardware specification cannot be read: {last_words(job)}")
         return None
 
-    def _start_training(
+    def _begin_training(
         self, revision: Revision, environment: Environment, hardware: TrainingHardware, *, job: Job
+    ) -> None:
+        parcel = None
+        if not self.servers.is_local(hardware.compute):
+            try:
+                parcel = self.parcels.of_training(revision, environment)
+            except UnavailableError as error:
+                self._tell(_STORAGE, revision.name, f"its training has not begun: {error}")
+                return
+        if self.training_slots.may_begin(revision):
+            self._start_training(revision, environment, hardware, job=job, parcel=parcel)
+
+    def _start_training(
+        self,
+        revision: Revision,
+        environment: Environment,
+        hardware: TrainingHardware,
+        *,
+        job: Job,
+        parcel: Parcel | None,
     ) -> None:
         name = revision.name
         self.registry.set_environment(name, environment.key)
@@ -318,11 +342,27 @@ class Deployments:
                 vcpus=hardware.vcpus, memory_gib=hardware.memory_gib, gpus=hardware.gpus, disk_gib=hardware.disk_gib
             ),
             name=f"{name}-training",
+            parcel=parcel,
         )
 
-    def _end_training(self, revision: Revision, exit_code: int | None, job: Job) -> None:
+    def _is_back(self, revision: Revision, ended: Ended, job: Job) -> bool:
+        """Tell whether what a training left on a node that does not see the folder is here; it is waited for."""
+        if not ended.returned:
+            return True
+        state = self.place.workspace.state
+        allowed = (
+            *self.parcels.returns(revision),
+            *(str(path.relative_to(state)) for path in (job.log, job.exit_file)),
+        )
+        try:
+            return self.storage.take_back(ended.returned, allowed=allowed)
+        except UnavailableError as error:
+            self._tell(_STORAGE, revision.name, f"its training ended on a node; {error}")
+            return False
+
+    def _end_training(self, revision: Revision, ended: Ended, job: Job) -> None:
         """Judge an ended training: exit code and log are kept whatever they say."""
-        name = revision.name
+        name, exit_code = revision.name, ended.exit_code
         try:
             record = read_run(self.place.workspace.runs / revision.run)
         except NotFoundError:
@@ -337,7 +377,7 @@ class Deployments:
             mirror_soon(self.place.workspace)
         if exit_code != 0 or record is None or record.status != "succeeded":
             told = "was killed" if exit_code is None else f"ended with exit code {exit_code}"
-            self._fail(name, f"its training {told}: {last_words(job)}")
+            self._fail(name, f"its training {told}: {ended.because or last_words(job)}")
             return
         bundle = read_bundle(self.place.workspace.state, str(name))
         broken = self._broken_promises(name, bundle)
@@ -362,10 +402,7 @@ class Deployments:
             ended = datetime.fromtimestamp(job.exit_file.stat().st_mtime, UTC)
             if datetime.now(UTC) - ended > _KEPT_WITHIN:
                 raise
-            because = f"its training ended; {error}"
-            last = self.registry.latest(_STORAGE, name.service).get(str(name))
-            if last is None or last.because != because:
-                self.registry.record_event(_STORAGE, str(name), because=because, actor="rung")
+            self._tell(_STORAGE, name, f"its training ended; {error}")
             return False
 
     def _serve_again(self, name: RevisionName) -> None:

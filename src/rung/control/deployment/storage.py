@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from rung.artifacts import LocalStore, WriteThroughStore
+from rung.compute import parcels
 from rung.errors import ConflictError, NotFoundError, RungError, UnavailableError
 from rung.lifecycle import State
 from rung.objects import open_objects, pack, probe, unpack
@@ -25,7 +26,7 @@ from rung.training import read_run
 from rung.training._kept import bring_run, keep_run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from rung.control.place import Place
     from rung.objects import Objects
@@ -91,7 +92,7 @@ class Storage:
         """
         if self.objects is None:
             return True
-        done = self._is_done(f"keep {name}", partial(self._keep, name, run, self.objects))
+        done = self.is_done(f"keep {name}", partial(self._keep, name, run, self.objects))
         if done:
             self._settled.add(str(name))
         return done
@@ -105,17 +106,27 @@ class Storage:
         """
         if self.objects is None or self._is_here(name):
             return
-        if not self._is_done(f"bring {name}", partial(self._bring, name, self.objects)):
+        if not self.is_done(f"bring {name}", partial(self._bring, name, self.objects)):
             raise UnavailableError(f"what {name} is made of is being fetched from {self.objects.url}")
 
-    def _settle(self, revision: Revision, objects: Objects) -> None:
-        name = revision.name
-        if not (self.place.revision(name) / _BUNDLE).is_file():
-            self._is_done(f"papers of {name}", partial(self._bring_papers, name, objects))
-        elif self._is_done(f"keep {name}", partial(self._keep, name, revision.run, objects)):
-            self._settled.add(str(name))
+    def take_back(self, listed: str, *, allowed: Collection[str]) -> bool:
+        """Tell whether what a command left on a machine that does not see the folder is here; begin to bring it.
 
-    def _is_done(self, what: str, work: Callable[[], None]) -> bool:
+        Args:
+            listed: Digest of the list of it.
+            allowed: What may come back, by paths below the state folder.
+
+        Raises:
+            UnavailableError: The storage does not give it; it is tried again some seconds later.
+            IntegrityError: The storage does not have it, or has something else.
+        """
+        if self.objects is None:
+            raise UnavailableError("no storage is set", hint="set the one that was set when it began, in rung.toml")
+        state = self.place.workspace.state
+        bring = partial(parcels.take_back, self.objects, state, listed, allowed=allowed)
+        return self.is_done(f"take back {listed}", bring)
+
+    def is_done(self, what: str, work: Callable[[], None]) -> bool:
         """Begin some work unless it is under way; tell whether it has ended, and raise what it raised."""
         if what not in self._under_way:
             if time.monotonic() < self._again.get(what, 0.0):
@@ -130,6 +141,13 @@ class Storage:
             self._again[what] = time.monotonic() + _AGAIN_S
         future.result()
         return True
+
+    def _settle(self, revision: Revision, objects: Objects) -> None:
+        name = revision.name
+        if not (self.place.revision(name) / _BUNDLE).is_file():
+            self.is_done(f"papers of {name}", partial(self._bring_papers, name, objects))
+        elif self.is_done(f"keep {name}", partial(self._keep, name, revision.run, objects)):
+            self._settled.add(str(name))
 
     def _keep(self, name: RevisionName, run: str, objects: Objects) -> None:
         folder = self.place.revision(name)

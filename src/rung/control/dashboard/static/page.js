@@ -77,27 +77,58 @@
     }
   }
 
-  async function renew(id) {
-    const answer = await fetch(location.href, { headers: { accept: "text/html" } });
-    if (!answer.ok) { location.reload(); return; }
-    const found = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById(id);
-    const shown = document.getElementById(id);
-    if (!found || isBusy()) return;
+  // Gives this page as it is now; null while the control plane is away. Whoever is known no more is asked who it is.
+  async function looked() {
+    try {
+      const answer = await fetch(location.href, { headers: { accept: "text/html" } });
+      if (answer.status === 401) location.reload();
+      return answer.ok ? new DOMParser().parseFromString(await answer.text(), "text/html") : null;
+    } catch { return null; }
+  }
+
+  // Puts a part of the page as it is now in the place of the one that is shown: the page stays, with what is focused,
+  // open and scrolled to elsewhere in it.
+  function swap(shown, found) {
+    const held = shown.contains(document.activeElement);
     shown.replaceWith(document.adoptNode(found));
     add(found);
-    if (!found.dataset.live) location.reload();
+    if (held) {
+      found.tabIndex = -1;
+      found.focus({ preventScroll: true });
+    }
+  }
+
+  async function renew(id) {
+    const page = await looked();
+    const found = page?.getElementById(id);
+    if (!found || isBusy()) return;
+    if (found.dataset.live) swap(document.getElementById(id), found);
+    else swap(document.querySelector("main"), page.querySelector("main")); // it is over: nothing is followed any more
   }
 
   function addLive() {
     const live = document.querySelector("[data-live]");
     if (!live || !window.EventSource) return;
-    const said = document.querySelector("[data-live-state]");
+    const tell = (text) => {
+      const said = document.querySelector("[data-live-state]");
+      if (said) said.textContent = text;
+    };
     const source = new EventSource(live.dataset.live);
-    source.addEventListener("change", () => renew(live.id));
-    source.addEventListener("open", () => { if (said) said.textContent = "This page follows by itself."; });
+    const follow = async () => {
+      await renew(live.id);
+      if (!document.querySelector("[data-live]")) source.close();
+    };
+    let missed = false;
+    source.addEventListener("change", follow);
+    source.addEventListener("open", () => {
+      tell("This page follows by itself.");
+      if (missed) follow();
+      missed = false;
+    });
     source.addEventListener("error", () => {
-      if (said) said.textContent = "The control plane is away, or busy; this page looks again.";
-      if (source.readyState === EventSource.CLOSED) setTimeout(() => location.reload(), 5000);
+      missed = true;
+      tell("The control plane is away, or busy; this page looks again.");
+      if (source.readyState === EventSource.CLOSED) setTimeout(() => { renew(live.id); addLive(); }, 5000);
     });
     addEventListener("pagehide", () => source.close());
   }
@@ -106,10 +137,20 @@
     return leaving || document.querySelector("details.deed[open]") || document.activeElement?.matches("input, textarea, select");
   }
 
+  // Fills in the parts that were still being made, one by one as they come.
   function addAgain() {
-    if (!document.querySelector("[data-again]")) return;
-    const look = () => (isBusy() ? setTimeout(look, 1500) : location.reload());
-    setTimeout(look, 1500);
+    let wait = 1000;
+    const waiting = () => [...document.querySelectorAll("[data-part]")].filter((part) => part.querySelector("[data-again]"));
+    const look = async () => {
+      const page = await looked();
+      for (const part of waiting()) {
+        const found = page?.getElementById(part.id);
+        if (found && !found.querySelector("[data-again]")) swap(part, found);
+      }
+      wait = Math.min(1.5 * wait, 15000);
+      if (waiting().length) setTimeout(look, wait);
+    };
+    if (waiting().length) setTimeout(look, wait);
   }
 
   function add(part) {

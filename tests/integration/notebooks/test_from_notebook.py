@@ -1,0 +1,62 @@
+"""The notebook of the documentation becomes a service, which is checked and trained."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+import pytest
+from docs_pages import blocks
+from notebook_cells import percent
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+(CELLS,) = [block for block in blocks("python") if block.note == "file work/explore.ipynb"]
+
+
+def rung(root: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "rung.cli", *words]
+    return subprocess.run(command, cwd=root, capture_output=True, text=True, check=False, timeout=120)
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace with data and a notebook."""
+    root = tmp_path_factory.mktemp("shop")
+    assert rung(root, "init", ".").returncode == 0
+    (root / "data").mkdir(exist_ok=True)
+    sales = files("rung.templates") / "data" / "houses.parquet"
+    (root / "data" / "houses.parquet").write_bytes(sales.read_bytes())
+    (root / "work").mkdir()
+    (root / "work" / "explore.ipynb").write_bytes(percent(CELLS.text))
+    return root
+
+
+def test_notebook_becomes_a_service_that_trains(shop: Path):
+    begun = rung(shop, "new", "passersby", "--from-notebook", "work/explore.ipynb")
+    assert begun.returncode == 0, begun.stderr
+    assert "schema/service.py    a business metric that decides" in begun.stdout
+    checked = json.loads(rung(shop, "check", "passersby", "--json").stdout)
+    assert [one["check"] for one in checked if not one["passed"]] == ["metrics"], checked
+    trained = rung(shop, "train", "passersby", "--set", "rate=0.2")
+    assert trained.returncode == 0, trained.stdout + trained.stderr
+    (run,) = json.loads(rung(shop, "runs", "list", "passersby", "--json").stdout)
+    assert 10_000 < run["metrics"]["mean_absolute_error"] < 40_000
+    again = rung(shop, "train", "passersby", "--set", "rate=0.2")
+    assert again.stderr.count("cached") == 4
+    tested = rung(shop, "test", "passersby", "serving")
+    assert tested.returncode == 0, tested.stdout
+
+
+def test_what_is_wrong_is_told_with_its_cell_and_nothing_is_written(shop: Path):
+    (shop / "work" / "broken.ipynb").write_bytes(percent(CELLS.text.replace("# task: load_data\n", "")))
+    refused = rung(shop, "new", "broken", "--from-notebook", "work/broken.ipynb")
+    assert refused.returncode == 2
+    assert "broken.ipynb: cell 7 uses houses as cell 5 leaves it, which is no task" in refused.stderr
+    missing = rung(shop, "new", "broken", "--from-notebook", "nowhere.ipynb")
+    assert "there is no file nowhere.ipynb" in missing.stderr
+    assert not (shop / "experiments" / "broken").exists()
