@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING
 from rung._lazy import exports
 
 if TYPE_CHECKING:
-    from rung.checks._lint import SETTINGS
+    from rung.checks._lint import SETTINGS, tidy
     from rung.checks._practice import answer_questions
     from rung.checks._service import Finding, Given, check_service, loose_pins
 
-__all__ = ["SETTINGS", "Finding", "Given", "answer_questions", "check_service", "loose_pins"]
+__all__ = ["SETTINGS", "Finding", "Given", "answer_questions", "check_service", "loose_pins", "tidy"]
 
 __getattr__ = exports(
     __name__,
@@ -20,5 +20,6 @@ __getattr__ = exports(
         "answer_questions": "_practice",
         "check_service": "_service",
         "loose_pins": "_service",
+        "tidy": "_lint",
     },
 )

@@ -15,7 +15,7 @@ from rung.errors import WorkspaceError
 if TYPE_CHECKING:
     from rung.workspace import Service, Workspace
 
-__all__ = ["SETTINGS", "lint"]
+__all__ = ["SETTINGS", "lint", "tidy"]
 
 SETTINGS = Path(__file__).with_name("ruff.toml")
 """What holds where the workspace says nothing."""
@@ -51,6 +51,18 @@ def lint(workspace: Workspace, service: Service) -> tuple[bool, str]:
         by = " ".join(["", *settings])
         return False, f"{told}: `ruff check --fix{by} {folder} && ruff format{by} {folder}` mends most of it"
     return True, f"ruff finds nothing, by {'the standard of Rung' if own is None else own.name}"
+
+
+def tidy(workspace: Workspace, service: Service) -> bool:
+    """Mend what ruff can mend of a service's code by itself; tell whether it is installed here."""
+    ruff = _ruff()
+    if ruff is None:
+        return False
+    settings = ["--config", str(SETTINGS)] if _own_settings(workspace.root) is None else []
+    for words in (["check", "--fix-only", "--quiet"], ["format", "--quiet"]):
+        command = [ruff, *words, *settings, str(service.folder.relative_to(workspace.root))]
+        subprocess.run(command, cwd=workspace.root, capture_output=True, check=False, timeout=_WITHIN_S)
+    return True
 
 
 def _told(problem: dict[str, Any], root: Path) -> str:

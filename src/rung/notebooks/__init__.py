@@ -14,15 +14,18 @@ if TYPE_CHECKING:
     from rung.notebooks._gallery import Hit, executed, executed_bytes, listed, search
     from rung.notebooks._page import to_html
     from rung.notebooks._place import Notebook, find, lay_down, notebooks
+    from rung.notebooks._service import Begun, begin_service
     from rung.notebooks._source import Cell, Source
     from rung.notebooks._text import to_lines
 
 __all__ = [
+    "Begun",
     "Cell",
     "Extracted",
     "Hit",
     "Notebook",
     "Source",
+    "begin_service",
     "cut_off",
     "executed",
     "executed_bytes",
@@ -40,11 +43,13 @@ __all__ = [
 __getattr__ = exports(
     __name__,
     {
+        "Begun": "_service",
         "Cell": "_source",
         "Extracted": "_extract",
         "Hit": "_gallery",
         "Notebook": "_place",
         "Source": "_source",
+        "begin_service": "_service",
         "cut_off": "_begin",
         "executed": "_gallery",
         "executed_bytes": "_gallery",

@@ -6,27 +6,21 @@ Only what can be done without a guess is done; all else is refused, with the rea
 from __future__ import annotations
 
 import ast
-import builtins
-import io
-import textwrap
-import tokenize
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final, Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
 from rung.errors import CallError, NotFoundError
 from rung.graph import HYPERPARAMETERS
-from rung.notebooks._names import Names, names_of
+from rung.notebooks._code import BUILTIN, INDENT, body_of, parse, plain, spliced
 from rung.notebooks._source import PARAMETERS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
+    from rung.notebooks._names import Names
     from rung.notebooks._source import Cell, Source
 
 __all__ = ["Extracted", "extract", "insert"]
-
-_BUILTIN: Final = frozenset(dir(builtins)) | {"__name__", "display", "get_ipython"}
-_INDENT: Final = "    "
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,15 +52,15 @@ def extract(notebook: Source, cell: str, *, task: str) -> Extracted:
     if not task.isidentifier() or task == HYPERPARAMETERS:
         raise CallError(f"{task!r} cannot name a task", hint="it is a Python name")
     chosen = _find(notebook, cell)
-    own = _parse(chosen)
+    own = parse(chosen)
     rest = [other for other in notebook.code if other is not chosen and PARAMETERS not in other.tags]
-    others = {other.number: _parse(_plain(other)) for other in rest}
+    others = {other.number: parse(plain(other)) for other in rest}
     sources = [_source_of(name, chosen, notebook.parameters, others) for name in own.free]
     inputs = [name for name, (kind, _) in zip(own.free, sources, strict=True) if kind == "task"]
     settings = [name for name, (kind, _) in zip(own.free, sources, strict=True) if kind == "parameter"]
     imports = [statement for kind, statement in sources if kind == "import"]
     later = {name for number, found in others.items() if number > chosen.number for name in found.free}
-    body = _body(chosen, own, returned=_returned(chosen, own, later, task))
+    body = body_of(chosen, own, returned=_returned(chosen, own, later, task))
     return Extracted(
         name=task,
         function=_function(task, inputs, settings, body),
@@ -115,7 +109,7 @@ def _source_of(
         )
     if any(name in found.stored for found in others.values()):
         return "task", ""
-    if name not in _BUILTIN:
+    if name not in BUILTIN:
         raise CallError(f"cell {cell.number} uses {name}, which no cell defines", hint="define it, or import it")
     return "builtin", ""
 
@@ -126,28 +120,6 @@ def _find(notebook: Source, cell: str) -> Cell:
             return found
     numbers = ", ".join(f"{found.number} ({found.id})" if found.id else str(found.number) for found in notebook.code)
     raise NotFoundError(f"there is no cell of code {cell!r}", hint=f"there are {numbers or 'none'}")
-
-
-def _plain(cell: Cell) -> Cell:
-    """Leave out the lines of another cell that are IPython's: they give no name a meaning."""
-    lines = ["pass" if line.startswith(("%", "!")) else line for line in cell.source.splitlines()]
-    return replace(cell, source="\n".join(lines))
-
-
-def _parse(cell: Cell) -> Names:
-    """Read the names of a cell.
-
-    Raises:
-        CallError: It is not plain Python.
-    """
-    try:
-        return names_of(ast.parse(cell.source))
-    except SyntaxError as error:
-        line = cell.source.splitlines()[(error.lineno or 1) - 1].strip() if cell.source else ""
-        if line.startswith(("%", "!", "?")) or line.endswith("?"):
-            told = f"cell {cell.number} has {line.split()[0]}, which is IPython's and not Python's"
-            raise CallError(told, hint="write it in Python") from error
-        raise CallError(f"cell {cell.number} is not Python: {error.msg}: {line}", hint="mend that line") from error
 
 
 def _returned(cell: Cell, own: Names, later: set[str], task: str) -> str | None:
@@ -186,39 +158,10 @@ def _returned(cell: Cell, own: Names, later: set[str], task: str) -> str | None:
     )
 
 
-def _body(cell: Cell, own: Names, *, returned: str | None) -> str:
-    """Give the lines of the cell as those of a function; text within a string keeps its place."""
-    lines = cell.source.rstrip().splitlines()
-    if returned is None:
-        row, column = own.last
-        lines[row - 1] = _spliced(lines[row - 1], column, "return ")
-    else:
-        lines.append(f"return {returned}")
-    inside = _inside_strings("\n".join(lines))
-    return "\n".join(
-        line if number in inside or not line else _INDENT + line for number, line in enumerate(lines, start=1)
-    )
-
-
 def _function(task: str, inputs: list[str], settings: list[str], body: str) -> str:
     given = [f"{name}: Any" for name in inputs] + ([f"{HYPERPARAMETERS}: Hyperparameters"] if settings else [])
-    told = "\n".join(f"{_INDENT}{name} = {HYPERPARAMETERS}.{name}" for name in settings)
+    told = "\n".join(f"{INDENT}{name} = {HYPERPARAMETERS}.{name}" for name in settings)
     return "\n".join(filter(None, (f"def {task}({', '.join(given)}) -> Any:", told, body))) + "\n"
-
-
-def _inside_strings(source: str) -> set[int]:
-    """Give the numbers of the lines that begin within a string."""
-    found: set[int] = set()
-    begun: list[int] = []
-    for token in tokenize.generate_tokens(io.StringIO(textwrap.dedent(source)).readline):
-        kind = tokenize.tok_name[token.type]
-        if kind == "STRING":
-            found.update(range(token.start[0] + 1, token.end[0] + 1))
-        elif kind == "FSTRING_START":  # from Python 3.12 on
-            begun.append(token.start[0])
-        elif kind == "FSTRING_END":
-            found.update(range(begun.pop() + 1, token.end[0] + 1))
-    return found
 
 
 def _experiment(statement: ast.stmt) -> ast.Call | None:
@@ -234,13 +177,7 @@ def _experiment(statement: ast.stmt) -> ast.Call | None:
 
 def _insert_at(lines: list[str], node: ast.expr, text: str) -> None:
     row, column = (node.end_lineno or 1) - 1, node.end_col_offset or 0
-    lines[row] = _spliced(lines[row], column, text)
-
-
-def _spliced(line: str, column: int, text: str) -> str:
-    """Put text into a line; the syntax tree counts its columns in bytes."""
-    data = line.encode()
-    return (data[:column] + text.encode() + data[column:]).decode()
+    lines[row] = spliced(lines[row], column, text)
 
 
 def _after_docstring(tree: ast.Module) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from dataclasses import dataclass
 from importlib.resources import files
@@ -14,11 +15,14 @@ from rung.schema._name import check_service_name
 from rung.workspace import write_atomically
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from rung.workspace import Workspace
 
-__all__ = ["Template", "lay_down", "names", "template", "workflow"]
+__all__ = ["Template", "fill", "lay_down", "names", "template", "workflow"]
 
 _PLACEHOLDER = "{{service}}"
+_WORD = re.compile(r"\{\{(\w+)\}\}")
 _SALES_KEY = "--key parcel,sold_on --time sold_on"
 _CONTRACT = f"--contract experiments.{_PLACEHOLDER}.schema.data"
 _TEXT = frozenset({".py", ".md", ".ipynb", ".txt", ".toml"})
@@ -90,8 +94,36 @@ def lay_down(name: str, service: str, workspace: Workspace) -> Path:
         NotFoundError: There is no such template.
         ConflictError: A service of that name is there.
     """
+    return _write(name, service, workspace, data=template(name).data)
+
+
+def fill(service: str, workspace: Workspace, *, words: Mapping[str, str], more: Mapping[str, bytes]) -> Path:
+    """Write the package of a service that begins as a notebook into the workspace.
+
+    Args:
+        service: The name of the new service.
+        workspace: Where it goes.
+        words: What is filled in, by the name that stands for it.
+        more: Further files, by their paths in the package.
+
+    Raises:
+        CallError: The name cannot name a service.
+        ConflictError: A service of that name is there.
+    """
+    return _write("notebook", service, workspace, words=words, more=more)
+
+
+def _write(
+    name: str,
+    service: str,
+    workspace: Workspace,
+    *,
+    words: Mapping[str, str] | None = None,
+    more: Mapping[str, bytes] | None = None,
+    data: tuple[str, ...] = (),
+) -> Path:
+    """Write a package: whole, or nothing of it."""
     check_service_name(service)
-    chosen = template(name)
     target = workspace.experiments / service
     if target.exists():
         raise ConflictError(f"{target} is there already", hint="choose another name, or work on that service")
@@ -101,9 +133,12 @@ def lay_down(name: str, service: str, workspace: Workspace) -> Path:
     try:
         for path in sorted((source / name).rglob("*")):
             if path.is_file() and "__pycache__" not in path.parts:
-                _copy(path, partial / path.relative_to(source / name), service)
+                _copy(path, partial / path.relative_to(source / name), {**(words or {}), "service": service})
+        for place, content in (more or {}).items():
+            (partial / place).parent.mkdir(parents=True, exist_ok=True)
+            (partial / place).write_bytes(content)
         _make_packages(partial)
-        _copy_data(source / "data", workspace.root / "data", chosen.data)
+        _copy_data(source / "data", workspace.root / "data", data)
         (workspace.experiments / "__init__.py").touch()
         partial.rename(target)
     except BaseException:
@@ -112,10 +147,12 @@ def lay_down(name: str, service: str, workspace: Workspace) -> Path:
     return target
 
 
-def _copy(path: Path, target: Path, service: str) -> None:
+def _copy(path: Path, target: Path, words: Mapping[str, str]) -> None:
+    """Copy a file; in text, words in double braces give way to what they stand for, once: that is not looked at."""
     target.parent.mkdir(parents=True, exist_ok=True)
     if path.suffix in _TEXT:
-        target.write_text(path.read_text().replace(_PLACEHOLDER, service))
+        text = path.read_text(encoding="utf-8")
+        target.write_text(_WORD.sub(lambda word: words.get(word[1], word[0]), text), encoding="utf-8")
     else:
         shutil.copyfile(path, target)
 
@@ -130,7 +167,7 @@ def _make_packages(folder: Path) -> None:
 
 
 def _copy_data(source: Path, target: Path, files_wanted: tuple[str, ...]) -> None:
-    target.mkdir(exist_ok=True)
     for name in files_wanted:
+        target.mkdir(exist_ok=True)
         if not (target / name).exists():  # whole or not there: what is there is never written again
             write_atomically(target / name, (source / name).read_bytes())
