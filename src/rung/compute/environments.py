@@ -117,6 +117,11 @@ class Environments:
             environment=dict(os.environ),
         )
 
+    def wheel_of(self, environment: Environment) -> Path | None:
+        """Give the wheel of the Rung that is in an environment; None when there is none, or it is not kept any more."""
+        marker = json.loads((environment.folder / _MARKER).read_text(encoding="utf-8"))
+        return next((self.folder / "wheels" / str(marker["wheel"])).glob("*.whl"), None)
+
     def keys(self) -> list[str]:
         """Name every environment that is whole."""
         return sorted(marker.parent.name for marker in self.folder.glob(f"*/{_MARKER}"))

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from rung.compute.protocol import Compute, Handle
+    from rung.compute.protocol import Compute, Handle, Parcel
 
 __all__ = ["Ended", "Job", "JobState"]
 
@@ -36,6 +36,8 @@ class Ended:
     """The command is over."""
 
     exit_code: int | None  # None: cut off with its keeper (the machine went down), so nobody knows; start it again
+    because: str = ""  # why it was cut off, or never ran, where that is known
+    returned: str = ""  # what it left on a machine that does not see the folder: `parcels.take_back` brings it
 
 
 JobState = Literal["absent", "running"] | Ended
@@ -59,7 +61,13 @@ class Job:
         self._lock = folder / "lock"
 
     def start(
-        self, command: local.Command, *, on: Compute | None = None, machine: Machine | None = None, name: str = "job"
+        self,
+        command: local.Command,
+        *,
+        on: Compute | None = None,
+        machine: Machine | None = None,
+        name: str = "job",
+        parcel: Parcel | None = None,
     ) -> bool:
         """Start the command unless this job was started before; tell whether this call did it.
 
@@ -71,6 +79,7 @@ class Job:
             on: The compute; None: this machine.
             machine: What it needs there.
             name: Under which people find it there.
+            parcel: What it needs where the folder is not seen.
         """
         with _files.locked(self._lock):
             if self._record.exists():
@@ -80,6 +89,7 @@ class Job:
                 name=name,
                 command=replace(command, log=self.log, exit_file=self.exit_file),
                 machine=machine or Machine(),
+                parcel=parcel,
                 resumes=True,
             )
             (on or LocalCompute()).start(
@@ -100,7 +110,10 @@ class Job:
             return "running"  # as far as anybody knows
         if seen.state != "ended":
             return "running"
-        return Ended(exit_code=local.exit_code(self.exit_file))  # kept, perhaps, between the two looks
+        kept = local.exit_code(self.exit_file)  # perhaps between the two looks
+        if kept is not None:
+            return Ended(exit_code=kept)
+        return Ended(exit_code=seen.exit_code, because=seen.because, returned=seen.returned)
 
     def handle(self) -> Handle | None:
         """Read what the job's compute finds its work by, or did."""

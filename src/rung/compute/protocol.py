@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from rung.compute.local import Command, Usage
 
-__all__ = ["ENDPOINT", "Compute", "Handle", "Machine", "Seen", "Work"]
+__all__ = ["ENDPOINT", "Compute", "Handle", "Machine", "Parcel", "Seen", "Work"]
 
 ENDPOINT = "{endpoint}"
 """Stands in a command's arguments for where it shall listen: `unix:/...` or `address:port`."""
@@ -35,12 +35,31 @@ class Machine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Parcel:
+    """What a machine that does not see the platform's folder is brought, and from where.
+
+    A key in the storage is also the path below the platform's folder, and below the machine's own.
+    """
+
+    storage: str  # URL of the object store
+    state: str  # the platform's folder
+    sockets: str  # where the platform has its sockets
+    environment: str  # folder of the environment that the command runs in
+    lock: str  # key of what that environment is made of
+    wheel: str  # key of the Rung that is in it
+    files: Mapping[str, str]  # keys, with the digests of what must be found there; a .tar is unpacked beside itself
+    artifacts: tuple[str, ...] = ()  # digests
+    returns: tuple[str, ...] = ()  # files and folders that come back when the command has ended, by their paths
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
     """A command, and the machine that it needs."""
 
     name: str  # unique on the platform, as "housing.v1.m2", "housing.v1.m2-2" (its second replica)
-    command: Command  # its folder and its files are seen by every machine
+    command: Command  # its folder and its files are seen by every machine, unless there is a parcel
     machine: Machine = Machine()
+    parcel: Parcel | None = None  # for machines that do not see the folder
     socket: str | None = None  # of work that listens: the path of its socket where it runs on this machine
     resumes: bool = False  # begun again elsewhere when its machine is lost; it goes on from what it has kept
 
@@ -54,6 +73,7 @@ class Seen:
     endpoint: str | None = None  # where it listens, "unix:/..." or "address:port"; None until it has a machine
     node: str = ""  # the machine's name
     because: str = ""  # why it waits or was cut off, where that is known
+    returned: str = ""  # digest of the list of what came back from a machine that does not see the folder
 
 
 class Compute(Protocol):

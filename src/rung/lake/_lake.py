@@ -31,6 +31,7 @@ from rung.lake import (
     _shadow,
     _ship,
     _upkeep,
+    sending,
 )
 from rung.lake._redact import Redaction
 from rung.lake._tables import Table, first_line
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from rung.lake._privacy import Privacy
+    from rung.objects import Objects
 
 __all__ = ["Lake"]
 
@@ -63,6 +65,7 @@ class Lake:
         kept: Path | None = None,
         batch_bytes: int = 16 << 20,
         privacies: Mapping[str, Privacy] | None = None,
+        sent: Objects | None = None,
     ) -> None:
         """Name the places; nothing is made or read yet.
 
@@ -72,6 +75,7 @@ class Lake:
             kept: Folder for what was read of experiments under way; None: `ledgers` in a root on this machine.
             batch_bytes: About how many bytes of log one commit takes.
             privacies: By service, what of its requests and answers is left out when they are shipped.
+            sent: Where machines that do not see the logs' folder send their lines to.
 
         Raises:
             CallError: The root is a URI and there is no folder for the logs.
@@ -81,6 +85,7 @@ class Lake:
         self.root = str(root)
         self.logs = Path(logs) if logs is not None else Path(root) / "log"
         self._batch_bytes = batch_bytes
+        self._sent_to = sent
         self._redaction = Redaction(privacies or {})
         self.tables = {  # by stream
             stream: Table(f"{self.root}/{stream}", kind.schema, partition_by=("service", "date"))
@@ -97,14 +102,19 @@ class Lake:
     def ship(self) -> _ship.Shipped:
         """Move every line that was in the logs when the call began into the tables, each exactly once.
 
+        Lines that other machines had sent by then are among them.
+
         Afterwards the rows are on the disk, and log files that nobody writes any more are gone. Lines that cannot be
         rows are in the quarantine, with the reason.
 
         Raises:
             UnavailableError: The tables did not take rows. What they did not take is still in the logs.
+            IntegrityError: What another machine sent was changed.
         """
         total = _ship.Shipped()
         with _ship.locked(self.logs):
+            if self._sent_to is not None:
+                sending.take(self.logs, self._sent_to)
             for stream in self.tables:
                 total += self._ship_stream(stream)
         return total

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from rung.lake._lake import Lake
 from rung.lake._privacy import privacy_of
+from rung.objects import open_objects
 
 if TYPE_CHECKING:
     from rung.workspace import Workspace
@@ -23,9 +24,11 @@ def open_lake(workspace: Workspace) -> Lake:
     """
     settings, folder = workspace.settings(), workspace.state / "lake"
     privacies = {name: privacy_of(workspace, name) for name in settings.services}
+    storage = settings.storage if settings.compute_address else None  # only nodes of a cluster send lines there
     return Lake(
         workspace.lake(),
         logs=folder / "log",
         kept=folder / "ledgers",
         privacies={name: privacy for name, privacy in privacies.items() if privacy is not None},
+        sent=None if storage is None else open_objects(storage),
     )

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from rung.lake import _lines
+from rung.lake.log import try_lock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -170,17 +171,9 @@ def _observe(route: Route) -> list[_LogFile]:
 
 
 def _is_finished(path: Path) -> bool:
-    """Tell whether the writer let go of the file: it holds a lock from before its first line to its last."""
+    """Tell whether the writer let go of the file."""
     with path.open("rb") as file:
-        return _try_lock(file.fileno())
-
-
-def _try_lock(file: int) -> bool:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+        return try_lock(file.fileno())
 
 
 def _read(route: Route, files: list[_LogFile]) -> _Batch | None:
@@ -258,5 +251,5 @@ def _remove_finished(files: list[_LogFile], table: Table, quarantine: Table) -> 
 def _remove(log: _LogFile) -> None:
     """Remove the file unless a writer has it: one that has just made it knows by the lock that it must make another."""
     with log.path.open("rb") as file:
-        if _try_lock(file.fileno()) and os.fstat(file.fileno()).st_size <= log.offset:
+        if try_lock(file.fileno()) and os.fstat(file.fileno()).st_size <= log.offset:
             log.path.unlink()

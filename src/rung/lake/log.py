@@ -30,7 +30,7 @@ from rung.errors import CallError, UnavailableError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["OUTCOMES", "PREDICTIONS", "AppendLog", "Arm", "Kind", "outcome_line", "prediction_line"]
+__all__ = ["OUTCOMES", "PREDICTIONS", "AppendLog", "Arm", "Kind", "outcome_line", "prediction_line", "try_lock"]
 
 PREDICTIONS: Final = "predictions"
 OUTCOMES: Final = "outcomes"
@@ -216,6 +216,15 @@ class _Writer:
             f"the disk refused a line of the log {self._stream!r} in {self._folder}: {why}",
             hint="free space there, then send the same again",
         )
+
+
+def try_lock(file: int) -> bool:
+    """Tell whether the writer let go of an open log file: it holds a lock from before its first line to its last."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _create(folder: Path, stream: str) -> int:

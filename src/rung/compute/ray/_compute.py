@@ -23,7 +23,7 @@ _KEYS = ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")  # whoever has the cluster's t
 
 
 class RayCompute:
-    """Runs work on a Ray cluster, one of whose machines is this one; all of them see the workspace's folder."""
+    """Runs work on a Ray cluster, one of whose machines is this one; those that do not see its folder need a parcel."""
 
     def __init__(self, address: str, namespace: str) -> None:
         """Name the cluster; nothing is asked of it yet.
@@ -50,6 +50,7 @@ class RayCompute:
             **_plain(command),
             "listens": work.socket is not None,
             "resumes": work.resumes,
+            "parcel": None if work.parcel is None else asdict(work.parcel),
         }
         self._bridge.ask("start", _ASK_S, name=handle["actor"], machine=handle["machine"], order=order)
         return handle

@@ -163,7 +163,10 @@ class Driver:
             self._actors.pop(name, None)
             return _keeper.obituary(name) or {"state": "ended", "because": _last_line(error)}
         if actor.seen and actor.state != _RESTARTING:
-            return actor.seen
+            seen = actor.seen
+            if seen["state"] == "starting":  # it is being brought what it needs: asked again at the next look
+                actor.seen = {}
+            return seen
         actor.is_late = True
         return {"state": "starting", "because": _LOST if actor.state == _RESTARTING else ""}
 

@@ -21,10 +21,11 @@ from typing import TYPE_CHECKING, Any
 
 from rung.compute import local
 from rung.compute.protocol import ENDPOINT
+from rung.compute.ray._visit import Visit, is_away
 from rung.errors import RungError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 _LOOK_S = 0.1
 _GIVE_WAY_S = 1.0
@@ -42,28 +43,31 @@ class Keeper:
 
         self._name = name
         self._node: str = ray.util.get_node_ip_address()
-        self._exit_file = None if order["exit_file"] is None else Path(order["exit_file"])
+        self._visit = Visit(name, order) if is_away(order) else None
+        self._exit_file = _path(order["exit_file"]) if self._visit is None else self._visit.exit_file
         self._process: local.Process | None = None
         self._endpoint: str | None = None
         self._because = ""
+        self._returned = ""
         self._stopping = threading.Lock()
+        self._is_stopped = False
         self._is_over = False
         self._over = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         if order["resumes"]:
             self._take_over()
-        if self._kept() is None and obituary(name) is None:  # else it was begun before, elsewhere, and ended there
-            try:
-                self._begin(order)
-            except (RungError, OSError) as error:
-                self._because = f"on {self._node}: {error}"
+        self._final = obituary(name)  # of an earlier life, that ended elsewhere
+        if self._visit is None and self._is_new():
+            self._try(lambda: self._begin(order))
         threading.Thread(target=self._stay, daemon=True).start()
 
     async def look(self) -> dict[str, Any]:
         """Say how the work is, as the fields of `Seen`."""
+        if self._visit is not None and not self._is_over and self._final is None:
+            return self._away(self._visit)
         alive = self._process is not None and local.alive(self._process)  # ahead of the exit code, kept before it dies
         if alive and self._kept() is None:
-            return {"state": "running", "endpoint": self._endpoint, "node": self._node}
+            return self._running()
         return self._ended()
 
     async def end(self) -> dict[str, Any] | None:
@@ -102,25 +106,51 @@ class Keeper:
                 if _get(_life_of(self._name)) not in {None, life}:
                     os._exit(1)
 
+    def _is_new(self) -> bool:
+        return self._final is None and self._kept() is None
+
+    def _try(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except (RungError, OSError) as error:
+            self._because = f"on {self._node}: {error}"
+
     def _begin(self, order: Mapping[str, Any]) -> None:
         self._endpoint = _free_endpoint(self._node) if order["listens"] else None
         command = local.Command(
             argv=tuple(part.replace(ENDPOINT, self._endpoint or "") for part in order["argv"]),
             folder=Path(order["folder"]),
             environment={**order["environment"], **_devices(order["gpus"])},
-            log=None if order["log"] is None else Path(order["log"]),
+            log=_path(order["log"]),
             exit_file=self._exit_file,
         )
-        self._process = local.start(command, record=_guard)
+        with self._stopping:
+            if not self._is_stopped:
+                self._process = local.start(command, record=_guard)
+
+    def _arrive(self, visit: Visit) -> None:
+        """Begin on a node that does not see the platform's folder."""
+        self._begin(visit.bring())
+        visit.follow_log()
+
+    def _leave(self, visit: Visit) -> None:
+        """Give back what the command left; the log of a server stays on its node."""
+        self._because = f"on {self._node}: {visit.last_words()}"
+        self._returned = visit.end()
 
     def _stay(self) -> None:
         """Wait for the end, then give the node's resources back; whoever asks later reads the obituary."""
         import ray  # noqa: PLC0415
 
+        visit = self._visit if self._final is None else None
+        if visit is not None and self._is_new():
+            self._try(lambda: self._arrive(visit))
         if self._process is not None:
             while local.alive(self._process):
                 time.sleep(_LOOK_S)
-            self._stop(0.0)  # what it left behind
+            self._end(0.0)  # what it left behind
+        if visit is not None and self._kept() is not None:
+            self._try(lambda: self._leave(visit))
         if obituary(self._name) is None:
             _put(self._name, json.dumps(self._ended()))
         self._is_over = True
@@ -129,6 +159,13 @@ class Keeper:
         ray.kill(ray.get_runtime_context().current_actor, no_restart=True)
 
     def _stop(self, grace_s: float) -> str:
+        self._is_stopped = True
+        trouble = self._end(grace_s)
+        if self._visit is not None and not trouble:
+            self._visit.send()  # whoever asked for it ends this actor now
+        return trouble
+
+    def _end(self, grace_s: float) -> str:
         with self._stopping:  # this actor stays until all descendants are gone, which only who began to stop them knows
             try:
                 if self._process is not None:
@@ -137,11 +174,26 @@ class Keeper:
                 return str(error)
         return ""
 
+    def _away(self, visit: Visit) -> dict[str, Any]:
+        if self._process is None:
+            return {"state": "starting", "because": f"on {self._node}: {visit.because}"}
+        return self._running()
+
+    def _running(self) -> dict[str, Any]:
+        return {"state": "running", "endpoint": self._endpoint, "node": self._node}
+
     def _ended(self) -> dict[str, Any]:
-        return {"state": "ended", "exit_code": self._kept(), "node": self._node, "because": self._because}
+        if self._final is not None:
+            return self._final
+        ended = {"state": "ended", "exit_code": self._kept(), "node": self._node, "because": self._because}
+        return {**ended, "returned": self._returned}
 
     def _kept(self) -> int | None:
         return None if self._exit_file is None else local.exit_code(self._exit_file)
+
+
+def _path(given: str | None) -> Path | None:
+    return None if given is None else Path(given)
 
 
 def obituary(name: str) -> dict[str, Any] | None:

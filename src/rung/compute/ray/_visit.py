@@ -1,0 +1,122 @@
+"""Work on a node that does not see the platform's folder: what it needs is brought, what it leaves is given back.
+
+The node has a folder of its own for each platform, which the next work there finds again: artifacts, environments, the
+cache of trainings, log lines that were not sent yet.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from rung.compute import parcels
+from rung.compute.protocol import Parcel
+from rung.errors import RungError, UnavailableError
+from rung.lake import sending
+from rung.objects import open_objects
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+T = TypeVar("T")
+
+_SEND_S = 1.0  # what a node that is lost had not sent yet is lost with it
+_AGAIN_S = 5.0  # after a storage that did not answer
+_PATIENCE_S = 3600.0  # then the work has failed
+
+
+def is_away(order: Mapping[str, Any]) -> bool:
+    """Tell whether this node does not see the folder, and is to be brought what it needs."""
+    return order["parcel"] is not None and not Path(order["folder"]).is_dir()
+
+
+class Visit:
+    """One piece of work, which is away from the platform's folder."""
+
+    def __init__(self, name: str, order: Mapping[str, Any]) -> None:
+        self.because = "this node does not see the workspace's folder, and is brought what the work needs"
+        self._order = order
+        self._parcel = Parcel(**order["parcel"])
+        self._folder = folder_of(self._parcel)
+        self._own = self._folder / "works" / name
+        self.exit_file = self._own / "exit_code"
+        self.log = self._own / "log"
+        self._is_over = threading.Event()
+
+    def bring(self) -> dict[str, Any]:
+        """Bring what is needed; give the order as it is to be carried out here.
+
+        Raises:
+            RungError: It cannot be had.
+        """
+        self._own.mkdir(parents=True, exist_ok=True)
+        places = self._patiently(lambda: parcels.bring(self._parcel, self._folder))
+        environment = self._order["environment"]
+        return {
+            **self._order,
+            "argv": [parcels.moved(part, places) for part in self._order["argv"]],
+            "folder": parcels.moved(self._order["folder"], places),
+            "environment": {name: parcels.moved(value, places) for name, value in environment.items()},
+            "log": str(self.log),
+            "exit_file": str(self.exit_file),
+        }
+
+    def follow_log(self) -> None:
+        """Send the lines that servers here log, until this work is over; return at once."""
+        threading.Thread(target=self._keep_sending, daemon=True).start()
+
+    def send(self) -> None:
+        """Send what is new in the log; what cannot be sent now is sent by the next work here."""
+        with contextlib.suppress(RungError, OSError):
+            sending.send(self._folder / "lake" / "log", open_objects(self._parcel.storage))
+
+    def end(self) -> str:
+        """Give back what the command left; the digest of the list of it, or nothing where nothing is asked for.
+
+        Raises:
+            RungError: It cannot be given back.
+        """
+        self._is_over.set()
+        self.send()
+        if not self._parcel.returns:
+            return ""
+        more = {self._own_name("log"): self.log, self._own_name("exit_file"): self.exit_file}
+        return self._patiently(lambda: parcels.give_back(self._parcel, self._folder, more=more))
+
+    def last_words(self) -> str:
+        """Give the last line of the log, which stays here."""
+        with contextlib.suppress(OSError):
+            lines = self.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+            return lines[-1] if lines else ""
+        return ""
+
+    def _own_name(self, file: str) -> str:
+        return Path(self._order[file]).relative_to(self._parcel.state).as_posix()
+
+    def _keep_sending(self) -> None:
+        while not self._is_over.wait(_SEND_S):
+            self.send()
+
+    def _patiently(self, work: Callable[[], T]) -> T:
+        """Do what needs the storage; one that does not answer is asked again, for an hour."""
+        deadline = time.monotonic() + _PATIENCE_S
+        while True:
+            try:
+                return work()
+            except UnavailableError as error:
+                self.because = str(error)
+                if time.monotonic() > deadline:
+                    raise
+            time.sleep(_AGAIN_S)
+
+
+def folder_of(parcel: Parcel) -> Path:
+    """Name the folder that a platform has on this machine."""
+    base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    name = hashlib.sha256(f"{parcel.storage}\n{parcel.state}".encode()).hexdigest()[:10]
+    return Path(base) / "rung" / "nodes" / name

@@ -1,0 +1,137 @@
+"""What travels through the storage to a machine that does not see the platform's folder, and back."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from rung.artifacts import LocalStore, WriteThroughStore
+from rung.compute import parcels
+from rung.compute._lock import RUNNING_PYTHON
+from rung.compute.environments import Environments, Lock
+from rung.compute.protocol import Parcel
+from rung.errors import EnvironmentBuildError, IntegrityError
+from rung.objects import FolderObjects, pack
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LOCK = "revisions/a.v1.m0/requirements.lock"
+SOURCE = "revisions/a.v1.m0/source.tar"
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> tuple[Parcel, FolderObjects, Path]:
+    """A platform's folder, with one environment, and its storage; the parcel of a training."""
+    state = tmp_path_factory.mktemp("shop") / ".rung"
+    objects = FolderObjects(tmp_path_factory.mktemp("objects"))
+    source = state / "revisions/a.v1.m0/source"
+    source.mkdir(parents=True)
+    (source / "rung.toml").write_text("")
+    (state / LOCK).write_text(f"# Python {RUNNING_PYTHON}\n")
+    pack(source, state / SOURCE)
+    environments = Environments(state / "environments")
+    environment = environments.ensure(Lock(text=(state / LOCK).read_text()))
+    wheel = environments.wheel_of(environment)
+    assert wheel is not None
+    keys = (LOCK, SOURCE, str(wheel.relative_to(state)))
+    for key in keys:
+        objects.upload(key, state / key)
+    digest = WriteThroughStore(LocalStore(state / "artifacts"), objects).put(b"a model")
+    parcel = Parcel(
+        storage=objects.url,
+        state=str(state),
+        sockets=str(state.parent / "sockets"),
+        environment=str(environment.folder),
+        lock=LOCK,
+        wheel=keys[-1],
+        files={key: f"sha256:{hashlib.sha256((state / key).read_bytes()).hexdigest()}" for key in keys},
+        artifacts=(digest,),
+        returns=("runs/r1", "revisions/a.v1.m0/bundle.json"),
+    )
+    return parcel, objects, state
+
+
+def test_node_has_all_that_the_work_needs(shop: tuple[Parcel, FolderObjects, Path], tmp_path: Path):
+    parcel, _, state = shop
+    for _ in range(2):  # the second work finds it there
+        places = parcels.bring(parcel, tmp_path)
+    assert (tmp_path / "revisions/a.v1.m0/source/rung.toml").is_file()
+    assert LocalStore(tmp_path / "artifacts").get(parcel.artifacts[0]) == b"a model"
+    python = parcels.moved(f"{parcel.environment}/bin/python", places)
+    assert python.startswith(f"{tmp_path}/environments/")
+    asked = subprocess.check_output([python, "-c", "import rung; print(rung.__file__)"], text=True, cwd="/")
+    assert asked.startswith(str(tmp_path))
+    assert parcels.moved(f"{state}/lake/log", places) == f"{tmp_path}/lake/log"
+
+
+def test_other_bytes_than_were_meant_are_refused(shop: tuple[Parcel, FolderObjects, Path], tmp_path: Path):
+    parcel, objects, state = shop
+    objects.replace(SOURCE, b"somebody else's")
+    try:
+        with pytest.raises(IntegrityError, match=SOURCE.replace(".", "[.]")):
+            parcels.bring(parcel, tmp_path)
+    finally:
+        objects.upload(SOURCE, state / SOURCE)
+    assert not (tmp_path / "revisions/a.v1.m0/source").exists()
+    parcels.bring(parcel, tmp_path)
+
+
+def test_what_the_storage_does_not_have_is_named(shop: tuple[Parcel, FolderObjects, Path], tmp_path: Path):
+    parcel, _, _ = shop
+    other = replace(parcel, files={**parcel.files, "revisions/b.v1.m0/bundle.json": parcel.files[LOCK]})
+    with pytest.raises(IntegrityError, match="has no revisions/b"):
+        parcels.bring(other, tmp_path)
+
+
+def test_environment_that_cannot_be_made_says_why(
+    shop: tuple[Parcel, FolderObjects, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    parcel, objects, _ = shop
+    monkeypatch.setenv("UV_OFFLINE", "1")
+    text = f"# Python {RUNNING_PYTHON}\nno-such-package==1 --hash=sha256:{'0' * 64}\n"
+    objects.replace("other.lock", text.encode())
+    digest = f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+    with pytest.raises(EnvironmentBuildError, match="no-such-package"):
+        parcels.bring(replace(parcel, lock="other.lock", files={**parcel.files, "other.lock": digest}), tmp_path)
+
+
+def test_what_a_command_left_comes_back(shop: tuple[Parcel, FolderObjects, Path], tmp_path: Path):
+    parcel, objects, _ = shop
+    node, state = tmp_path / "node", tmp_path / "state"
+    store = LocalStore(node / "artifacts")
+    (node / "runs/r1").mkdir(parents=True)
+    store.link(store.put(b"trained"), node / "runs/r1/build_model.artifact")
+    (node / "runs/r1/run.json").write_text("{}")
+    (node / "log").write_text("it went well\n")
+
+    digest = parcels.give_back(parcel, node, more={"jobs/training/log": node / "log"})
+    allowed = (*parcel.returns, "jobs/training/log")
+    for _ in range(2):  # whoever was killed meanwhile does it again
+        parcels.take_back(objects, state, digest, allowed=allowed)
+
+    kept = LocalStore(state / "artifacts")
+    trained = state / "runs/r1/build_model.artifact"
+    assert trained.samefile(kept.path(store.put(b"trained")))
+    assert (state / "runs/r1/run.json").read_text() == "{}"
+    log = state / "jobs/training/log"
+    with log.open("a") as again:
+        again.write("and again\n")
+    assert all(kept.is_whole(one) for one in kept.digests())
+    assert not (state / "revisions").exists()
+
+
+@pytest.mark.parametrize("name", ["keys/trusted/mine.pem", "runs/r1/../../keys/mine.pem", "/etc/passwd", "runs/r12/x"])
+def test_nothing_comes_back_that_was_not_asked_for(shop: tuple[Parcel, FolderObjects, Path], tmp_path: Path, name: str):
+    parcel, objects, _ = shop
+    node = tmp_path / "node"
+    node.mkdir()
+    (node / "file").write_text("mine")
+    digest = parcels.give_back(parcel, node, more={name: node / "file"})
+    with pytest.raises(IntegrityError, match="not asked for"):
+        parcels.take_back(objects, tmp_path / "state", digest, allowed=parcel.returns)
+    assert not (tmp_path / "state" / "runs").exists()
