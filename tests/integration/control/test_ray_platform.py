@@ -121,6 +121,11 @@ def test_teardown_gives_its_machine_back(platform: LivePlatform):
     assert not [one for one in platform.processes() if "rung.serving.server" in " ".join(one.cmdline())]
 
 
+def processes_of(module: str) -> list[psutil.Process]:
+    found = psutil.process_iter(["cmdline"])
+    return [one for one in found if module in (one.info["cmdline"] or ())]
+
+
 @pytest.fixture(scope="module")
 def far(platform: LivePlatform, cluster: RayCluster) -> Path:
     """A node that does not see the workspace's folder, and takes all work, as only it says that it has disk."""
@@ -136,7 +141,7 @@ def far(platform: LivePlatform, cluster: RayCluster) -> Path:
 
 def test_it_is_trained_where_the_folder_is_not_seen(platform: LivePlatform, far: Path):
     state = platform.place.workspace.state
-    [run] = [one for one in platform.ask("runs", "list", "--service", "tiny") if one["revision"] == "tiny.v1.m1"]
+    [run] = [one for one in platform.ask("runs", "list", "tiny") if one["revision"] == "tiny.v1.m1"]
     assert (far / "runs" / run["id"] / "run.json").is_file()
     assert (state / "runs" / run["id"] / "build_model.artifact").is_file()
     assert "succeeded" in (state / "revisions/tiny.v1.m1/jobs/training/log").read_text()
@@ -146,11 +151,7 @@ def test_it_is_trained_where_the_folder_is_not_seen(platform: LivePlatform, far:
 
 def test_it_is_served_where_the_folder_is_not_seen(platform: LivePlatform, far: Path):
     assert ask(platform, 1).json()["predictions"] == [{"y": 3.0}]
-    [server, *_] = [
-        one
-        for one in psutil.process_iter()
-        if one.environ().get("RUNG_STATE") == str(far) and "--bind" in one.cmdline()
-    ]
+    server = next(one for one in processes_of("rung.serving.server") if one.environ()["RUNG_STATE"] == str(far))
     assert server.environ()["PYTHONPATH"] == f"{far}/revisions/tiny.v1.m1/source"
     assert not any(str(platform.folder) in word for word in server.cmdline())
     assert not any(name.startswith("AWS_") for name in server.environ())
