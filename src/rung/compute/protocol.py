@@ -59,7 +59,7 @@ class Work:
     name: str  # unique on the platform, as "housing.v1.m2", "housing.v1.m2-2" (its second replica)
     command: Command  # its folder and its files are seen by every machine, unless there is a parcel
     machine: Machine = Machine()
-    parcel: Parcel | None = None  # for machines that do not see the folder
+    parcel: Parcel | None = None  # for machines that do not see the folder; without them it is passed over
     socket: str | None = None  # of work that listens: the path of its socket where it runs on this machine
     resumes: bool = False  # begun again elsewhere when its machine is lost; it goes on from what it has kept
 
@@ -68,10 +68,10 @@ class Work:
 class Seen:
     """How a piece of work is."""
 
-    state: Literal["starting", "running", "ended"]  # "starting": it waits for a machine, or has just lost one
+    state: Literal["starting", "running", "ended"]  # "starting": it waits for a machine, or for what it needs there
     exit_code: int | None = None  # None while it runs; also for work that was cut off
     endpoint: str | None = None  # where it listens, "unix:/..." or "address:port"; None until it has a machine
-    node: str = ""  # the machine's name
+    node: str = ""  # the machine's name, once there is one
     because: str = ""  # why it waits or was cut off, where that is known
     returned: str = ""  # digest of the list of what came back from a machine that does not see the folder
 

@@ -252,6 +252,11 @@ class Servers:
         seen = self._seen.get(process)
         return (seen.endpoint if seen is not None else None) or f"unix:{self.place.socket(process)}"
 
+    def is_arriving(self, name: str) -> bool:
+        """Tell whether a server has a machine, and is brought there what it needs."""
+        seen = self._seen.get(name)
+        return seen is not None and seen.state == "starting" and bool(seen.node)
+
     def is_ready(self, name: str) -> tuple[bool, str]:
         """Ask a server whether it could answer a prediction; the reason when it could not. One that sleeps would."""
         if name in self.asleep:

@@ -176,7 +176,7 @@ class Keeper:
 
     def _away(self, visit: Visit) -> dict[str, Any]:
         if self._process is None:
-            return {"state": "starting", "because": f"on {self._node}: {visit.because}"}
+            return {"state": "starting", "because": f"on {self._node}: {visit.because}", "node": self._node}
         return self._running()
 
     def _running(self) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import hashlib
 import os
 import threading
 import time
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -22,6 +23,8 @@ from rung.objects import open_objects
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from rung.objects import Objects
 
 T = TypeVar("T")
 
@@ -48,12 +51,17 @@ class Visit:
         self.log = self._own / "log"
         self._is_over = threading.Event()
 
+    @cached_property
+    def _objects(self) -> Objects:
+        return open_objects(self._parcel.storage)
+
     def bring(self) -> dict[str, Any]:
         """Bring what is needed; give the order as it is to be carried out here.
 
         Raises:
             RungError: It cannot be had.
         """
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._own.mkdir(parents=True, exist_ok=True)
         places = self._patiently(lambda: parcels.bring(self._parcel, self._folder))
         environment = self._order["environment"]
@@ -73,7 +81,7 @@ class Visit:
     def send(self) -> None:
         """Send what is new in the log; what cannot be sent now is sent by the next work here."""
         with contextlib.suppress(RungError, OSError):
-            sending.send(self._folder / "lake" / "log", open_objects(self._parcel.storage))
+            sending.send(self._folder / "lake" / "log", self._objects)
 
     def end(self) -> str:
         """Give back what the command left; the digest of the list of it, or nothing where nothing is asked for.

@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from rung.registry import Registry, Revision
 
 _READY_WITHIN = timedelta(minutes=3)  # from the start of a server to its first answer, with cold caches
+_BROUGHT_WITHIN = timedelta(hours=1)  # what it needs, to a node that does not see the workspace's folder
 _CHECK_S = 0.4  # that the loop waits for a comparison, or a short job, at each look
 _POLL_S = 0.02
 _KEPT_WITHIN = timedelta(hours=1)  # from the end of a training until its outputs are in the storage
@@ -76,6 +77,8 @@ class Deployments:
     """A candidate that nobody promotes is torn down after that long; zero: never."""
     _checks: dict[RevisionName, Future[Agreement]] = field(default_factory=dict)
     """Comparisons with evaluation that are under way."""
+    _arrived: dict[RevisionName, datetime] = field(default_factory=dict)
+    """When servers were last seen to be brought what they need."""
     _pool: ThreadPoolExecutor = field(default_factory=partial(ThreadPoolExecutor, max_workers=2))
     training_slots: Slots = field(init=False)
     parcels: Parcels = field(init=False)
@@ -266,7 +269,7 @@ class Deployments:
             job.stop()
             self._fail(name, f"its training did not end within {within}, the timeout_s of its hardware")
         elif because := job.why():
-            self._tell(_MACHINE, name, f"its training waits for a machine: {because}")
+            self._tell(_MACHINE, name, f"its training has not begun: {because}")
 
     def _tell(self, kind: str, name: RevisionName, because: str) -> None:
         """Keep why a training does not go on, once for each reason."""
@@ -423,10 +426,17 @@ class Deployments:
     def _advance_serving(self, revision: Revision) -> None:
         name = revision.name
         found = self._check(name)
+        now = datetime.now(UTC)
         if isinstance(found, Agreement):
             self._end_serving(name, found)
-        elif datetime.now(UTC) - revision.since > _READY_WITHIN:
+        elif now - self._could_begin(revision, now) > _READY_WITHIN:
             self._fail(name, f"it did not answer within {_READY_WITHIN}: {found}")
+
+    def _could_begin(self, revision: Revision, now: datetime) -> datetime:
+        """Tell since when its server could have begun: what is being brought to a node is waited for."""
+        if self.servers.is_arriving(str(revision.name)) and now - revision.since < _BROUGHT_WITHIN:
+            self._arrived[revision.name] = now
+        return max(revision.since, self._arrived.get(revision.name, revision.since))
 
     def _check(self, name: RevisionName) -> Agreement | str:
         """Compare a server that answers with its evaluation; the reason while there is nothing to tell.
@@ -462,6 +472,7 @@ class Deployments:
 
     def _end_serving(self, name: RevisionName, agreement: Agreement) -> None:
         """Judge a server that answers: what was measured and compared is kept as evidence."""
+        self._arrived.pop(name, None)
         evidence: dict[str, Any] = {"agreement": agreement.to_json()}
         if agreement.first is not None:
             self._fail(name, agreement.told, data=evidence)
@@ -489,6 +500,7 @@ class Deployments:
 
     def _fail(self, name: RevisionName, because: str, *, data: Mapping[str, Any] | None = None) -> None:
         self._checks.pop(name, None)
+        self._arrived.pop(name, None)
         self.registry.move(name, State.FAILED, because=because, actor="rung", data=data or {})
 
 
