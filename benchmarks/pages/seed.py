@@ -62,7 +62,16 @@ def _rows(number: int, drawn: random.Random) -> dict[str, list[dict[str, Any]]]:
     found: dict[str, list[dict[str, Any]]] = {name: [] for name in tables.metadata.tables}
     for minor in range(REVISIONS):
         _add_revision(found, number, minor, drawn)
+    for consumer in ("webshop", "desk", "report"):
+        _add_contract(found, number, consumer)
     return found
+
+
+def _add_contract(found: dict[str, list[dict[str, Any]]], number: int, consumer: str) -> None:
+    requests = [{"route": "predict", "body": {"instances": [{"rooms": rooms}]}} for rooms in range(50)]
+    data = {"consumer": consumer, "version": 1, "requests": requests, "reads": {"/price": ["number"]}}
+    told = {"kind": "contract", "time": _time(1), "actor": "ada", "because": "it shows the price"}
+    found["events"].append({"service": service(number), "major": 1, "minor": None, **told, "data": data})
 
 
 def _state(number: int, minor: int) -> str:
@@ -234,8 +243,11 @@ def paths() -> Iterator[tuple[str, list[str]]]:
     yield "data", ["/ui/data"]
     yield "dataset", ["/ui/data/sales"]
     yield "monitoring", [f"/ui/services/{service(one)}/monitoring" for one in some]
+    yield "contracts", [f"/ui/services/{service(one)}/contracts" for one in some]
     yield "alerts", ["/ui/alerts"]
     yield "notebooks", ["/ui/notebooks"]
+    yield "knowledge", ["/ui/knowledge"]
+    yield "knowledge found", [f"/ui/knowledge?find=rows+{service(one)}" for one in some]
     yield "audit", ["/ui/audit"]
     yield "audit of a service", [f"/ui/audit?service={service(one)}&kind=verdict" for one in some]
     yield "audit of somebody", ["/ui/audit?actor=nobody"]

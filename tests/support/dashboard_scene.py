@@ -5,6 +5,7 @@ The clock is simulated, so that states and looks lie hours apart. Nothing of it 
 
 from __future__ import annotations
 
+import json
 import math
 import random
 from dataclasses import dataclass
@@ -19,8 +20,9 @@ from simulated_clock import SimulatedClock
 from rung.artifacts import LocalStore, encode
 from rung.control.practice.specifications import Specifications
 from rung.data import Append, Facts, open_catalogue
-from rung.lifecycle import Gate, SplitKind, State, Verdict, VerdictKind
-from rung.schema import ABTest
+from rung.lake import OUTCOMES, PREDICTIONS, AppendLog, outcome_line, prediction_line
+from rung.lifecycle import ContractFinding, Gate, SplitKind, State, Verdict, VerdictKind
+from rung.schema import ABTest, ConsumerRequest
 from rung.serving import Bundle, write_bundle
 from rung.testing import EVALUATED, Evaluated, Exchange
 from rung.training._record import RunRecord, TaskRecord
@@ -36,6 +38,7 @@ COMMIT = "a88984f0eeb754a0e2c27363a1ce05ea47d304f9"
 POLICY = {"promotion": "approve", "approvals": 1, "approvers": "approver", "approval_deadline_s": 30 * 86_400.0}
 _HOUR = timedelta(hours=1)
 _LOOKS = 90
+_REQUESTS = 1_500
 
 SPECIFICATION = """\
     +++
@@ -219,6 +222,7 @@ def gates() -> tuple[Verdict, ...]:
         {"name": "within_10_percent", "passed": True, "told": "0.4372 against 0.3011", "because": "", "p_value": 0.91},
         {"name": "mean_absolute_percentage_error", "passed": True, "told": "0.1827", "because": "", "p_value": None},
     ]
+    contract = ContractFinding(consumer="listing-form", version=1, broken=()).to_json()
     closed = {"latency_p50_ms": 21.0, "latency_p90_ms": 43.0, "latency_p99_ms": 66.0}
     steady = {"latency_p50_ms": 18.0, "latency_p90_ms": 30.0, "latency_p99_ms": 52.0}
     more = {"requests": 178, "failures": 0, "throughput_rps": 20.1}
@@ -228,7 +232,7 @@ def gates() -> tuple[Verdict, ...]:
             gate=Gate.REGRESSION,
             kind=VerdictKind.PASS,
             because="all 2 regression tests passed on the live endpoint",
-            evidence={"tests": tests},
+            evidence={"tests": tests, "contracts": [contract]},
         ),
         Verdict(
             gate=Gate.DATA,
@@ -255,6 +259,7 @@ def seed(registry: Registry, place: Place) -> Scene:
         _seed_reviews(scene)
         _seed_others(scene)
     _seed_data(place)
+    _seed_traffic(place)
     return scene
 
 
@@ -265,6 +270,7 @@ def _seed_housing(scene: Scene) -> None:
     _write(scene.place, first)
     told = f"{first} was deployed with it"
     Specifications(scene.registry).keep("housing", dedent(SPECIFICATION), actor="ada", because=told)
+    _register(scene, "listing-form", "it shows the price")
     scene.crown(first)
     worse = scene.candidate("housing", actor="ben")
     told = "significantly worse than housing.v1.m1's on the same 3,177 rows: within_10_percent 0.2471 against 0.4372"
@@ -275,6 +281,17 @@ def _seed_housing(scene: Scene) -> None:
         scene.clock.pass_time(_HOUR / 6)
         scene.run(None, "housing", depth=depth)
     scene.test(scene.candidate("housing"), first, looks=_LOOKS)
+    _register(scene, "webshop", "it sorts by price")
+
+
+def _register(scene: Scene, consumer: str, because: str) -> None:
+    """A consumer says what it relies on."""
+    requests = [
+        ConsumerRequest(route="predict", body={"instances": [{"rooms": rooms, "area": 140}]}) for rooms in (4, 6)
+    ]
+    scene.registry.add_contract(
+        "housing.v1", consumer, requests=requests, reads={"/price": ["number"]}, because=because, actor="ada"
+    )
 
 
 def _seed_reviews(scene: Scene) -> None:
@@ -322,6 +339,42 @@ def _seed_data(place: Place) -> None:
     catalogue.annotate("sales", **said, columns={"price": "in dollars"}, freshness_s=86_400)
 
 
+def _seed_traffic(place: Place) -> None:
+    """Production of housing, as servers and the collector logged it: two days of this week, one of the week before.
+
+    Houses have more rooms than they had, some requests are refused, and outcomes come for most.
+    """
+    drawn, now = random.Random(1), datetime.now(UTC)
+    asked, told = [], []
+    for number in range(_REQUESTS):
+        age = timedelta(hours=drawn.uniform(0, 40) if number % 3 else drawn.uniform(8 * 24, 9 * 24))
+        moment = round((now - age).timestamp() * 1e6)
+        revision, unit = f"housing.v1.m{3 if number % 5 == 0 and number % 3 else 1}", f"customer-{number}"
+        house = {"rooms": drawn.choice([4, 5, 6, 7, 8] if number % 3 else [3, 4, 4, 5]), "area": drawn.gauss(140, 30)}
+        price = 1_000 * house["area"] * math.exp(drawn.gauss(0, 0.1))
+        answer: dict[str, Any] = {"status": 200, "predictions": json.dumps([{"price": price}]).encode()}
+        if number % 37 == 0:
+            answer = {"status": 422, "error": b'{"title": "rooms is not a number"}'}
+        asked.append(
+            prediction_line(
+                id=f"request-{number}",
+                time=moment,
+                revision=revision,
+                kind="production",
+                unit=unit,
+                duration_ms=5 * math.exp(drawn.gauss(0, 0.5)),
+                instances=json.dumps([house]).encode(),
+                **answer,
+            )
+        )
+        hit = float(drawn.random() < (0.44 if revision.endswith("m3") else 0.38))
+        told.append(outcome_line(service="housing", metric="converted", value=hit, received=moment, unit=unit))
+    for stream, lines in ((PREDICTIONS, asked), (OUTCOMES, told)):
+        log = AppendLog(place.predictions, stream)
+        log.append_lines(lines)
+        log.close()
+
+
 def _evaluated(service: str, drawn: random.Random) -> Evaluated:
     """What an application answered to held-out rows: prices, or distributions over classes."""
     rows = [drawn.gauss(0, 1) for _ in range(60)]
@@ -341,6 +394,9 @@ def _write(place: Place, name: RevisionName) -> Path:
     folder = place.source(name) / "experiments" / name.service
     (folder / "experiments").mkdir(parents=True)
     (folder / "specification.md").write_text(dedent(SPECIFICATION))
-    document = f"# Intention\n\nA linear model: `price = w x`.\n\n# Approach\n\n{name} is ridge regression.\n"
+    document = (
+        f"# {name}: linear model\n\n## Intention\n\nA linear model: `price = w x`.\n\n## Approach\n\nRidge.\n\n"
+        "## Lessons\n\n- Late outcomes are those of dear houses: they sell slowly.\n- A line misses **location**.\n"
+    )
     (folder / "experiments" / f"v{name.major}.m{name.minor}.md").write_text(document)
     return folder

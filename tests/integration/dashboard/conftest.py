@@ -18,11 +18,14 @@ if TYPE_CHECKING:
 
 __all__ = ["platform"]
 
+MLFLOW = '[mlflow]\ntracking = "https://mlflow.example.org"\n'
+"""Nobody is told there: that is the loop's work."""
+
 
 @pytest.fixture(scope="module")
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     """The API and the dashboard of a platform whose loop does not run."""
-    with platform_api(tmp_path_factory.mktemp("d") / "w") as running:
+    with platform_api(tmp_path_factory.mktemp("d") / "w", MLFLOW) as running:
         yield running
 
 

@@ -6,9 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 from browser import DESK, PHONE
+from playwright.sync_api import expect
+
+from rung.lake import _ship
 
 if TYPE_CHECKING:
     from browser import Visitor
+    from platform_api import Api
 
 PAGES = {
     "services": "/ui/",
@@ -29,6 +33,10 @@ PAGES = {
     "data": "/ui/data",
     "dataset": "/ui/data/sales",
     "monitoring": "/ui/services/housing/monitoring",
+    "contracts": "/ui/services/housing/contracts",
+    "contracts-none": "/ui/services/tickets/contracts",
+    "knowledge": "/ui/knowledge",
+    "knowledge-found": "/ui/knowledge?find=late+outcomes",
     "alerts": "/ui/alerts",
     "notebooks": "/ui/notebooks",
     "notebooks-found": "/ui/notebooks?find=residuals",
@@ -36,7 +44,17 @@ PAGES = {
     "audit-of-service": "/ui/audit?service=housing&kind=verdict",
 }
 
-DRAWN = {"services", "service", "promotion", "ab", "run-of-classes", "alerts"}
+DRAWN = {
+    "services",
+    "service",
+    "promotion",
+    "ab",
+    "run-of-classes",
+    "alerts",
+    "monitoring",
+    "contracts",
+    "knowledge-found",
+}
 """Of which pictures in the dark and of a phone are kept, too."""
 
 
@@ -44,6 +62,7 @@ DRAWN = {"services", "service", "promotion", "ab", "run-of-classes", "alerts"}
 def test_page_is_sound(owner: Visitor, name: str):
     owner.page.set_viewport_size(DESK)
     owner.open(PAGES[name])
+    expect(owner.page.locator("[data-again]")).to_have_count(0)  # what takes long is there
     assert owner.page.locator("h1").count() == 1
     assert owner.violations() == []
     owner.keep(name)
@@ -58,3 +77,50 @@ def test_page_is_sound(owner: Visitor, name: str):
         owner.keep(f"{name}-phone")
     assert owner.errors == []
     assert owner.strangers == []
+
+
+def test_monitoring_shows_what_production_sends(owner: Visitor):
+    shown = owner.open(PAGES["monitoring"]).locator("main")
+    expect(shown.locator("h2")).to_have_count(2)
+    expect(shown.get_by_role("rowheader", name="instance.rooms").first).to_be_visible()
+    assert "converted, measured" in shown.inner_text()
+
+
+def test_contracts_say_whether_they_were_kept(owner: Visitor):
+    shown = owner.open(PAGES["contracts"]).locator("main").inner_text()
+    assert "kept by housing.v1.m3" in shown
+    assert "no promotion has looked yet" in shown  # at the webshop's
+    assert "In the specification, with nothing registered\nvaluation desk" in shown
+
+
+def test_lessons_are_found_in_all_services(owner: Visitor):
+    found = owner.open(PAGES["knowledge-found"]).locator(".hits li")
+    expect(found.first).to_contain_text("Late outcomes are those of dear houses")
+    assert "rung knowledge search 'late outcomes'" in owner.page.locator("main").inner_text()
+    lessons = owner.open(PAGES["knowledge"]).locator("article")
+    expect(lessons.first).to_contain_text("housing.v1.m1")
+
+
+def test_runs_lead_to_mlflow(owner: Visitor):
+    link = owner.open("/ui/runs").get_by_role("link", name="MLflow")
+    assert link.get_attribute("href") == "https://mlflow.example.org"
+
+
+def test_part_that_takes_long_comes_without_the_page_being_loaded_again(owner: Visitor, api: Api):
+    owner.page.set_viewport_size({"width": 800, "height": 400})
+    with _ship.locked(api.platform.lake.logs):  # what monitoring reads is not there as long as another one ships
+        page = owner.open("/ui/services/reviews")
+        metrics = page.locator("#business-1")
+        assert metrics.locator("[data-again]").count() == 1
+        page.get_by_text("Train the next revision", exact=True).click()
+        page.evaluate("scrollTo(0, 300); document.marked = true")
+        asked = page.wait_for_event("response", lambda one: one.url.endswith("/services/reviews"))
+        assert asked.status == 200
+        assert metrics.locator("[data-again]").count() == 1
+    metrics.locator(".asof, .empty").first.wait_for()
+    metrics.locator("[data-again]").wait_for(state="detached")
+    assert page.evaluate("document.marked") is True
+    assert page.evaluate("scrollY") == 300
+    assert page.locator("details[open]", has_text="Train the next revision").count() == 1
+    assert page.evaluate("document.activeElement.tagName") == "SUMMARY"
+    assert owner.errors == []

@@ -109,6 +109,10 @@ def test_roles_are_those_of_the_api(api: Api, scene: Scene, chromium: Browser):
     page.goto(f"{api.url}/ui/majors/housing/1/ab")
     assert page.locator(".deed").count() == 0
     assert page.goto(f"{api.url}/ui/services/reviews").status == 403
+    assert page.goto(f"{api.url}/ui/services/reviews/contracts").status == 403
+    page.goto(f"{api.url}/ui/knowledge?find=failures")
+    page.locator(".hits li").first.wait_for()
+    assert {one.partition(".")[0] for one in page.locator(".hits a").all_inner_texts()} == {"housing"}
     proof = page.locator("input[name=proof]").first.input_value()
     forged = {"form": {"proof": proof, "subject": "housing.v1", "because": "mine"}}
     assert page.request.post(f"{api.url}/ui/deeds/abort", **forged).status == 403

@@ -9,7 +9,9 @@ from rung.control.dashboard.pages import (
     ab,
     alerts,
     audit,
+    contracts,
     data,
+    knowledge,
     monitoring,
     notebooks,
     overview,
@@ -35,6 +37,7 @@ PAGES: Mapping[str, Callable[[Visit], Page]] = MappingProxyType(
         "/revisions/{name}/promotion": promotion.page,
         "/revisions/{name}/card": revision.card,
         "/services/{service}/monitoring": monitoring.page,
+        "/services/{service}/contracts": contracts.page,
         "/runs": runs.listing,
         "/runs/compare": runs.compare,
         "/runs/{run}": runs.page,
@@ -42,6 +45,7 @@ PAGES: Mapping[str, Callable[[Visit], Page]] = MappingProxyType(
         "/data/{dataset}": data.page,
         "/alerts": alerts.page,
         "/notebooks": notebooks.page,
+        "/knowledge": knowledge.page,
         "/audit": audit.page,
     }
 )

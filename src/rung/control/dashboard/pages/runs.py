@@ -51,8 +51,15 @@ def listing(visit: Visit) -> Page:
         if is_more
         else "",
         "is_first": not before[1],
+        "mlflow": _mlflow(visit),
     }
     return Page(template="runs.html", title="Runs", values=values)
+
+
+def _mlflow(visit: Visit) -> str | None:
+    """Give the address of MLflow's pages; "" where only its database is named, None where runs are not mirrored."""
+    tracking = visit.platform.loop.mirroring.tracking
+    return tracking if tracking is None or tracking.startswith(("http://", "https://")) else ""
 
 
 def page(visit: Visit) -> Page:

@@ -139,7 +139,7 @@
 
   // Fills in the parts that were still being made, one by one as they come.
   function addAgain() {
-    let wait = 1000;
+    let wait = 400;
     const waiting = () => [...document.querySelectorAll("[data-part]")].filter((part) => part.querySelector("[data-again]"));
     const look = async () => {
       const page = await looked();
