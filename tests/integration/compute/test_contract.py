@@ -7,17 +7,19 @@ import subprocess
 import sys
 import time
 from collections import deque
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import psutil
 import pytest
-from ray_cluster import RayCluster, ray_cluster
+from ray_cluster import HEAD, RayCluster, ray_cluster
 
 from rung.compute import local
 from rung.compute.contract import SMALL, ComputeContract
 from rung.compute.here import LocalCompute
 from rung.compute.local import Command
+from rung.compute.parcels import take_back
 from rung.compute.protocol import Work
 from rung.compute.ray import RayCompute
 from rung.errors import UnavailableError
@@ -26,9 +28,21 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from rung.compute.protocol import Compute, Handle
+    from conftest import Shop
+    from rung.compute.protocol import Compute, Handle, Parcel
 
 
+TRAINING_AWAY = """
+import os, pathlib, sys, time
+run = pathlib.Path(sys.argv[1])
+run.mkdir(parents=True, exist_ok=True)
+with (run / "started").open("a") as started:
+    print(os.getpid(), file=started)
+while not (run / "go").exists():
+    time.sleep(0.05)
+print("trained")
+sys.exit(3)
+"""
 ANOTHER_LIFE = """
 import sys
 import ray
@@ -46,11 +60,39 @@ def until(is_so: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
+def until_some(look: Callable[[], list[Path]]) -> list[Path]:
+    until(lambda: bool(look()))
+    return look()
+
+
+@contextmanager
+def away(compute: RayCompute, shop: Shop, parcel: Parcel, script: str) -> Iterator[Handle]:
+    """Begin work whose folder no node sees as long as the block lasts."""
+    command = Command(
+        argv=(f"{parcel.environment}/bin/python", "-c", script, f"{shop.state}/runs/r1"),
+        folder=shop.source,
+        environment={},
+        log=shop.state / "job" / "log",
+        exit_file=shop.state / "job" / "exit_code",
+    )
+    hidden = shop.source.with_name("hidden")
+    work = Work(name="away", command=command, machine=SMALL, parcel=parcel, resumes=True)
+    try:
+        yield compute.start(work, record=lambda _: shop.source.rename(hidden) and None)
+    finally:
+        hidden.rename(shop.source)
+
+
 def words(process: psutil.Process) -> list[str]:
     try:
         return process.cmdline()
     except psutil.Error:
         return []
+
+
+def actor_of(pid: int) -> psutil.Process:
+    [guard] = [one for one in psutil.process_iter() if f'"pid": {pid},' in " ".join(words(one))]
+    return psutil.Process(json.loads(guard.cmdline()[-1])["owner"]["pid"])
 
 
 class TestLocalCompute(ComputeContract):
@@ -95,8 +137,7 @@ class TestRayCompute(ComputeContract):
         until(lambda: log.exists() and log.read_text().endswith("\n"))
         first = int(log.read_text())
         endpoint = compute.observe([handle])[0].endpoint
-        [guard] = [one for one in psutil.process_iter() if f'"pid": {first},' in " ".join(words(one))]
-        psutil.Process(json.loads(guard.cmdline()[-1])["owner"]["pid"]).kill()
+        actor_of(first).kill()
         until(lambda: log.read_text().count("\n") == 2)
         assert local.find(first) is None
         until(lambda: compute.observe([handle])[0].endpoint not in {None, endpoint})
@@ -120,6 +161,42 @@ class TestRayCompute(ComputeContract):
         handle = compute.start(work, record=lambda _: folder.rmdir())
         until(lambda: compute.observe([handle])[0].state == "ended")
         assert compute.observe([handle])[0].because.startswith(f"on 127.0.0.2: {folder} is not a folder")
+
+    def test_work_that_lacks_something_on_its_node_says_what(self, compute: RayCompute, shop: Shop):
+        parcel = replace(
+            shop.parcel, files={**shop.parcel.files, "revisions/b.v1.m0/bundle.json": "sha256:" + "0" * 64}
+        )
+        with away(compute, shop, parcel, "pass") as handle:
+            until(lambda: compute.observe([handle])[0].state == "ended")
+        because = compute.observe([handle])[0].because
+        assert because.startswith(f"on {HEAD}: {shop.objects.url} has no revisions/b.v1.m0/bundle.json")
+
+    def test_training_away_runs_once_though_what_it_left_cannot_be_given_back_at_once(
+        self, compute: RayCompute, shop: Shop, cluster: RayCluster, tmp_path: Path
+    ):
+        with away(compute, shop, shop.parcel, TRAINING_AWAY) as handle:
+            nodes = cluster.state_of(HEAD) / "rung" / "nodes"
+            [node] = until_some(
+                lambda: [one for one in nodes.glob("*/runs/r1/started") if one.read_text().endswith("\n")]
+            )
+            actor = actor_of(int(node.read_text()))
+            stored = shop.objects.folder / "artifacts"
+            stored.rename(shop.objects.folder / "away")
+            stored.symlink_to("nowhere")  # the storage does not take anything
+            node.with_name("go").touch()
+            [code] = until_some(lambda: list(node.parents[2].glob(f"works/{handle['actor']}/exit_code")))
+            assert code.read_text() == "3\n"
+            assert compute.observe([handle])[0].state == "running"  # it has not ended before all of it is back
+            actor.kill()
+            stored.unlink()
+            (shop.objects.folder / "away").rename(stored)
+            until(lambda: compute.observe([handle])[0].state == "ended")
+        [seen] = compute.observe([handle])
+        allowed = (*shop.parcel.returns, "job/log", "job/exit_code")
+        take_back(shop.objects, tmp_path, seen.returned, allowed=allowed)
+        assert seen.exit_code == 3
+        assert (tmp_path / "job" / "log").read_text() == "trained\n"
+        assert (tmp_path / "runs/r1/started").read_text().count("\n") == 1
 
     def test_token_of_the_cluster_does_not_reach_the_command(
         self, compute: RayCompute, begin: Callable[..., Handle], tmp_path: Path

@@ -9,55 +9,21 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from rung.artifacts import LocalStore, WriteThroughStore
+from rung.artifacts import LocalStore
 from rung.compute import parcels
 from rung.compute._lock import RUNNING_PYTHON
-from rung.compute.environments import Environments, Lock
-from rung.compute.protocol import Parcel
 from rung.errors import EnvironmentBuildError, IntegrityError
-from rung.objects import FolderObjects, pack
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-LOCK = "revisions/a.v1.m0/requirements.lock"
+    from conftest import Shop
+
 SOURCE = "revisions/a.v1.m0/source.tar"
 
 
-@pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> tuple[Parcel, FolderObjects, Path]:
-    """A platform's folder, with one environment, and its storage; the parcel of a training."""
-    state = tmp_path_factory.mktemp("shop") / ".rung"
-    objects = FolderObjects(tmp_path_factory.mktemp("objects"))
-    source = state / "revisions/a.v1.m0/source"
-    source.mkdir(parents=True)
-    (source / "rung.toml").write_text("")
-    (state / LOCK).write_text(f"# Python {RUNNING_PYTHON}\n")
-    pack(source, state / SOURCE)
-    environments = Environments(state / "environments")
-    environment = environments.ensure(Lock(text=(state / LOCK).read_text()))
-    wheel = environments.wheel_of(environment)
-    assert wheel is not None
-    keys = (LOCK, SOURCE, str(wheel.relative_to(state)))
-    for key in keys:
-        objects.upload(key, state / key)
-    digest = WriteThroughStore(LocalStore(state / "artifacts"), objects).put(b"a model")
-    parcel = Parcel(
-        storage=objects.url,
-        state=str(state),
-        sockets=str(state.parent / "sockets"),
-        environment=str(environment.folder),
-        lock=LOCK,
-        wheel=keys[-1],
-        files={key: f"sha256:{hashlib.sha256((state / key).read_bytes()).hexdigest()}" for key in keys},
-        artifacts=(digest,),
-        returns=("runs/r1", "revisions/a.v1.m0/bundle.json"),
-    )
-    return parcel, objects, state
-
-
-def test_node_has_all_that_the_work_needs(shop: tuple[Parcel, FolderObjects, Path], tmp_path: Path):
-    parcel, _, state = shop
+def test_node_has_all_that_the_work_needs(shop: Shop, tmp_path: Path):
+    parcel, state = shop.parcel, shop.state
     for _ in range(2):  # the second work finds it there
         places = parcels.bring(parcel, tmp_path)
     assert (tmp_path / "revisions/a.v1.m0/source/rung.toml").is_file()
@@ -69,8 +35,8 @@ def test_node_has_all_that_the_work_needs(shop: tuple[Parcel, FolderObjects, Pat
     assert parcels.moved(f"{state}/lake/log", places) == f"{tmp_path}/lake/log"
 
 
-def test_other_bytes_than_were_meant_are_refused(shop: tuple[Parcel, FolderObjects, Path], tmp_path: Path):
-    parcel, objects, state = shop
+def test_other_bytes_than_were_meant_are_refused(shop: Shop, tmp_path: Path):
+    parcel, objects, state = shop.parcel, shop.objects, shop.state
     objects.replace(SOURCE, b"somebody else's")
     try:
         with pytest.raises(IntegrityError, match=SOURCE.replace(".", "[.]")):
@@ -81,17 +47,15 @@ def test_other_bytes_than_were_meant_are_refused(shop: tuple[Parcel, FolderObjec
     parcels.bring(parcel, tmp_path)
 
 
-def test_what_the_storage_does_not_have_is_named(shop: tuple[Parcel, FolderObjects, Path], tmp_path: Path):
-    parcel, _, _ = shop
-    other = replace(parcel, files={**parcel.files, "revisions/b.v1.m0/bundle.json": parcel.files[LOCK]})
+def test_what_the_storage_does_not_have_is_named(shop: Shop, tmp_path: Path):
+    parcel = shop.parcel
+    other = replace(parcel, files={**parcel.files, "revisions/b.v1.m0/bundle.json": parcel.files[parcel.lock]})
     with pytest.raises(IntegrityError, match="has no revisions/b"):
         parcels.bring(other, tmp_path)
 
 
-def test_environment_that_cannot_be_made_says_why(
-    shop: tuple[Parcel, FolderObjects, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
-    parcel, objects, _ = shop
+def test_environment_that_cannot_be_made_says_why(shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    parcel, objects = shop.parcel, shop.objects
     monkeypatch.setenv("UV_OFFLINE", "1")
     text = f"# Python {RUNNING_PYTHON}\nno-such-package==1 --hash=sha256:{'0' * 64}\n"
     objects.replace("other.lock", text.encode())
@@ -100,8 +64,8 @@ def test_environment_that_cannot_be_made_says_why(
         parcels.bring(replace(parcel, lock="other.lock", files={**parcel.files, "other.lock": digest}), tmp_path)
 
 
-def test_what_a_command_left_comes_back(shop: tuple[Parcel, FolderObjects, Path], tmp_path: Path):
-    parcel, objects, _ = shop
+def test_what_a_command_left_comes_back(shop: Shop, tmp_path: Path):
+    parcel, objects = shop.parcel, shop.objects
     node, state = tmp_path / "node", tmp_path / "state"
     store = LocalStore(node / "artifacts")
     (node / "runs/r1").mkdir(parents=True)
@@ -126,8 +90,8 @@ def test_what_a_command_left_comes_back(shop: tuple[Parcel, FolderObjects, Path]
 
 
 @pytest.mark.parametrize("name", ["keys/trusted/mine.pem", "runs/r1/../../keys/mine.pem", "/etc/passwd", "runs/r12/x"])
-def test_nothing_comes_back_that_was_not_asked_for(shop: tuple[Parcel, FolderObjects, Path], tmp_path: Path, name: str):
-    parcel, objects, _ = shop
+def test_nothing_comes_back_that_was_not_asked_for(shop: Shop, tmp_path: Path, name: str):
+    parcel, objects = shop.parcel, shop.objects
     node = tmp_path / "node"
     node.mkdir()
     (node / "file").write_text("mine")
