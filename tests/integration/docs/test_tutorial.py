@@ -62,6 +62,9 @@ def test_counted_path_is_what_the_page_says():
         words = re.findall("`(.*?)`", told)[0]
         assert words in line
     assert lines[-1].startswith("rung promote")
+    commands = [one for line in lines for one in line.split(" && ") if not one.startswith("cd ")]
+    assert len(commands) == 12
+    assert "\nTwelve commands, on ten lines, lead from" in PAGE.read_text()
 
 
 def _runs(shop: Workspace) -> list[dict[str, Any]]:
