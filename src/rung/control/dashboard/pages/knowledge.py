@@ -91,7 +91,6 @@ def _lessons(visit: Visit, service: str) -> list[Lesson]:
         document = parse(one.read())
         if document.lessons and visit.sees(one.revision.service):
             name = str(one.revision)
-            found.append(
-                Lesson(revision=name, service=one.revision.service, title=document.title, text=document.lessons)
-            )
+            title = document.title.removeprefix(f"{name}: ")
+            found.append(Lesson(revision=name, service=one.revision.service, title=title, text=document.lessons))
     return sorted(found, key=lambda one: one.service)
