@@ -89,6 +89,19 @@ def test_what_a_command_left_comes_back(shop: Shop, tmp_path: Path):
     assert not (state / "revisions").exists()
 
 
+def test_what_was_changed_in_the_storage_does_not_come_back(shop: Shop, tmp_path: Path):
+    node = tmp_path / "node"
+    (node / "runs/r1").mkdir(parents=True)
+    (node / "runs/r1/run.json").write_text('{"accuracy": 0.1}')
+    digest = parcels.give_back(shop.parcel, node, more={})
+    changed = LocalStore(node / "artifacts").put(b'{"accuracy": 0.1}')
+    key = f"artifacts/{changed[7:9]}/{changed[9:]}"
+    shop.objects.replace(key, b'{"accuracy": 0.9}')
+    with pytest.raises(IntegrityError, match="is not what was written"):
+        parcels.take_back(shop.objects, tmp_path / "state", digest, allowed=shop.parcel.returns)
+    assert not (tmp_path / "state" / "runs").exists()
+
+
 @pytest.mark.parametrize("name", ["keys/trusted/mine.pem", "runs/r1/../../keys/mine.pem", "/etc/passwd", "runs/r12/x"])
 def test_nothing_comes_back_that_was_not_asked_for(shop: Shop, tmp_path: Path, name: str):
     parcel, objects = shop.parcel, shop.objects
