@@ -53,16 +53,15 @@ def lint(workspace: Workspace, service: Service) -> tuple[bool, str]:
     return True, f"ruff finds nothing, by {'the standard of Rung' if own is None else own.name}"
 
 
-def tidy(workspace: Workspace, service: Service) -> bool:
-    """Mend what ruff can mend of a service's code by itself; tell whether it is installed here."""
+def tidy(workspace: Workspace, service: Service) -> None:
+    """Mend what ruff can mend of a service's code by itself, where it is installed."""
     ruff = _ruff()
     if ruff is None:
-        return False
+        return
     settings = ["--config", str(SETTINGS)] if _own_settings(workspace.root) is None else []
     for words in (["check", "--fix-only", "--quiet"], ["format", "--quiet"]):
         command = [ruff, *words, *settings, str(service.folder.relative_to(workspace.root))]
         subprocess.run(command, cwd=workspace.root, capture_output=True, check=False, timeout=_WITHIN_S)
-    return True
 
 
 def _told(problem: dict[str, Any], root: Path) -> str:

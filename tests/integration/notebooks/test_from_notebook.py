@@ -9,8 +9,11 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 import pytest
+from click.testing import CliRunner
 from docs_pages import blocks
 from notebook_cells import percent
+
+from rung.cli.new import command
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,6 +53,22 @@ def test_notebook_becomes_a_service_that_trains(shop: Path):
     assert again.stderr.count("cached") == 4
     tested = rung(shop, "test", "passersby", "serving")
     assert tested.returncode == 0, tested.stdout
+
+
+def test_programs_are_told_what_is_left_to_write(shop: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(shop)
+    begun = CliRunner().invoke(command, ["told", "--from-notebook", "work/explore.ipynb", "--json"])
+    told = json.loads(begun.output)
+    assert told["tasks"] == {"load_data": 5, "split": 7, "build_model": 8}
+    assert "schema/service.py" in told["left"]
+    assert "rung train told" in told["next"]
+
+
+def test_template_and_notebook_exclude_each_other(shop: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(shop)
+    refused = CliRunner().invoke(command, ["both", "--template", "housing", "--from-notebook", "work/explore.ipynb"])
+    assert refused.exit_code == 2
+    assert "give either --template or --from-notebook" in refused.output
 
 
 def test_what_is_wrong_is_told_with_its_cell_and_nothing_is_written(shop: Path):

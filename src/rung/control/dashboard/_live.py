@@ -1,6 +1,7 @@
 """Server-sent events: a page that shows a promotion is told when something has happened, and asks for itself again.
 
-A stream tells no more than that. Where there are too many of them, or the script does not run, pages are loaded anew.
+A stream tells no more than that. Where there are too many of them a page looks again every few seconds; where the
+script does not run it is loaded anew.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Lesson", "marked", "page"]
 
 _SHOWN = 60
-_SEARCHED = 1_000
+_SEARCHED = 1_000  # hits, for whoever sees some services alone
 _FRESH_S = 20.0
 
 
@@ -79,7 +79,8 @@ def _hits(visit: Visit, words: str, service: str) -> list[Hit]:
         index.refresh(
             read_pages(workspace), lambda after: registry.events(after=after), 0 if newest is None else newest.id
         )
-        found = index.search(words, service=service or None, limit=_SEARCHED)
+        most = _SHOWN if visit.seen_services() is None else _SEARCHED
+        found = index.search(words, service=service or None, limit=most)
     seen = (hit for hit in found if visit.sees(hit.revision.partition(".")[0]))
     return list(itertools.islice(seen, _SHOWN))
 
