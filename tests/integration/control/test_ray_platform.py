@@ -145,6 +145,8 @@ def test_it_is_trained_where_the_folder_is_not_seen(platform: LivePlatform, far:
     assert (far / "runs" / run["id"] / "run.json").is_file()
     assert (state / "runs" / run["id"] / "build_model.artifact").is_file()
     assert "succeeded" in (state / "revisions/tiny.v1.m1/jobs/training/log").read_text()
+    job = json.loads((state / "revisions/tiny.v1.m1/jobs/training/job.json").read_text())
+    assert not any(name.startswith("AWS_") for name in job["environment"])
     platform.rung("verify", "tiny.v1.m1")
     platform.rung("reproduce", "tiny.v1.m1")
 
@@ -155,6 +157,7 @@ def test_it_is_served_where_the_folder_is_not_seen(platform: LivePlatform, far: 
     assert server.environ()["PYTHONPATH"] == f"{far}/revisions/tiny.v1.m1/source"
     assert not any(str(platform.folder) in word for word in server.cmdline())
     assert not any(name.startswith("AWS_") for name in server.environ())
+    platform.wait(lambda: "Listening at" in platform.server_log("tiny.v1.m1"))
 
 
 def test_what_it_answered_there_is_in_the_lake_once(platform: LivePlatform, far: Path, storage: str):

@@ -131,10 +131,10 @@ class Keeper:
     def _arrive(self, visit: Visit) -> None:
         """Begin on a node that does not see the platform's folder."""
         self._begin(visit.bring())
-        visit.follow_log()
+        visit.follow()
 
     def _leave(self, visit: Visit) -> None:
-        """Give back what the command left; the log of a server stays on its node."""
+        """Give back what the command left."""
         self._because = f"on {self._node}: {visit.last_words()}"
         self._returned = visit.end()
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from rung.compute import parcels
+from rung.compute.followed import Followed
 from rung.compute.protocol import Parcel
 from rung.errors import RungError, UnavailableError
 from rung.lake import sending
@@ -49,6 +50,7 @@ class Visit:
         self._own = self._folder / "works" / name
         self.exit_file = self._own / "exit_code"
         self.log = self._own / "log"
+        self._followed = Followed(self.log, name=self._own_name("log"), work=name)
         self._is_over = threading.Event()
 
     @cached_property
@@ -74,13 +76,14 @@ class Visit:
             "exit_file": str(self.exit_file),
         }
 
-    def follow_log(self) -> None:
-        """Send the lines that servers here log, until this work is over; return at once."""
+    def follow(self) -> None:
+        """Send what is logged here, until this work is over; return at once."""
         threading.Thread(target=self._keep_sending, daemon=True).start()
 
     def send(self) -> None:
-        """Send what is new in the log; what cannot be sent now is sent by the next work here."""
+        """Send what is new in the logs; predictions that cannot be sent now are sent by the next work here."""
         with contextlib.suppress(RungError, OSError):
+            self._followed.send(self._objects)
             sending.send(self._folder / "lake" / "log", self._objects)
 
     def end(self) -> str:
@@ -97,7 +100,7 @@ class Visit:
         return self._patiently(lambda: parcels.give_back(self._parcel, self._folder, more=more))
 
     def last_words(self) -> str:
-        """Give the last line of the log, which stays here."""
+        """Give the last line of the log."""
         with contextlib.suppress(OSError):
             lines = self.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
             return lines[-1] if lines else ""

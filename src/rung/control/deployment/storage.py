@@ -6,6 +6,7 @@ from the storage. Uploads and downloads have threads of their own; the loop look
 
 from __future__ import annotations
 
+import math
 import re
 import tempfile
 import time
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Self
 
 from rung.artifacts import LocalStore, WriteThroughStore
 from rung.compute import parcels
+from rung.compute.followed import append_parts
 from rung.errors import ConflictError, NotFoundError, RungError, UnavailableError
 from rung.lifecycle import State
 from rung.objects import open_objects, pack, probe, unpack
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 
 _LOOK_S = 0.4  # that the loop waits for an upload or a download at each look
 _AGAIN_S = 5.0  # after one that failed
+_FOLLOW_S = 3.0  # between looks for what was logged on nodes
 _PAPERS = ("requirements.lock", "diff.patch", "provenance.json", "bundle.json")
 """Small files of a revision; the bundle is last: where it is, the rest is."""
 _BUNDLE = _PAPERS[-1]
@@ -53,6 +56,11 @@ class Storage:
     _under_way: dict[str, Future[None]] = field(default_factory=dict)
     _again: dict[str, float] = field(default_factory=dict)
     _pool: ThreadPoolExecutor = field(default_factory=partial(ThreadPoolExecutor, max_workers=2))
+    follows_logs: bool = False
+    """Nodes of a cluster may put logs of their work there."""
+    _following: Future[None] | None = None
+    _followed: float = -math.inf
+    """When logs were last looked for, monotonic seconds."""
 
     @classmethod
     def open(cls, place: Place, registry: Registry) -> Self:
@@ -62,17 +70,21 @@ class Storage:
             WorkspaceError: It lacks what Rung relies on, or refuses.
             UnavailableError: It does not answer.
         """
-        storage = place.workspace.settings().storage
-        objects = None if storage is None else open_objects(storage)
+        settings = place.workspace.settings()
+        objects = None if settings.storage is None else open_objects(settings.storage)
         if objects is not None:
             probe(objects)
-        return cls(place, registry, objects)
+        return cls(place, registry, objects, follows_logs=settings.compute_address is not None)
 
     def look(self) -> None:
         """Bring the papers of revisions that are on record and not here; keep those that are here and not there."""
         if self.objects is None:
             return
         trouble: list[RungError] = []
+        try:
+            self._follow_logs(self.objects)
+        except RungError as error:
+            trouble.append(error)
         for revision in self.registry.revisions():
             name = str(revision.name)
             if name not in self._settled and revision.state not in (State.TRAINING, State.FAILED):
@@ -141,6 +153,16 @@ class Storage:
             self._again[what] = time.monotonic() + _AGAIN_S
         future.result()
         return True
+
+    def _follow_logs(self, objects: Objects) -> None:
+        """Append what was logged on nodes that do not see the folder, now and then; nobody waits for it."""
+        is_idle = self._following is None or self._following.done()
+        if not self.follows_logs or not is_idle or time.monotonic() - self._followed < _FOLLOW_S:
+            return
+        ended, self._followed = self._following, time.monotonic()
+        self._following = self._pool.submit(append_parts, objects, self.place.workspace.state)
+        if ended is not None:
+            ended.result()
 
     def _settle(self, revision: Revision, objects: Objects) -> None:
         name = revision.name
