@@ -49,7 +49,7 @@ def page(visit: Visit) -> Page:
         "tests": tests,
         "figures": {one["id"]: load_figure(one) for one in attempts},
         "document": _papers.document(visit.platform.place, name),
-        "importance": None if run is None else _importance(visit, name, run),
+        "importance": () if run is None else _importance(visit, name, run),
         "cost": _cost(visit, name),
         "shadow": _shadow(visit, name),
         "logs": [(kind, _tail(visit, name, kind)) for kind in _LOGS],
@@ -123,10 +123,12 @@ def _run(visit: Visit, identity: str) -> dict[str, Any] | None:
         return None
 
 
-def _importance(visit: Visit, name: RevisionName, run: Mapping[str, Any]) -> list[tuple[str, list[Any], float]]:
-    """Give by test which fields matter on the whole, the largest loss first."""
+def _importance(visit: Visit, name: RevisionName, run: Mapping[str, Any]) -> list[tuple[str, list[Any], float]] | None:
+    """Give by test which fields matter on the whole, the largest loss first; None while that is being made."""
     workspace = visit.platform.place.workspace
     kept = visit.stored.get(("insights", str(name)), lambda: kept_insights(run, workspace), fresh_s=_KEPT_S)
+    if kept.made is None:
+        return None
     if kept.value is None:
         return []
     tests: dict[str, list[Any]] = {}
