@@ -19,16 +19,18 @@ from rung.compute import _files
 from rung.compute.environments import Environments, Lock
 from rung.errors import EnvironmentBuildError, IntegrityError
 from rung.objects import open_objects, unpack
+from rung.workspace import write_atomically
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
     from rung.compute.protocol import Parcel
     from rung.objects import Objects
 
-__all__ = ["bring", "give_back", "moved", "take_back"]
+__all__ = ["Steps", "bring", "give_back", "moved", "take_back"]
 
 _PACKED = ".tar"
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _LINKED = ".artifact"  # of a run's folder: what is in the store anyway
 _SECRETS = (
     "AWS_",
@@ -37,6 +39,59 @@ _SECRETS = (
     "PGPASSWORD",
     "OPENLINEAGE_API_KEY",
 )  # a package that is built runs its authors' code
+
+
+class Steps:
+    """What a command has kept so far on this machine, for the next one if this one is lost."""
+
+    def __init__(self, parcel: Parcel, folder: Path) -> None:
+        """Begin to look, before the command begins.
+
+        Args:
+            parcel: Of the work.
+            folder: Of this machine.
+        """
+        self._store = WriteThroughStore(LocalStore(folder / "artifacts"), open_objects(parcel.storage))
+        self._folder = folder / parcel.steps
+        self._seen = {path: path.stat().st_mtime_ns for path in self._folder.glob("*")}
+        self._kept: dict[str, list[str]] = {}
+
+    def bring(self, kept: Mapping[str, Sequence[str]]) -> None:
+        """Bring what was kept on another machine.
+
+        Args:
+            kept: As `keep` gave it there.
+
+        Raises:
+            UnavailableError: The storage does not give it.
+            IntegrityError: The storage does not have it, or has something else.
+        """
+        for name, (own, *named) in kept.items():
+            self._store.fetch_missing([own, *named])
+            target = self._folder / PurePosixPath(name).name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if not target.exists():
+                write_atomically(target, self._store.get(own))
+        self._kept |= {name: list(digests) for name, digests in kept.items()}
+
+    def keep(self) -> dict[str, list[str]] | None:
+        """Put what is new into the storage; None when nothing is.
+
+        Returns:
+            By name of a file its digest, then those of the artifacts that it names.
+
+        Raises:
+            UnavailableError: The storage does not take it.
+        """
+        times = {path: path.stat().st_mtime_ns for path in self._folder.glob("*.json")}
+        new = [path for path, time in times.items() if self._seen.get(path) != time]
+        for path in new:
+            data = path.read_bytes()
+            named = [digest for digest in _DIGEST.findall(data.decode()) if self._store.local.has(digest)]
+            self._store.upload_all(named)
+            self._kept[path.name] = [self._store.put(data), *named]
+            self._seen[path] = times[path]
+        return dict(self._kept) if new else None
 
 
 def moved(text: str, places: Mapping[str, str]) -> str:

@@ -50,6 +50,7 @@ class Parcel:
     files: Mapping[str, str]  # keys, with the digests of what must be found there; a .tar is unpacked beside itself
     artifacts: tuple[str, ...] = ()  # digests
     returns: tuple[str, ...] = ()  # files and folders that come back when the command has ended, by their paths
+    steps: str = ""  # folder of small files that name artifacts; what is new in it is had by the work's next machine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,7 @@ import psutil
 import pytest
 from ray_cluster import HEAD, RayCluster, ray_cluster
 
+from rung.artifacts import LocalStore, WriteThroughStore, digest_of
 from rung.compute import local
 from rung.compute.contract import SMALL, ComputeContract
 from rung.compute.here import LocalCompute
@@ -42,6 +43,20 @@ while not (run / "go").exists():
     time.sleep(0.05)
 print("trained")
 sys.exit(3)
+"""
+STEPS_AWAY = """
+import json, os, pathlib, sys, time
+from rung.artifacts import LocalStore
+state = pathlib.Path(sys.argv[1]).parents[1]
+store, step = LocalStore(state / "artifacts"), state / "cache" / "tasks" / "load.json"
+if step.exists():
+    print("found", store.get(json.loads(step.read_text())["digest"]))
+    sys.exit(0)
+step.parent.mkdir(parents=True)
+written = step.with_suffix(".partial")
+written.write_text(json.dumps({"digest": store.put(b"loaded"), "pid": os.getpid()}))
+written.rename(step)
+time.sleep(600)
 """
 ANOTHER_LIFE = """
 import sys
@@ -170,6 +185,24 @@ class TestRayCompute(ComputeContract):
             until(lambda: compute.observe([handle])[0].state == "ended")
         because = compute.observe([handle])[0].because
         assert because.startswith(f"on {HEAD}: {shop.objects.url} has no revisions/b.v1.m0/bundle.json")
+
+    def test_training_away_goes_on_elsewhere_from_what_it_has_kept(
+        self, compute: RayCompute, shop: Shop, cluster: RayCluster, tmp_path: Path
+    ):
+        parcel = replace(shop.parcel, returns=("job",), steps="cache/tasks")
+        with away(compute, shop, parcel, STEPS_AWAY) as handle:
+            nodes = cluster.state_of(HEAD) / "rung" / "nodes"
+            [step] = until_some(lambda: list(nodes.glob("*/cache/tasks/load.json")))
+            kept = digest_of(step.read_bytes())
+            until(lambda: WriteThroughStore(LocalStore(tmp_path), shop.objects).has(kept))
+            time.sleep(1)  # for the head to be told
+            actor = actor_of(json.loads(step.read_text())["pid"])
+            step.parents[2].rename(nodes / "lost")
+            actor.kill()
+            until(lambda: compute.observe([handle])[0].state == "ended")
+        [seen] = compute.observe([handle])
+        take_back(shop.objects, tmp_path, seen.returned, allowed=("job",))
+        assert (seen.exit_code, (tmp_path / "job" / "log").read_text()) == (0, "found b'loaded'\n")
 
     def test_training_away_runs_once_though_what_it_left_cannot_be_given_back_at_once(
         self, compute: RayCompute, shop: Shop, cluster: RayCluster, tmp_path: Path

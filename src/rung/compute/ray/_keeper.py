@@ -43,7 +43,7 @@ class Keeper:
 
         self._name = name
         self._node: str = ray.util.get_node_ip_address()
-        self._visit = Visit(name, order) if is_away(order) else None
+        self._visit = Visit(name, order, _Notes(name)) if is_away(order) else None
         self._exit_file = _path(order["exit_file"]) if self._visit is None else self._visit.exit_file
         self._process: local.Process | None = None
         self._endpoint: str | None = None
@@ -192,6 +192,20 @@ class Keeper:
         return None if self._exit_file is None else local.exit_code(self._exit_file)
 
 
+class _Notes:
+    """What an actor tells its next life, in the key-value store of the head."""
+
+    def __init__(self, name: str) -> None:
+        self._key = _notes_of(name)
+
+    def read(self) -> dict[str, list[str]]:
+        found = _get(self._key)
+        return {} if found is None else dict(json.loads(found))
+
+    def write(self, kept: Mapping[str, list[str]]) -> None:
+        _put(self._key, json.dumps(kept))
+
+
 def _path(given: str | None) -> Path | None:
     return None if given is None else Path(given)
 
@@ -206,12 +220,16 @@ def forget(name: str) -> None:
     """Remove what an actor left behind."""
     from ray.experimental import internal_kv  # noqa: PLC0415
 
-    for key in (name, _life_of(name)):
+    for key in (name, _life_of(name), _notes_of(name)):
         internal_kv._internal_kv_del(key.encode(), namespace=_NAMESPACE)  # noqa: SLF001 - Ray's name for public
 
 
 def _life_of(name: str) -> str:
     return f"{name}.life"
+
+
+def _notes_of(name: str) -> str:
+    return f"{name}.notes"
 
 
 def _get(key: str) -> str | None:

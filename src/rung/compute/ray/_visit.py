@@ -13,7 +13,7 @@ import threading
 import time
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from rung.compute import parcels
 from rung.compute.followed import Followed
@@ -34,6 +34,18 @@ _AGAIN_S = 5.0  # after a storage that did not answer
 _PATIENCE_S = 3600.0  # then the work has failed
 
 
+class Notes(Protocol):
+    """What one life of an actor tells the next, through the head of the cluster."""
+
+    def read(self) -> dict[str, list[str]]:
+        """Give what was told last; nothing at first."""
+        ...
+
+    def write(self, kept: Mapping[str, list[str]]) -> None:
+        """Tell something else."""
+        ...
+
+
 def is_away(order: Mapping[str, Any]) -> bool:
     """Tell whether this node does not see the folder, and is to be brought what it needs."""
     return order["parcel"] is not None and not Path(order["folder"]).is_dir()
@@ -42,7 +54,7 @@ def is_away(order: Mapping[str, Any]) -> bool:
 class Visit:
     """One piece of work, which is away from the platform's folder."""
 
-    def __init__(self, name: str, order: Mapping[str, Any]) -> None:
+    def __init__(self, name: str, order: Mapping[str, Any], notes: Notes) -> None:
         self.because = "this node does not see the workspace's folder, and is brought what the work needs"
         self._order = order
         self._parcel = Parcel(**order["parcel"])
@@ -51,6 +63,8 @@ class Visit:
         self.exit_file = self._own / "exit_code"
         self.log = self._own / "log"
         self._followed = Followed(self.log, name=self._own_name("log"), work=name)
+        self._notes = notes
+        self._steps: parcels.Steps | None = None
         self._is_over = threading.Event()
 
     @cached_property
@@ -66,6 +80,9 @@ class Visit:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._own.mkdir(parents=True, exist_ok=True)
         places = self._patiently(lambda: parcels.bring(self._parcel, self._folder))
+        if self._parcel.steps:
+            self._steps = steps = parcels.Steps(self._parcel, self._folder)
+            self._patiently(lambda: steps.bring(self._notes.read()))
         environment = self._order["environment"]
         return {
             **self._order,
@@ -112,6 +129,13 @@ class Visit:
     def _keep_sending(self) -> None:
         while not self._is_over.wait(_SEND_S):
             self.send()
+            with contextlib.suppress(RungError, OSError):
+                self._keep_steps()
+
+    def _keep_steps(self) -> None:
+        kept = self._steps.keep() if self._steps is not None else None
+        if kept is not None:
+            self._notes.write(kept)
 
     def _patiently(self, work: Callable[[], T]) -> T:
         """Do what needs the storage; one that does not answer is asked again, for an hour."""

@@ -269,7 +269,7 @@ class Deployments:
             job.stop()
             self._fail(name, f"its training did not end within {within}, the timeout_s of its hardware")
         elif because := job.why():
-            self._tell(_MACHINE, name, f"its training has not begun: {because}")
+            self._tell(_MACHINE, name, f"its training waits: {because}")
 
     def _tell(self, kind: str, name: RevisionName, because: str) -> None:
         """Keep why a training does not go on, once for each reason."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -49,7 +49,9 @@ class Parcels:
         Raises:
             UnavailableError: Its source is being put into the storage, or that does not take it.
         """
-        return self._make(revision.name, environment, returns=self.returns(revision))
+        steps = self.place.workspace.cache.relative_to(self.place.workspace.state) / "tasks"
+        made = self._make(revision.name, environment)
+        return made and replace(made, returns=self.returns(revision), steps=steps.as_posix())
 
     def of_server(self, name: RevisionName, environment: Environment) -> Parcel | None:
         """Give the parcel of a server; None where there is no storage.
@@ -65,12 +67,7 @@ class Parcels:
         return (f"runs/{revision.run}", f"{self._key(revision.name)}/{_BUNDLE}")
 
     def _make(
-        self,
-        name: RevisionName,
-        environment: Environment,
-        *,
-        needs: Sequence[RevisionName] = (),
-        returns: tuple[str, ...] = (),
+        self, name: RevisionName, environment: Environment, *, needs: Sequence[RevisionName] = ()
     ) -> Parcel | None:
         objects, wheel = self.storage.objects, self.builds.environments.wheel_of(environment)
         if objects is None or wheel is None:
@@ -97,7 +94,6 @@ class Parcels:
             wheel=keys[2],
             files=files,
             artifacts=tuple(sorted(artifacts)),
-            returns=returns,
         )
 
     def _add_bundle(self, name: RevisionName, files: dict[str, str]) -> set[str]:
