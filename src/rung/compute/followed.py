@@ -11,6 +11,8 @@ import re
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
+from rung.errors import UnavailableError
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -58,7 +60,7 @@ def append_parts(objects: Objects, state: Path) -> None:
     The log of a job that has ended came back whole: it stays as it is.
 
     Raises:
-        UnavailableError: The object store does not give it.
+        UnavailableError: The object store does not give it, or the disk does not take it.
     """
     for key in sorted(entry.key for entry in objects.entries(_PREFIX)):
         found = _KEY.fullmatch(key)
@@ -70,5 +72,8 @@ def append_parts(objects: Objects, state: Path) -> None:
 
 def _append(log: Path, data: bytes) -> None:
     if log.parent.is_dir() and not (log.parent / "exit_code").exists():
-        with log.open("ab") as file:
-            file.write(data)
+        try:
+            with log.open("ab") as file:
+                file.write(data)
+        except OSError as error:
+            raise UnavailableError(f"cannot write {log}: {error}", hint="free some space") from error

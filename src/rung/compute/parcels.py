@@ -74,8 +74,8 @@ class Steps:
                 write_atomically(target, self._store.get(own))
         self._kept |= {name: list(digests) for name, digests in kept.items()}
 
-    def keep(self) -> dict[str, list[str]] | None:
-        """Put what is new into the storage; None when nothing is.
+    def keep(self) -> dict[str, list[str]]:
+        """Put what is new into the storage; tell all that was kept so far.
 
         Returns:
             By name of a file its digest, then those of the artifacts that it names.
@@ -91,7 +91,7 @@ class Steps:
             self._store.upload_all(named)
             self._kept[path.name] = [self._store.put(data), *named]
             self._seen[path] = times[path]
-        return dict(self._kept) if new else None
+        return dict(self._kept)
 
 
 def moved(text: str, places: Mapping[str, str]) -> str:

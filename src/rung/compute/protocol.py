@@ -60,7 +60,9 @@ class Work:
     name: str  # unique on the platform, as "housing.v1.m2", "housing.v1.m2-2" (its second replica)
     command: Command  # its folder and its files are seen by every machine, unless there is a parcel
     machine: Machine = Machine()
-    parcel: Parcel | None = None  # for machines that do not see the folder; without them it is passed over
+    parcel: Parcel | None = (
+        None  # for machines that do not see the folder, of a command with a log; others pass it over
+    )
     socket: str | None = None  # of work that listens: the path of its socket where it runs on this machine
     resumes: bool = False  # begun again elsewhere when its machine is lost; it goes on from what it has kept
 

@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from rung.errors import IntegrityError
+from rung.errors import IntegrityError, UnavailableError
 from rung.lake.log import try_lock
 from rung.workspace import settle, write_atomically
 
@@ -87,7 +87,7 @@ def take(logs: Path, objects: Objects) -> int:
         Bytes that were taken.
 
     Raises:
-        UnavailableError: The object store does not give them; the next call takes them.
+        UnavailableError: The object store does not give them, or the disk does not take them; the next call does.
         IntegrityError: A part has another size than its name says; it stays there.
     """
     found = (Part.of(entry.key) for entry in objects.entries(_PREFIX))
@@ -100,7 +100,10 @@ def take(logs: Path, objects: Objects) -> int:
             raise IntegrityError(
                 f"{part.key} has {len(data)} bytes", hint="somebody changed it: look at the bucket's policy, remove it"
             )
-        _write(logs / part.file, part.begin, data)
+        try:
+            _write(logs / part.file, part.begin, data)
+        except OSError as error:
+            raise UnavailableError(f"cannot write {logs / part.file}: {error}", hint="free some space") from error
         objects.delete(part.key)
         taken += len(data)
     return taken

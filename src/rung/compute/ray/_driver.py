@@ -26,6 +26,7 @@ _THREADS = 64  # questions at once: most of them look, some wait for work that i
 _ANSWER_S = 2.0  # for an actor that Ray says lives
 _LATE_S = 0.2  # for one that has not answered before
 _PLACED_S = 0.15  # until Ray has said whether an actor has a machine, the first time
+_KNOWN_S = 3.0  # until the head knows of an actor: a millisecond or two
 _POLL_S = 0.01
 _GONE_S = 5.0
 _ALIVE, _RESTARTING = 2, 3  # ActorTableData.ActorState of Ray's gcs.proto
@@ -71,7 +72,7 @@ class Driver:
         self._looking = threading.Lock()
 
     def start(self, name: str, machine: Mapping[str, Any], order: Mapping[str, Any]) -> None:
-        """Have Ray make the actor, now or when a node has room."""
+        """Have Ray make the actor, now or when a node has room; the head knows of it then, and this process may die."""
         order, needs = {**order, "gpus": machine["gpus"]}, self._needs(machine)
         options = {
             "name": name,
@@ -85,6 +86,9 @@ class Driver:
         }
         handle = ray.remote(_keeper.Keeper).options(**options).remote(name, order)
         self._actors[name] = _Actor(handle)
+        deadline = time.monotonic() + _KNOWN_S
+        while name not in ray.util.list_named_actors() and time.monotonic() < deadline:
+            time.sleep(_POLL_S)
 
     def observe(self, actors: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """Look at actors, all at once."""

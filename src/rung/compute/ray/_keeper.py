@@ -21,11 +21,12 @@ from typing import TYPE_CHECKING, Any
 
 from rung.compute import local
 from rung.compute.protocol import ENDPOINT
-from rung.compute.ray._visit import Visit, is_away
 from rung.errors import RungError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from rung.compute.ray._visit import Visit
 
 _LOOK_S = 0.1
 _GIVE_WAY_S = 1.0
@@ -43,7 +44,7 @@ class Keeper:
 
         self._name = name
         self._node: str = ray.util.get_node_ip_address()
-        self._visit = Visit(name, order, _Notes(name)) if is_away(order) else None
+        self._visit = _visit(name, order)
         self._exit_file = _path(order["exit_file"]) if self._visit is None else self._visit.exit_file
         self._process: local.Process | None = None
         self._endpoint: str | None = None
@@ -190,6 +191,15 @@ class Keeper:
 
     def _kept(self) -> int | None:
         return None if self._exit_file is None else local.exit_code(self._exit_file)
+
+
+def _visit(name: str, order: Mapping[str, Any]) -> Visit | None:
+    """Tell whether this node does not see the platform's folder, and is to be brought what it needs."""
+    if order.get("parcel") is None or Path(order["folder"]).is_dir():
+        return None
+    from rung.compute.ray._visit import Visit  # noqa: PLC0415 - its start-up time and its memory: most work does without
+
+    return Visit(name, order, _Notes(name))
 
 
 class _Notes:

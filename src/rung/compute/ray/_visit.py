@@ -32,6 +32,7 @@ T = TypeVar("T")
 _SEND_S = 1.0  # what a node that is lost had not sent yet is lost with it
 _AGAIN_S = 5.0  # after a storage that did not answer
 _PATIENCE_S = 3600.0  # then the work has failed
+_LAST_BYTES = 4096  # of a log, in which its last line is looked for
 
 
 class Notes(Protocol):
@@ -44,11 +45,6 @@ class Notes(Protocol):
     def write(self, kept: Mapping[str, list[str]]) -> None:
         """Tell something else."""
         ...
-
-
-def is_away(order: Mapping[str, Any]) -> bool:
-    """Tell whether this node does not see the folder, and is to be brought what it needs."""
-    return order["parcel"] is not None and not Path(order["folder"]).is_dir()
 
 
 class Visit:
@@ -65,6 +61,8 @@ class Visit:
         self._followed = Followed(self.log, name=self._own_name("log"), work=name)
         self._notes = notes
         self._steps: parcels.Steps | None = None
+        self._told: dict[str, list[str]] = {}
+        self._sending = threading.Lock()
         self._is_over = threading.Event()
 
     @cached_property
@@ -99,7 +97,7 @@ class Visit:
 
     def send(self) -> None:
         """Send what is new in the logs; predictions that cannot be sent now are sent by the next work here."""
-        with contextlib.suppress(RungError, OSError):
+        with self._sending, contextlib.suppress(RungError, OSError):
             self._followed.send(self._objects)
             sending.send(self._folder / "lake" / "log", self._objects)
 
@@ -118,8 +116,9 @@ class Visit:
 
     def last_words(self) -> str:
         """Give the last line of the log."""
-        with contextlib.suppress(OSError):
-            lines = self.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        with contextlib.suppress(OSError), self.log.open("rb") as file:
+            file.seek(max(0, self.log.stat().st_size - _LAST_BYTES))
+            lines = file.read().decode(errors="replace").strip().splitlines()
             return lines[-1] if lines else ""
         return ""
 
@@ -129,13 +128,14 @@ class Visit:
     def _keep_sending(self) -> None:
         while not self._is_over.wait(_SEND_S):
             self.send()
-            with contextlib.suppress(RungError, OSError):
+            with contextlib.suppress(Exception):  # whatever Ray raises while its head is away: told a second later
                 self._keep_steps()
 
     def _keep_steps(self) -> None:
-        kept = self._steps.keep() if self._steps is not None else None
-        if kept is not None:
+        kept = self._told if self._steps is None else self._steps.keep()
+        if kept != self._told:
             self._notes.write(kept)
+            self._told = kept
 
     def _patiently(self, work: Callable[[], T]) -> T:
         """Do what needs the storage; one that does not answer is asked again, for an hour."""
