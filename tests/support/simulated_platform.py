@@ -360,6 +360,14 @@ class SimulatedServers:
         """Name the processes that are on record and live."""
         return frozenset(self.registry.processes()) & self.world.processes.keys()
 
+    def is_local(self, kind: str | None) -> bool:  # noqa: ARG002  as the real one is asked
+        """Tell that all run on this machine."""
+        return True
+
+    def is_arriving(self, name: str) -> bool:  # noqa: ARG002  as the real one is asked
+        """Tell that nothing is brought to a machine elsewhere."""
+        return False
+
     def ensure(self, name: str, work: Callable[[], object], *, on: str | None = "local") -> bool:
         """Start a process unless it runs."""
         del on

@@ -165,7 +165,7 @@ def takes(model: type[BaseModel], row: dict[str, Any]) -> bool:
     return True
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(deadline=None, suppress_health_check=list(HealthCheck))
 @given(cases())
 def test_contract_refuses_what_pydantic_refuses(case: Case):
     rows = case.frame.to_dicts()

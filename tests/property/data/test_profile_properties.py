@@ -49,7 +49,7 @@ def frames(draw: st.DrawFn) -> pl.DataFrame:
     return pl.DataFrame(columns)
 
 
-settled = settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+settled = settings(deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @settled

@@ -31,7 +31,7 @@ def read_text(text: str, *, types: dict[str, pl.DataType]) -> Staged:
 
 
 @given(st.lists(st.tuples(WORDS, WORDS, WORDS), min_size=1, max_size=20))
-@settings(max_examples=60, deadline=None)
+@settings(deadline=None)
 def test_text_comes_back_as_it_was_written(rows: list[tuple[str, str, str]]):
     lines = _written([("one", "two", "three"), *rows])
 
@@ -44,7 +44,7 @@ def test_text_comes_back_as_it_was_written(rows: list[tuple[str, str, str]]):
 @given(
     st.lists(st.lists(st.sampled_from(["1", "2.5", "word", "x y"]), min_size=1, max_size=5), min_size=1, max_size=30)
 )
-@settings(max_examples=60, deadline=None)
+@settings(deadline=None)
 def test_rows_with_too_few_or_too_many_values_are_told_and_no_others(rows: list[list[str]]):
     staged = read_text(_written([["one", "two", "three"], *rows]), types={})
 
@@ -54,7 +54,7 @@ def test_rows_with_too_few_or_too_many_values_are_told_and_no_others(rows: list[
 
 
 @given(st.lists(st.integers(-(10**6), 10**6) | st.none() | st.sampled_from(["x", "1.5"]), min_size=1, max_size=30))
-@settings(max_examples=40, deadline=None)
+@settings(deadline=None)
 def test_numbers_are_numbers_when_all_of_them_are(values: list[int | str | None]):
     staged = read_text(_written([("n", "k"), *((value, 1) for value in values)]), types={})
 

@@ -117,4 +117,4 @@ class Leaders(RuleBasedStateMachine):
 
 
 TestLeaders = Leaders.TestCase
-TestLeaders.settings = settings(max_examples=200, stateful_step_count=40, deadline=None)
+TestLeaders.settings = settings(stateful_step_count=40, deadline=None)

@@ -234,7 +234,7 @@ GRID = [
 """Values of every leaf, on both sides of each of its bounds."""
 
 
-@settings(deadline=None, max_examples=400)
+@settings(deadline=None)
 @given(old=leaves, new=leaves, alike=st.booleans(), data=st.data())
 def test_leaves_break_just_when_a_value_is_lost(old: Kind, new: Kind, alike: bool, data: st.DataObject):
     if alike and old["is"] in ("whole", "number"):
@@ -249,7 +249,7 @@ def test_leaves_break_just_when_a_value_is_lost(old: Kind, new: Kind, alike: boo
         assert not found or old["is"] != new["is"], "a change within one kind is judged exactly"
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None)
 @given(data=st.data(), kind=some_models)
 def test_unbroken_change_takes_every_old_request(kind: Kind, data: st.DataObject):
     new = data.draw(changed(kind))
@@ -261,7 +261,7 @@ def test_unbroken_change_takes_every_old_request(kind: Kind, data: st.DataObject
             assert is_valid(after, value), f"{value} fits {kind} and not {new}"
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None)
 @given(data=st.data(), kind=some_models)
 def test_unbroken_change_says_nothing_unreadable(kind: Kind, data: st.DataObject):
     new = data.draw(changed(kind))

@@ -108,7 +108,7 @@ async def run_all(callers: list[Step], bounds: Limits, *, is_async: bool, is_sho
     bounds=limits,
     kind=st.sampled_from(["inline", "thread", "coroutine"]),
 )
-@settings(max_examples=150, deadline=None)
+@settings(deadline=None)
 def test_every_caller_gets_its_own_answers(callers: list[Step], bounds: Limits, kind: str):
     answers, model = asyncio.run(run_all(callers, bounds, is_async=kind == "coroutine", is_short=kind == "inline"))
     for number, (step, answer) in enumerate(zip(callers, answers, strict=True)):
@@ -127,7 +127,7 @@ def test_every_caller_gets_its_own_answers(callers: list[Step], bounds: Limits, 
 
 
 @given(sizes=st.lists(st.integers(1, 4), min_size=1, max_size=20), most=st.integers(1, 8))
-@settings(max_examples=100, deadline=None)
+@settings(deadline=None)
 def test_requests_of_one_key_are_served_in_their_order(sizes: list[int], most: int):
     callers = [Step(size=size, key=b"a", fault=None, pause_before=0, leaves_after=None) for size in sizes]
     _, model = asyncio.run(run_all(callers, Limits(max_items=most), is_async=False, is_short=True))

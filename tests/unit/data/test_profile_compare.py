@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from datetime import UTC, datetime, timedelta
 
 import polars as pl
 import pytest
@@ -143,3 +144,10 @@ def test_wasserstein_is_the_way_of_a_value():
     assert numbers(before, after, deviation=None).wasserstein == 3.0
     assert numbers(before, after, deviation=1.5).wasserstein == 2.0
     assert numbers(before, after, deviation=1.5).ks == 1.0
+
+
+def test_moments_lie_within_their_own_range():
+    """Microseconds after a whole second: the range and the histogram must round alike."""
+    for begin in (datetime(1969, 1, 1, tzinfo=UTC), datetime(2515, 1, 1, tzinfo=UTC)):
+        found = profile(pl.DataFrame({"time": [begin, begin + timedelta(microseconds=43), begin]}))
+        assert compare(found, found) == []

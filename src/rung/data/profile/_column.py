@@ -95,9 +95,9 @@ def _numbers(ordered: pl.Series, scale: int, detail: int) -> Numbers:
     begin, zero, positive, end = numbers.search_sorted(pl.Series([-_LARGEST, 0.0, _NEXT, math.inf])).to_list()
     numbers = numbers.slice(begin, end - begin)
     if scale != 1:
-        numbers /= scale
+        numbers = pl.Series(numbers.to_numpy() / scale)  # polars would multiply by 1 / scale, which is not the same
     found = ordered.slice(begin, end - begin)
-    low, high = (_exact(found[place], scale) for place in (0, -1)) if end > begin else (None, None)
+    low, high = ((found if scale == 1 else numbers)[place] for place in (0, -1)) if end > begin else (None, None)
     return Numbers(
         finite=end - begin,
         nan=nan,
@@ -112,10 +112,6 @@ def _numbers(ordered: pl.Series, scale: int, detail: int) -> Numbers:
         is_exact=True,
         bins=tuple(_split(numbers, max(numbers.len() // bins, 1) if numbers.n_unique() > bins else 1)),
     )
-
-
-def _exact(value: float, scale: int) -> float:
-    return value if scale == 1 else value / scale
 
 
 def _number(value: Any) -> float | None:
