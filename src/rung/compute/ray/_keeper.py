@@ -64,7 +64,7 @@ class Keeper:
 
     async def look(self) -> dict[str, Any]:
         """Say how the work is, as the fields of `Seen`."""
-        if self._visit is not None and not self._is_over and self._final is None:
+        if self._visit is not None and self._is_away(self._visit):
             return self._away(self._visit)
         alive = self._process is not None and local.alive(self._process)  # ahead of the exit code, kept before it dies
         if alive and self._kept() is None:
@@ -113,8 +113,9 @@ class Keeper:
     def _try(self, work: Callable[[], None]) -> None:
         try:
             work()
-        except (RungError, OSError) as error:
-            self._because = f"on {self._node}: {error}"
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is why there is no more to come of this work
+            told = str(error) if isinstance(error, RungError | OSError) else f"{type(error).__name__}: {error}"
+            self._because = f"on {self._node}: {told}"
 
     def _begin(self, order: Mapping[str, Any]) -> None:
         self._endpoint = _free_endpoint(self._node) if order["listens"] else None
@@ -135,9 +136,9 @@ class Keeper:
         visit.follow()
 
     def _leave(self, visit: Visit) -> None:
-        """Give back what the command left."""
+        """Give back what the command left, where anything is asked for."""
         self._because = f"on {self._node}: {visit.last_words()}"
-        self._returned = visit.end()
+        self._returned = visit.give_back()
 
     def _stay(self) -> None:
         """Wait for the end, then give the node's resources back; whoever asks later reads the obituary."""
@@ -157,6 +158,8 @@ class Keeper:
         self._is_over = True
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self._over.set)
+        if visit is not None:
+            visit.end()
         ray.kill(ray.get_runtime_context().current_actor, no_restart=True)
 
     def _stop(self, grace_s: float) -> str:
@@ -174,6 +177,11 @@ class Keeper:
             except RungError as error:
                 return str(error)
         return ""
+
+    def _is_away(self, visit: Visit) -> bool:
+        """Tell whether it is still to begin, or to give back what it left: it has not ended before."""
+        is_under_way = not self._is_over and self._final is None
+        return is_under_way and (self._process is None or visit.gives_back)
 
     def _away(self, visit: Visit) -> dict[str, Any]:
         if self._process is None:

@@ -101,18 +101,26 @@ class Visit:
             self._followed.send(self._objects)
             sending.send(self._folder / "lake" / "log", self._objects)
 
-    def end(self) -> str:
+    @property
+    def gives_back(self) -> bool:
+        """Whether anything comes back when the command has ended."""
+        return bool(self._parcel.returns)
+
+    def give_back(self) -> str:
         """Give back what the command left; the digest of the list of it, or nothing where nothing is asked for.
 
         Raises:
             RungError: It cannot be given back.
         """
-        self._is_over.set()
-        self.send()
-        if not self._parcel.returns:
+        if not self.gives_back:
             return ""
         more = {self._own_name("log"): self.log, self._own_name("exit_file"): self.exit_file}
         return self._patiently(lambda: parcels.give_back(self._parcel, self._folder, more=more))
+
+    def end(self) -> None:
+        """Send the last lines, and follow no more."""
+        self._is_over.set()
+        self.send()
 
     def last_words(self) -> str:
         """Give the last line of the log."""
