@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import tiny_service
 from consumers import CountingConsumers
+from hurry import hurrying
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from live_platform import LivePlatform
 
+_UNHURRIED = 20.0  # requests per second until the A/B test begins
 _LIVE_X = 777
 """A number that no test asks for: what goes wrong with it goes wrong in production."""
 
@@ -98,7 +100,8 @@ def _tell(
     challenger = deploy(platform, design=f"deadline=timedelta(seconds={deadline_s}), {design}", handler=handler)
     found = {before: right[0], challenger: right[1]}
     consumers = CountingConsumers(gateway=platform.gateway, right=found, report_share=report_share, x=x)
-    with consumers:
+    hurried, consumers.requests_per_second = consumers.requests_per_second, _UNHURRIED
+    with consumers, hurrying(platform, challenger, consumers, requests_per_second=hurried):
         watcher = platform.begin_command("promote", challenger, *words)
         platform.wait(lambda: platform.revision(challenger)["state"] not in ("candidate", "testing"), within_s=120)
         if meanwhile is not None:
