@@ -52,9 +52,9 @@ def extract(notebook: Source, cell: str, *, task: str) -> Extracted:
     if not task.isidentifier() or task == HYPERPARAMETERS:
         raise CallError(f"{task!r} cannot name a task", hint="it is a Python name")
     chosen = _find(notebook, cell)
-    own = parse(chosen)
     rest = [other for other in notebook.code if other is not chosen and PARAMETERS not in other.tags]
     others = {other.number: parse(plain(other)) for other in rest}
+    own = parse(chosen).among({*notebook.parameters, *(name for found in others.values() for name in found.stored)})
     sources = [_source_of(name, chosen, notebook.parameters, others) for name in own.free]
     inputs = [name for name, (kind, _) in zip(own.free, sources, strict=True) if kind == "task"]
     settings = [name for name, (kind, _) in zip(own.free, sources, strict=True) if kind == "parameter"]

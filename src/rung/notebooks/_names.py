@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import ast
 import symtable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
 __all__ = ["Names", "names_of"]
 
@@ -21,8 +21,12 @@ class Names:
 
     free: tuple[str, ...]
     """Read before the cell itself gives them a meaning."""
+    maybe: frozenset[str]
+    """Those of them that some path through the cell gives a meaning first: names of its own, or of another cell."""
     stored: tuple[str, ...]
     """That it gives a meaning at its top level, imports left out."""
+    bound: frozenset[str]
+    """That it gives a meaning whichever path is taken."""
     imports: Mapping[str, str]
     """Imported names, each with the statement that imports it alone."""
     functions: frozenset[str]
@@ -39,6 +43,11 @@ class Names:
     last: tuple[int, int]
     """Line and column, in bytes, where the last statement begins."""
 
+    def among(self, made: Collection[str]) -> Names:
+        """Take a name that the cell may give a meaning itself for its own where no other cell makes it."""
+        free = tuple(name for name in self.free if name not in self.maybe or name in made)
+        return replace(self, free=free, changed=self.changed & set(free))
+
 
 def names_of(tree: ast.Module) -> Names:
     """Read the names of a cell.
@@ -51,15 +60,18 @@ def names_of(tree: ast.Module) -> Names:
         one.name for one in tree.body if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
     ]
     stored = [name for name in _stored(tree) if name not in imports]
-    free = _free(tree)
+    flow = _Flow()
+    bound = flow.run(tree.body, set())
     changed = {_root(node) for node in _own(tree) if _changes(node)}
     last = tree.body[-1] if tree.body else None
     return Names(
-        free=tuple(free),
+        free=tuple(flow.free),
+        maybe=frozenset(flow.free) - flow.sure,
+        bound=frozenset(bound),
         stored=tuple(dict.fromkeys([*stored, *functions])),
         imports=imports,
         functions=frozenset(functions),
-        changed=frozenset(changed & set(free)),
+        changed=frozenset(changed & set(flow.free)),
         scoped=tuple(name for node in ast.walk(tree) if isinstance(node, ast.Global) for name in node.names),
         stars=tuple(stars),
         is_async=any(isinstance(node, ast.Await | ast.AsyncFor | ast.AsyncWith) for node in _own(tree)),
@@ -89,20 +101,93 @@ def _imports(tree: ast.Module) -> tuple[dict[str, str], list[str]]:
 
 def _stored(tree: ast.Module) -> list[str]:
     """Give the names that are assigned at the top level, in order."""
-    return [node.id for node in _own(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)]
+    return [name for node in _own(tree) if (name := _stores(node)) is not None]
 
 
-def _free(tree: ast.Module) -> list[str]:
-    """Give the names that are read before the cell gives them a meaning."""
-    bound: set[str] = set()
-    free: dict[str, None] = {}
-    for statement in tree.body:
+def _stores(node: ast.AST) -> str | None:
+    """Give the name that a part of a statement, or of a pattern, assigns."""
+    if isinstance(node, ast.MatchAs | ast.MatchStar):
+        return node.name
+    if isinstance(node, ast.MatchMapping):
+        return node.rest
+    return node.id if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) else None
+
+
+@dataclass(slots=True)
+class _Flow:
+    """What a cell reads before it gives it a meaning, as its statements are run one after the other."""
+
+    free: dict[str, None] = field(default_factory=dict)
+    sure: set[str] = field(default_factory=set)
+    """Of the free names, those that every path reads without a meaning."""
+    assigned: set[str] = field(default_factory=set)
+    """What some path has given a meaning by now."""
+
+    def run(self, statements: Iterable[ast.stmt], bound: set[str]) -> set[str]:
+        """Go through statements; give what is bound afterwards, whichever way they went."""
+        for statement in statements:
+            bound = self._step(statement, bound)
+        return bound
+
+    def _step(self, statement: ast.stmt, bound: set[str]) -> set[str]:
+        match statement:
+            case ast.If():
+                bound = self._look(statement.test, bound)
+                return self.run(statement.body, set(bound)) & self.run(statement.orelse, set(bound))
+            case ast.While():
+                bound = self._look(statement.test, bound)
+                self.run(statement.orelse, self.run(statement.body, set(bound)) & bound)
+            case ast.For() | ast.AsyncFor():
+                bound = self._look(statement.iter, bound)
+                self.run(statement.body, self._give(statement.target, bound))
+                self.run(statement.orelse, set(bound))
+            case ast.With() | ast.AsyncWith():
+                for item in statement.items:
+                    bound = self._look(item.context_expr, bound)
+                    bound = bound if item.optional_vars is None else self._give(item.optional_vars, bound)
+                return self.run(statement.body, bound)
+            case ast.Try() | ast.TryStar():
+                return self._try(statement, bound)
+            case ast.Match():
+                bound = self._look(statement.subject, bound)
+                for case in statement.cases:
+                    self._case(case, bound)
+            case _:
+                return self._plain(statement, bound)
+        return bound
+
+    def _try(self, statement: ast.Try | ast.TryStar, bound: set[str]) -> set[str]:
+        ends = [self.run(statement.orelse, self.run(statement.body, set(bound)))]
+        for handler in statement.handlers:
+            caught = set(bound) if handler.type is None else self._look(handler.type, set(bound))
+            ends.append(self.run(handler.body, caught | ({handler.name} if handler.name else set())))
+        return set.intersection(*ends) | self.run(statement.finalbody, set(bound))
+
+    def _case(self, case: ast.match_case, bound: set[str]) -> None:
+        captured = {name for node in ast.walk(case.pattern) if (name := _stores(node)) is not None}
+        self.assigned |= captured
+        bound = bound | captured
+        self.run(case.body, bound if case.guard is None else self._look(case.guard, bound))
+
+    def _look(self, expression: ast.expr, bound: set[str]) -> set[str]:
+        return self._plain(ast.Expr(value=expression), bound)
+
+    def _give(self, target: ast.expr, bound: set[str]) -> set[str]:
+        """Bind a target of a loop; what it reads, as the list of `rows[0]`, is read."""
+        return self._plain(ast.Assign(targets=[target], value=ast.Constant(value=None), lineno=0), bound)
+
+    def _plain(self, statement: ast.stmt, bound: set[str]) -> set[str]:
         alone = ast.Module(body=[statement], type_ignores=[])
+        given = {*_stored(alone), *_imports(alone)[0]}
         if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            bound.add(statement.name)  # it may call itself
-        free |= dict.fromkeys(name for name in _read(alone) if name not in bound)
-        bound |= {*_stored(alone), *_imports(alone)[0]}
-    return list(free)
+            given.add(statement.name)
+            bound = bound | {statement.name}  # it may call itself
+        for name in _read(alone):
+            if name not in bound:
+                self.free[name] = None
+                self.sure |= {name} - self.assigned
+        self.assigned |= given
+        return bound | given
 
 
 def _read(module: ast.Module) -> list[str]:

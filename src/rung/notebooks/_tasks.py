@@ -100,9 +100,11 @@ class _Reading:
     @classmethod
     def of(cls, marked: Marked, file_of: Callable[[str], str | None]) -> _Reading:
         cells = {one.number: one if one.number in marked.tasks else plain(one) for one in marked.cells}
-        names = {number: parse(cell) for number, cell in cells.items()}
+        names: dict[int, Names] = {}
         makers: dict[str, list[int]] = {}
-        for number, found in names.items():
+        for number, cell in cells.items():
+            known = {name for name, made in makers.items() if made[-1] in marked.tasks} | marked.parameters.keys()
+            found = names[number] = parse(cell).among(known)
             for name in dict.fromkeys([*found.stored, *sorted(found.changed)]):
                 makers.setdefault(name, []).append(number)
         shareable = {
@@ -116,13 +118,13 @@ class _Reading:
 
     def tasks(self) -> Tasks:
         used: dict[str, None] = {}
-        for number in self.marked.tasks:
-            self._check(number)
-            self.sources[number] = {}
-            for name in self.names[number].free:
-                self._take(name, number, used)
         held_out = {name: self._held_out(name) for name in HELD_OUT}
         held_out |= {name: self._last(name) for name in LEARNED if all(self._is_made(one) for one in LEARNED)}
+        for number in sorted(self.marked.tasks, reverse=True):  # what later ones take is what a task must give
+            self._check(number)
+            self.sources[number] = {}
+            for name in (*self.names[number].free, *self._kept(number)):
+                self._take(name, number, used)
         made = [self._task(number) for number in self.marked.tasks]
         returns = {one.cell: one for one in made}
         inside = [statement for number in self.marked.tasks for statement in self.names[number].imports.values()]
@@ -142,7 +144,7 @@ class _Reading:
 
     def _take(self, name: str, number: int, used: dict[str, None]) -> None:
         """Note where a task has a name from."""
-        if name in self.marked.parameters:
+        if name in self.marked.parameters and all(cell >= number for cell in self.makers.get(name, ())):
             return
         if name in _IPYTHON and name not in self.makers:
             raise CallError(f"cell {number} uses {name}, which is IPython's", hint="leave it away, or use print")
@@ -157,6 +159,17 @@ class _Reading:
             self.given.setdefault(cell, {})[name] = None
         elif name not in BUILTIN:
             raise CallError(f"cell {number} uses {name}, which no cell defines", hint="define it, or import it")
+
+    def _kept(self, number: int) -> list[str]:
+        """Name what a task gives and may leave as another one made it: it has that from there."""
+        own = self.names[number]
+        given = [name for name in self.given.get(number, ()) if name not in own.bound and name not in own.free]
+        earlier = {name: [cell for cell in self.makers[name] if cell < number] for name in given}
+        return [
+            name
+            for name, cells in earlier.items()
+            if (cells[-1] in self.marked.tasks if cells else name in self.marked.parameters)
+        ]
 
     def _maker(self, name: str, number: int) -> int:
         """Give the task that makes a name as a cell finds it when the notebook is run from top to bottom."""
@@ -241,13 +254,17 @@ class _Reading:
         source = replace(cell, source=_with_files(cell.source, self.file_of, self.marked.parameters))
         body = body_of(source, parse(source), returned=_returned(returns) if returns else None)
         lines = [f'"""Do what cell {number} of the notebook does."""']
-        lines += [f"{one} = {HYPERPARAMETERS}.{one}" for one in own.free if one in self.marked.parameters]
+        settings = [
+            one
+            for one in (*own.free, *self._kept(number))
+            if one in self.marked.parameters and one not in self.sources[number]
+        ]
+        lines += [f"{one} = {HYPERPARAMETERS}.{one}" for one in settings]
         for taken, origin in self.sources[number].items():
             text = self._read(origin, taken)
             copied = f"copy.deepcopy({text})" if taken in own.changed else text
             lines += [] if copied == taken else [f"{taken} = {copied}"]
         inputs = tuple(dict.fromkeys(self.marked.tasks[origin] for origin in self.sources[number].values()))
-        settings = any(one in self.marked.parameters for one in own.free)
         given = [f"{one}: Any" for one in inputs] + ([f"{HYPERPARAMETERS}: Hyperparameters"] if settings else [])
         head = f"def {name}({', '.join(given)}) -> Any:"
         told = "\n".join(INDENT + line for line in lines)
@@ -325,6 +342,14 @@ def _says_inplace(source: str) -> bool:
     )
 
 
+def _writes(call: ast.Call) -> bool:
+    """Tell whether a call writes the file that it names: a method's name, or the mode of `open`, says so."""
+    name = getattr(call.func, "attr", getattr(call.func, "id", ""))
+    modes = [*call.args[1:2], *(one.value for one in call.keywords if one.arg == "mode")]
+    mode = next((one.value for one in modes if isinstance(one, ast.Constant) and isinstance(one.value, str)), "r")
+    return name.startswith(("dump", "save", "to_", "write")) or (name == "open" and not mode.startswith("r"))
+
+
 def _with_files(source: str, file_of: Callable[[str], str | None], parameters: Mapping[str, object]) -> str:
     """Let files be found through `data_file`, which makes their content count: what a call takes first is looked at."""
     places: list[tuple[ast.expr, str]] = []
@@ -332,6 +357,8 @@ def _with_files(source: str, file_of: Callable[[str], str | None], parameters: M
         if not isinstance(node, ast.Call) or not node.args:
             continue
         first = node.args[0]
+        if _writes(node):
+            continue
         if isinstance(first, ast.Constant) and isinstance(first.value, str) and (path := file_of(first.value)):
             places.append((first, f"data_file({path!r})"))
         elif isinstance(first, ast.Name) and isinstance(given := parameters.get(first.id), str) and file_of(given):

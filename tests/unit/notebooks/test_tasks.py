@@ -45,6 +45,20 @@ def test_files_of_the_workspace_are_read_as_data_files():
     )
 
 
+@pytest.mark.parametrize("call", ["open('rows.csv', 'w')", "open('rows.csv', mode='ab')", "rows.to_csv('rows.csv')"])
+def test_files_that_are_written_are_left_alone(call: str):
+    found = functions(BEGIN + LOAD + f"\n# %%\n# task: keep\nkept = {call}\nkept\n" + SPLIT + FIT + EXAMPLE)
+    assert f"kept = {call}" in found["keep"]
+
+
+def test_parameter_that_a_task_changes_is_taken_from_it():
+    grown = "\n# %%\n# task: more\nn = n + 1\n"
+    found = functions(BEGIN + LOAD + grown + SPLIT + FIT + EXAMPLE)
+    assert "    n = hyperparameters.n\n    n = n + 1\n    return n\n" in found["more"]
+    assert found["split"].startswith("def split(load: Any, more: Any) -> Any:")
+    assert "    n = more\n" in found["split"]
+
+
 def test_held_out_rows_are_read_from_the_task_that_makes_them_last():
     again = "\n# %%\n# task: cut\nX_test = X_test[:1]\n"
     found = read(BEGIN + LOAD + SPLIT + again + FIT + EXAMPLE)
