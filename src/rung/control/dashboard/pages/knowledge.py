@@ -47,7 +47,7 @@ def page(visit: Visit) -> Page:
     values = {
         "words": words,
         "service": service,
-        "services": [one for one in visit.registry.run_services() if visit.sees(one)],
+        "services": sorted({one.service for one in visit.registry.counts() if visit.sees(one.service)}),
         "kept": kept,
         "marked": marked,
         "command": _command(words, service),
