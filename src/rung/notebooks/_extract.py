@@ -54,13 +54,17 @@ def extract(notebook: Source, cell: str, *, task: str) -> Extracted:
     chosen = _find(notebook, cell)
     rest = [other for other in notebook.code if other is not chosen and PARAMETERS not in other.tags]
     others = {other.number: parse(plain(other)) for other in rest}
-    own = parse(chosen).among({*notebook.parameters, *(name for found in others.values() for name in found.stored)})
-    sources = [_source_of(name, chosen, notebook.parameters, others) for name in own.free]
-    inputs = [name for name, (kind, _) in zip(own.free, sources, strict=True) if kind == "task"]
-    settings = [name for name, (kind, _) in zip(own.free, sources, strict=True) if kind == "parameter"]
-    imports = [statement for kind, statement in sources if kind == "import"]
+    made = {*notebook.parameters, *(name for found in others.values() for name in found.stored)}
+    own = parse(chosen).among(made)
+    sources = {name: _source_of(name, chosen, notebook.parameters, others) for name in own.free}
     later = {name for number, found in others.items() if number > chosen.number for name in found.free}
-    body = body_of(chosen, own, returned=_returned(chosen, own, later, task))
+    returned = _returned(chosen, own, later, task)
+    if returned is not None and returned in made and returned not in own.bound:  # it may stay as another cell made it
+        sources[returned] = _source_of(returned, chosen, notebook.parameters, others)
+    inputs = [name for name, (kind, _) in sources.items() if kind == "task"]
+    settings = [name for name, (kind, _) in sources.items() if kind == "parameter"]
+    imports = [statement for kind, statement in sources.values() if kind == "import"]
+    body = body_of(chosen, own, returned=returned)
     return Extracted(
         name=task,
         function=_function(task, inputs, settings, body),

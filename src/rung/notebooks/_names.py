@@ -67,7 +67,7 @@ def names_of(tree: ast.Module) -> Names:
     return Names(
         free=tuple(flow.free),
         maybe=frozenset(flow.free) - flow.sure,
-        bound=frozenset(bound),
+        bound=frozenset(bound or ()),
         stored=tuple(dict.fromkeys([*stored, *functions])),
         imports=imports,
         functions=frozenset(functions),
@@ -123,24 +123,28 @@ class _Flow:
     assigned: set[str] = field(default_factory=set)
     """What some path has given a meaning by now."""
 
-    def run(self, statements: Iterable[ast.stmt], bound: set[str]) -> set[str]:
-        """Go through statements; give what is bound afterwards, whichever way they went."""
+    def run(self, statements: Iterable[ast.stmt], bound: set[str]) -> set[str] | None:
+        """Go through statements; give what is bound afterwards, whichever way they went; None: they are never left."""
+        found: set[str] | None = set(bound)
         for statement in statements:
-            bound = self._step(statement, bound)
-        return bound
+            if found is None:
+                break
+            found = self._step(statement, found)
+        return found
 
-    def _step(self, statement: ast.stmt, bound: set[str]) -> set[str]:
+    def _step(self, statement: ast.stmt, bound: set[str]) -> set[str] | None:
         match statement:
             case ast.If():
                 bound = self._look(statement.test, bound)
-                return self.run(statement.body, set(bound)) & self.run(statement.orelse, set(bound))
+                return _common(self.run(statement.body, bound), self.run(statement.orelse, bound))
             case ast.While():
                 bound = self._look(statement.test, bound)
-                self.run(statement.orelse, self.run(statement.body, set(bound)) & bound)
+                self.run(statement.body, bound)
+                self.run(statement.orelse, bound)
             case ast.For() | ast.AsyncFor():
                 bound = self._look(statement.iter, bound)
                 self.run(statement.body, self._give(statement.target, bound))
-                self.run(statement.orelse, set(bound))
+                self.run(statement.orelse, bound)
             case ast.With() | ast.AsyncWith():
                 for item in statement.items:
                     bound = self._look(item.context_expr, bound)
@@ -152,16 +156,21 @@ class _Flow:
                 bound = self._look(statement.subject, bound)
                 for case in statement.cases:
                     self._case(case, bound)
+            case ast.Raise() | ast.Break() | ast.Continue():
+                self._plain(statement, bound)
+                return None
             case _:
                 return self._plain(statement, bound)
         return bound
 
-    def _try(self, statement: ast.Try | ast.TryStar, bound: set[str]) -> set[str]:
-        ends = [self.run(statement.orelse, self.run(statement.body, set(bound)))]
+    def _try(self, statement: ast.Try | ast.TryStar, bound: set[str]) -> set[str] | None:
+        body = self.run(statement.body, bound)
+        ends = [None if body is None else self.run(statement.orelse, body)]
         for handler in statement.handlers:
-            caught = set(bound) if handler.type is None else self._look(handler.type, set(bound))
+            caught = bound if handler.type is None else self._look(handler.type, bound)
             ends.append(self.run(handler.body, caught | ({handler.name} if handler.name else set())))
-        return set.intersection(*ends) | self.run(statement.finalbody, set(bound))
+        left, last = _common(*ends), self.run(statement.finalbody, bound)
+        return None if left is None or last is None else left | last
 
     def _case(self, case: ast.match_case, bound: set[str]) -> None:
         captured = {name for node in ast.walk(case.pattern) if (name := _stores(node)) is not None}
@@ -188,6 +197,12 @@ class _Flow:
                 self.sure |= {name} - self.assigned
         self.assigned |= given
         return bound | given
+
+
+def _common(*ends: set[str] | None) -> set[str] | None:
+    """Give what is bound at the end of each of some ways; one that is never left does not count."""
+    left = [one for one in ends if one is not None]
+    return set.intersection(*left) if left else None
 
 
 def _read(module: ast.Module) -> list[str]:

@@ -56,6 +56,27 @@ def test_extracted_task_runs_as_the_cell_did():
 
 
 @pytest.mark.parametrize(
+    ("cell", "inputs"),
+    [
+        ("for row in [1]:\n    total = total + row\ntotal", ("total",)),
+        ("if 2 > 1:\n    total = 0\nbest = total", ("total",)),
+        ("try:\n    total = 1\nexcept ValueError:\n    raise\nbest = total", ()),
+        ("for row in [1]:\n    last = row\nbest = last", ()),
+        ("with open('x') as total:\n    best = total", ()),
+        ("match 1:\n    case total:\n        best = total\nbest", ()),
+        ("while 1 > 2:\n    best = 1\nelse:\n    best = total", ("total",)),
+    ],
+)
+def test_what_a_cell_may_read_before_it_assigns_it_is_taken(cell: str, inputs: tuple[str, ...]):
+    assert extract(source(*CELLS, cell, "print(best)"), "6", task="found").inputs == inputs
+
+
+def test_result_that_a_cell_may_leave_as_it_was_is_taken():
+    found = extract(source(*CELLS, "if n > 2:\n    total = 0", "print(total)"), "6", task="found")
+    assert found.function.startswith("def found(total: Any, hyperparameters: Hyperparameters) -> Any:\n")
+
+
+@pytest.mark.parametrize(
     ("cell", "because"),
     [
         ("helper(rows)", "calls helper, which cell 2 defines"),
