@@ -157,7 +157,7 @@ def test_it_is_served_where_the_folder_is_not_seen(platform: LivePlatform, far: 
     assert server.environ()["PYTHONPATH"] == f"{far}/revisions/tiny.v1.m1/source"
     assert not any(str(platform.folder) in word for word in server.cmdline())
     assert not any(name.startswith("AWS_") for name in server.environ())
-    platform.wait(lambda: "Listening at" in platform.server_log("tiny.v1.m1"))
+    platform.wait(lambda: "Listening at" in platform.rung("logs", "tiny.v1.m1", "--server").stdout)
 
 
 def test_what_it_answered_there_is_in_the_lake_once(platform: LivePlatform, far: Path, storage: str):
