@@ -396,7 +396,8 @@ def _write(place: Place, name: RevisionName) -> Path:
     (folder / "specification.md").write_text(dedent(SPECIFICATION))
     document = (
         f"# {name}: linear model\n\n## Intention\n\nA linear model: `price = w x`.\n\n## Approach\n\nRidge.\n\n"
-        "## Lessons\n\n- Late outcomes are those of dear houses: they sell slowly.\n- A line misses **location**.\n"
+        "## Lessons\n\n- Late outcomes are those of dear houses: they sell slowly.\n"
+        "- A line misses **location**. <script>alert(1)</script>\n"
     )
     (folder / "experiments" / f"v{name.major}.m{name.minor}.md").write_text(document)
     return folder

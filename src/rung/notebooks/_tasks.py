@@ -6,13 +6,12 @@ at: functions, classes and constants come along, and all else must be marked or 
 
 from __future__ import annotations
 
-import ast
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from rung.errors import CallError
 from rung.graph import HYPERPARAMETERS
-from rung.notebooks._code import BUILTIN, INDENT, body_of, parse, plain, spliced
+from rung.notebooks._code import BUILTIN, INDENT, body_of, parse, plain, says_inplace, shareable_of, with_files
 from rung.notebooks._marks import MODEL
 
 if TYPE_CHECKING:
@@ -111,7 +110,7 @@ class _Reading:
             name: (number, text)
             for number, cell in cells.items()
             if number not in marked.tasks
-            for name, text in _shareable(cell)
+            for name, text in shareable_of(cell)
             if makers[name] == [number]
         }
         return cls(marked=marked, file_of=file_of, cells=cells, names=names, makers=makers, shareable=shareable)
@@ -242,7 +241,7 @@ class _Reading:
             raise CallError(f"cell {number} {what}", hint="a task is a plain function")
         if own.stars:
             raise CallError(f"cell {number} imports everything of {own.stars[0]}", hint="import the names that it uses")
-        if _says_inplace(self.cells[number].source):
+        if says_inplace(self.cells[number].source):
             told = f"cell {number} says inplace=True: tasks do not change their inputs"
             raise CallError(told, hint="assign the result, as rows = rows.dropna()")
         if name in self.shareable or self._import(name) or name in self.marked.parameters:
@@ -251,7 +250,7 @@ class _Reading:
     def _task(self, number: int) -> Task:
         cell, own, name = self.cells[number], self.names[number], self.marked.tasks[number]
         returns = self._returns(number)
-        source = replace(cell, source=_with_files(cell.source, self.file_of, self.marked.parameters))
+        source = replace(cell, source=with_files(cell.source, self.file_of, self.marked.parameters))
         body = body_of(source, parse(source), returned=_returned(returns) if returns else None)
         lines = [f'"""Do what cell {number} of the notebook does."""']
         settings = [
@@ -309,64 +308,3 @@ def _ordered(names: Iterable[str], shareable: Mapping[str, tuple[int, str]]) -> 
     """Order what is shared as the notebook has it."""
     chosen = set(names)
     return [name for name in shareable if name in chosen]
-
-
-def _shareable(cell: Cell) -> Iterable[tuple[str, str]]:
-    """Give the functions, classes and constants of a cell, each with its text."""
-    lines = cell.source.splitlines()
-    for statement in ast.parse(cell.source).body:
-        if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            first = min([statement.lineno, *(one.lineno for one in statement.decorator_list)])
-            yield statement.name, "\n".join(lines[first - 1 : statement.end_lineno])
-        elif isinstance(statement, ast.Assign) and len(statement.targets) == 1:
-            target = statement.targets[0]
-            if isinstance(target, ast.Name) and _is_literal(statement.value):
-                yield target.id, ast.unparse(statement)
-
-
-def _is_literal(node: ast.expr) -> bool:
-    try:
-        ast.literal_eval(node)
-    except ValueError:
-        return False
-    return True
-
-
-def _says_inplace(source: str) -> bool:
-    return any(
-        isinstance(node, ast.keyword)
-        and node.arg == "inplace"
-        and isinstance(node.value, ast.Constant)
-        and node.value.value is True
-        for node in ast.walk(ast.parse(source))
-    )
-
-
-def _writes(call: ast.Call) -> bool:
-    """Tell whether a call writes the file that it names: a method's name, or the mode of `open`, says so."""
-    name = getattr(call.func, "attr", getattr(call.func, "id", ""))
-    modes = [*call.args[1:2], *(one.value for one in call.keywords if one.arg == "mode")]
-    mode = next((one.value for one in modes if isinstance(one, ast.Constant) and isinstance(one.value, str)), "r")
-    return name.startswith(("dump", "save", "to_", "write")) or (name == "open" and not mode.startswith("r"))
-
-
-def _with_files(source: str, file_of: Callable[[str], str | None], parameters: Mapping[str, object]) -> str:
-    """Let files be found through `data_file`, which makes their content count: what a call takes first is looked at."""
-    places: list[tuple[ast.expr, str]] = []
-    for node in ast.walk(ast.parse(source)):
-        if not isinstance(node, ast.Call) or not node.args:
-            continue
-        first = node.args[0]
-        if _writes(node):
-            continue
-        if isinstance(first, ast.Constant) and isinstance(first.value, str) and (path := file_of(first.value)):
-            places.append((first, f"data_file({path!r})"))
-        elif isinstance(first, ast.Name) and isinstance(given := parameters.get(first.id), str) and file_of(given):
-            places.append((first, f"data_file({first.id})"))
-    lines = source.splitlines()
-    for node, text in sorted(places, key=lambda place: (place[0].lineno, place[0].col_offset), reverse=True):
-        if node.lineno == node.end_lineno:
-            data = lines[node.lineno - 1].encode()
-            cut = (data[: node.col_offset] + data[node.end_col_offset :]).decode()
-            lines[node.lineno - 1] = spliced(cut, node.col_offset, text)
-    return "\n".join(lines)

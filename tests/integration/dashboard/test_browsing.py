@@ -102,6 +102,7 @@ def test_lessons_are_found_in_all_services(owner: Visitor):
     assert "rung knowledge search 'late outcomes'" in owner.page.locator("main").inner_text()
     lessons = owner.open(PAGES["knowledge"]).locator("article")
     expect(lessons.first).to_contain_text("housing.v1.m1")
+    expect(lessons.first).to_contain_text("<script>alert(1)</script>")
 
 
 def test_runs_lead_to_mlflow(owner: Visitor):
