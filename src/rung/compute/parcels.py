@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from rung.artifacts import LocalStore, WriteThroughStore, verify
 from rung.compute import _files
 from rung.compute.environments import Environments, Lock
-from rung.errors import EnvironmentBuildError, IntegrityError
+from rung.errors import EnvironmentBuildError, IntegrityError, UnavailableError
 from rung.objects import open_objects, unpack
 from rung.workspace import write_atomically
 
@@ -115,8 +115,8 @@ def bring(parcel: Parcel, folder: Path) -> dict[str, str]:
         Where the platform's folders are now, for `moved`.
 
     Raises:
-        UnavailableError: The storage does not answer; try again.
-        IntegrityError: The storage does not have something, or has other bytes.
+        UnavailableError: The storage does not answer, or does not have something yet; try again.
+        IntegrityError: The storage has other bytes, or has lost an artifact.
         EnvironmentBuildError: The environment cannot be made here.
         WorkspaceError: The storage refuses, or its library is not installed.
     """
@@ -191,7 +191,7 @@ def _bring_file(target: Path, objects: Objects, key: str, digest: str) -> None:
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".brought-") as scratch:
         found = Path(scratch) / target.name
         if not objects.download(key, found):
-            raise IntegrityError(f"{objects.url} has no {key}", hint="look at the bucket; then try it again")
+            raise UnavailableError(f"{objects.url} has no {key} yet", hint="the control plane puts it there")
         verify(found, digest, name=f"{objects.url}/{key}")
         if target.suffix == _PACKED:
             unpack(found, target.with_suffix(""))

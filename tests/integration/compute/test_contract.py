@@ -178,13 +178,11 @@ class TestRayCompute(ComputeContract):
         assert compute.observe([handle])[0].because.startswith(f"on 127.0.0.2: {folder} is not a folder")
 
     def test_work_that_lacks_something_on_its_node_says_what(self, compute: RayCompute, shop: Shop):
-        parcel = replace(
-            shop.parcel, files={**shop.parcel.files, "revisions/b.v1.m0/bundle.json": "sha256:" + "0" * 64}
-        )
+        parcel = replace(shop.parcel, artifacts=(f"sha256:{'0' * 64}",))
         with away(compute, shop, parcel, "pass") as handle:
             until(lambda: compute.observe([handle])[0].state == "ended")
         because = compute.observe([handle])[0].because
-        assert because.startswith(f"on {HEAD}: {shop.objects.url} has no revisions/b.v1.m0/bundle.json")
+        assert because.startswith(f"on {HEAD}: artifact sha256:0000")
 
     def test_training_away_goes_on_elsewhere_from_what_it_has_kept(
         self, compute: RayCompute, shop: Shop, cluster: RayCluster, tmp_path: Path

@@ -12,7 +12,7 @@ import pytest
 from rung.artifacts import LocalStore
 from rung.compute import parcels
 from rung.compute._lock import RUNNING_PYTHON
-from rung.errors import EnvironmentBuildError, IntegrityError
+from rung.errors import EnvironmentBuildError, IntegrityError, UnavailableError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,8 +50,10 @@ def test_other_bytes_than_were_meant_are_refused(shop: Shop, tmp_path: Path):
 def test_what_the_storage_does_not_have_is_named(shop: Shop, tmp_path: Path):
     parcel = shop.parcel
     other = replace(parcel, files={**parcel.files, "revisions/b.v1.m0/bundle.json": parcel.files[parcel.lock]})
-    with pytest.raises(IntegrityError, match="has no revisions/b"):
+    with pytest.raises(UnavailableError, match="has no revisions/b"):
         parcels.bring(other, tmp_path)
+    with pytest.raises(IntegrityError, match="is missing"):
+        parcels.bring(replace(parcel, artifacts=(f"sha256:{'0' * 64}",)), tmp_path)
 
 
 def test_environment_that_cannot_be_made_says_why(shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _SEND_S = 1.0  # what a node that is lost had not sent yet is lost with it
-_AGAIN_S = 5.0  # after a storage that did not answer
+_AGAIN_S = 2.0  # after a storage that did not answer, or did not have something yet
 _PATIENCE_S = 3600.0  # then the work has failed
 _LAST_BYTES = 4096  # of a log, in which its last line is looked for
 

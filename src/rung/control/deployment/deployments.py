@@ -270,6 +270,8 @@ class Deployments:
             self._fail(name, f"its training did not end within {within}, the timeout_s of its hardware")
         elif because := job.why():
             self._tell(_MACHINE, name, f"its training waits: {because}")
+            with suppress(UnavailableError):  # who began it may not have come to put all of it into the storage
+                self._parcel(revision, environment, hardware)
 
     def _tell(self, kind: str, name: RevisionName, because: str) -> None:
         """Keep why a training does not go on, once for each reason."""
@@ -307,15 +309,18 @@ class Deployments:
     def _begin_training(
         self, revision: Revision, environment: Environment, hardware: TrainingHardware, *, job: Job
     ) -> None:
-        parcel = None
-        if not self.servers.is_local(hardware.compute):
-            try:
-                parcel = self.parcels.of_training(revision, environment)
-            except UnavailableError as error:
-                self._tell(_STORAGE, revision.name, f"its training has not begun: {error}")
-                return
+        try:
+            parcel = self._parcel(revision, environment, hardware)
+        except UnavailableError as error:
+            self._tell(_STORAGE, revision.name, f"its training has not begun: {error}")
+            return
         if self.training_slots.may_begin(revision):
             self._start_training(revision, environment, hardware, job=job, parcel=parcel)
+
+    def _parcel(self, revision: Revision, environment: Environment, hardware: TrainingHardware) -> Parcel | None:
+        """Give what a training needs on a node that does not see the folder; it is being put into the storage."""
+        is_local = self.servers.is_local(hardware.compute)
+        return None if is_local else self.parcels.of_training(revision, environment)
 
     def _start_training(
         self,

@@ -1,14 +1,15 @@
 """What trainings and servers need on nodes that do not see the workspace's folder, where there is a storage.
 
-Source, lock and Rung's own wheel are put into the storage before work begins; bundles and artifacts of trained
-revisions are there. `Deployments` asks for trainings, the loop for servers.
+Source, lock and Rung's own wheel are put into the storage while work begins, which waits for none of it: a node that
+lacks something looks again. Bundles and artifacts of trained revisions are there. `Deployments` asks for trainings, the
+loop for servers.
 """
 
 from __future__ import annotations
 
 import hashlib
 import tempfile
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -20,7 +21,7 @@ from rung.objects import pack
 from rung.serving import read_bundle
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from rung.compute.environments import Environment
     from rung.control.deployment.builds import Builds
@@ -40,14 +41,14 @@ class Parcels:
     place: Place
     storage: Storage
     builds: Builds
-    _put: dict[str, str] = field(default_factory=dict)
-    """Keys of what was put into the storage, with digests: none of it ever changes."""
+    _digests: dict[str, str] = field(default_factory=dict)
+    """Of sources, locks and wheels, by key: none of them ever changes."""
 
     def of_training(self, revision: Revision, environment: Environment) -> Parcel | None:
         """Give the parcel of a training; None where there is no storage.
 
         Raises:
-            UnavailableError: Its source is being put into the storage, or that does not take it.
+            UnavailableError: Its source is being read.
         """
         steps = self.place.workspace.cache.relative_to(self.place.workspace.state) / "tasks"
         made = self._make(revision.name, environment)
@@ -74,11 +75,12 @@ class Parcels:
             return None
         state, folder = self.place.workspace.state, self._key(name)
         keys = (f"{folder}/{_SOURCE}", f"{folder}/{_LOCK}", wheel.relative_to(state).as_posix())
-        if not self._put.keys() >= set(keys) and not self.storage.is_done(
-            f"put {name}", partial(self._put_all, objects, name, keys)
+        if not self._digests.keys() >= set(keys) and not self.storage.is_done(
+            f"digests of {name}", partial(self._read, name, keys)
         ):
-            raise UnavailableError(f"what {name} needs on a node is being put into {objects.url}")
-        files = {key: self._put[key] for key in keys}
+            raise UnavailableError(f"the source of {name} is being read")
+        self.storage.put_later(f"parcel of {name}", partial(self._put, objects, name, keys))
+        files = {key: self._digests[key] for key in keys}
         artifacts: set[str] = set()
         for one in needs:
             artifacts |= self._add_bundle(one, files)
@@ -101,15 +103,26 @@ class Parcels:
         files[f"{self._key(name)}/{_BUNDLE}"] = _digest(self.place.revision(name) / _BUNDLE)
         return set(bundle.artifacts.values())
 
-    def _put_all(self, objects: Objects, name: RevisionName, keys: Sequence[str]) -> None:
+    def _read(self, name: RevisionName, keys: Sequence[str]) -> None:
+        with self._files(name, keys) as files:
+            self._digests.update({key: _digest(path) for key, path in files.items()})
+
+    def _put(self, objects: Objects, name: RevisionName, keys: Sequence[str]) -> None:
+        if not self.place.source(name).is_dir():  # it has failed since, and was cleared away
+            return
+        with self._files(name, keys) as files:
+            for key, path in files.items():
+                if objects.size(key) != path.stat().st_size:
+                    objects.upload(key, path)
+
+    @contextmanager
+    def _files(self, name: RevisionName, keys: Sequence[str]) -> Iterator[dict[str, Path]]:
+        """Give the files that lie at these keys; the source is packed into one."""
         with tempfile.TemporaryDirectory(prefix="rung-source-") as scratch:
             packed = Path(scratch) / _SOURCE
             pack(self.place.source(name), packed)
-            for key in keys:
-                path = packed if key.endswith(_SOURCE) else self.place.workspace.state / key
-                if objects.size(key) != path.stat().st_size:
-                    objects.upload(key, path)
-                self._put[key] = _digest(path)
+            state = self.place.workspace.state
+            yield {key: packed if key.endswith(_SOURCE) else state / key for key in keys}
 
     def _key(self, name: RevisionName) -> str:
         return self.place.revision(name).relative_to(self.place.workspace.state).as_posix()

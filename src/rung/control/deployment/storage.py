@@ -56,6 +56,10 @@ class Storage:
     _under_way: dict[str, Future[None]] = field(default_factory=dict)
     _again: dict[str, float] = field(default_factory=dict)
     _pool: ThreadPoolExecutor = field(default_factory=partial(ThreadPoolExecutor, max_workers=2))
+    _later: dict[str, Callable[[], None]] = field(default_factory=dict)
+    """What is to be put there, by name."""
+    _put: set[str] = field(default_factory=set)
+    """Names of what was."""
     follows_logs: bool = False
     """Nodes of a cluster may put logs of their work there."""
     _following: Future[None] | None = None
@@ -85,6 +89,11 @@ class Storage:
             self._follow_logs(self.objects)
         except RungError as error:
             trouble.append(error)
+        for what in list(self._later):
+            try:
+                self._put_now(what)
+            except RungError as error:
+                trouble.append(error)
         for revision in self.registry.revisions():
             name = str(revision.name)
             if name not in self._settled and revision.state not in (State.TRAINING, State.FAILED):
@@ -153,6 +162,17 @@ class Storage:
             self._again[what] = time.monotonic() + _AGAIN_S
         future.result()
         return True
+
+    def put_later(self, what: str, work: Callable[[], None]) -> None:
+        """Put something into the storage when that takes it, once for each name; nobody waits for it."""
+        if what not in self._put and what not in self._later:
+            self._later[what] = work
+            self._under_way[what] = self._pool.submit(work)
+
+    def _put_now(self, what: str) -> None:
+        if self.is_done(what, self._later[what]):
+            del self._later[what]
+            self._put.add(what)
 
     def _follow_logs(self, objects: Objects) -> None:
         """Append what was logged on nodes that do not see the folder, now and then; nobody waits for it."""
