@@ -76,6 +76,14 @@ def test_what_is_wrong_is_told_with_its_cell_and_nothing_is_written(shop: Path):
     refused = rung(shop, "new", "broken", "--from-notebook", "work/broken.ipynb")
     assert refused.returncode == 2
     assert "broken.ipynb: cell 7 uses houses as cell 5 leaves it, which is no task" in refused.stderr
+    outside = shop.parent / "outside.parquet"
+    outside.write_bytes(b"")
+    (shop / "work" / "away.ipynb").write_bytes(percent(CELLS.text.replace("../data/houses.parquet", str(outside))))
+    away = rung(shop, "new", "broken", "--from-notebook", "work/away.ipynb")
+    assert "outside.parquet, which lies outside of the workspace" in away.stderr
+    (shop / "work" / "torn.ipynb").write_bytes(b'{"cells": [')
+    torn = rung(shop, "new", "broken", "--from-notebook", "work/torn.ipynb")
+    assert "torn.ipynb: it is no notebook" in torn.stderr
     missing = rung(shop, "new", "broken", "--from-notebook", "nowhere.ipynb")
     assert "there is no file nowhere.ipynb" in missing.stderr
     assert not (shop / "experiments" / "broken").exists()
