@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -30,6 +31,11 @@ _CLUSTER = "type.googleapis.com/envoy.config.cluster.v3.Cluster"
 _AGGREGATE = "type.googleapis.com/envoy.extensions.clusters.aggregate.v3.ClusterConfig"
 _HTTP_OPTIONS = "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 
+
+def _option(*, level: int, name: int, value: int) -> dict[str, Any]:
+    return {"level": level, "name": name, "int_value": value, "state": "STATE_PREBIND"}
+
+
 _HEALTH_CHECK: Final[dict[str, Any]] = {
     "timeout": "2s",
     "interval": "1s",
@@ -41,6 +47,20 @@ _HEALTH_CHECK: Final[dict[str, Any]] = {
 }
 """A dead replica is out after 2 s at most and back within 0.25 s; `/readyz` that answers 503 takes it out at once."""
 
+_LOST_MS = 400
+"""After which a machine that acknowledges nothing is taken for lost: its connections break; requests go elsewhere."""
+_FAR: Final[dict[str, Any]] = {
+    "connect_timeout": f"{_LOST_MS / 1e3:g}s",
+    "upstream_connection_options": {
+        "tcp_keepalive": {"keepalive_probes": 1, "keepalive_time": 1, "keepalive_interval": 1}
+    },
+    **(
+        {"upstream_bind_config": {"socket_options": [_option(level=6, name=18, value=_LOST_MS)]}}  # TCP_USER_TIMEOUT
+        if sys.platform == "linux"
+        else {}
+    ),
+}
+"""How servers with an address are reached: their machine may go without a word, which a socket file's cannot."""
 
 _BALANCING: Final[dict[str, Any]] = {
     "healthy_panic_threshold": {"value": 0},  # never the dead ones, not even when all are: the fallback depends on it
@@ -174,18 +194,21 @@ def _checked(name: str, backend: Backend, routing: Routing) -> dict[str, Any]:
     They are part of the cluster, not a file of their own: Envoy watches each file with an inotify instance, of which a
     user has 128 in all. A change of endpoints is a new cluster, which takes over once each of them was looked at.
     """
+    is_far = not all(endpoint.startswith("unix:") for endpoint in backend.endpoints)
     return {
         "type": "STATIC",
         "load_assignment": _assignment(name, backend.endpoints),
-        "health_checks": [_health_check(routing)],
+        "health_checks": [_health_check(routing, is_far=is_far)],
         "ignore_health_on_host_removal": True,
+        **(_FAR if is_far else {}),
     }
 
 
-def _health_check(routing: Routing) -> dict[str, Any]:
+def _health_check(routing: Routing, *, is_far: bool) -> dict[str, Any]:
     headers = token_headers(routing)
     more = {"request_headers_to_add": headers} if headers else {}
-    return {**_HEALTH_CHECK, "http_health_check": {**_HEALTH_CHECK["http_health_check"], **more}}
+    often = {"interval": "0.5s", "no_traffic_interval": "0.5s"} if is_far else {}
+    return {**_HEALTH_CHECK, **often, "http_health_check": {**_HEALTH_CHECK["http_health_check"], **more}}
 
 
 def _breakers(most: int) -> dict[str, Any]:
