@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 NODES = ("127.0.0.3", "127.0.0.4")
 NAME = "tiny.v1.m0"
 TAKES_S = 0.05  # a prediction
+CROWD, PER_S = 60, 40  # consumers when a node is lost, and their requests per second
 ALONE, MANY, MOST = 2, 14, 4  # consumers before the step and behind it, and the servers that they come to
 STEP_S, OUT_S, BACK_S = 10.0, 2.0, 15.0
 ANSWERING_S = 20.0  # that consumers ask on when a node is lost
@@ -57,10 +58,10 @@ class Consumers:
     _end: threading.Event = field(default_factory=threading.Event)
 
     @contextmanager
-    def asking(self, count: int) -> Iterator[None]:
-        """Ask from so many threads while the block lasts."""
+    def asking(self, count: int, *, pause_s: float = 0.0) -> Iterator[None]:
+        """Ask from so many threads while the block lasts, each so long after its last answer."""
         self._end.clear()
-        threads = [threading.Thread(target=self._ask) for _ in range(count)]
+        threads = [threading.Thread(target=self._ask, args=(pause_s,)) for _ in range(count)]
         for thread in threads:
             thread.start()
         try:
@@ -70,9 +71,9 @@ class Consumers:
             for thread in threads:
                 thread.join()
 
-    def _ask(self) -> None:
+    def _ask(self, pause_s: float) -> None:
         with httpx2.Client(timeout=PATIENCE_S) as client:
-            while not self._end.is_set():
+            while not self._end.wait(pause_s):
                 begun = time.monotonic()
                 try:
                     answer = client.post(self.url, json={"instances": [{"x": 3}]})
@@ -159,7 +160,7 @@ def _loss(cluster: RayCluster, how: str) -> dict[str, Any]:
     ):
         _wait(lambda: _answering(platform) == len(NODES))
         consumers, lost = _consumers(platform), _nodes(platform, ray)[0]
-        with consumers.asking(8):
+        with consumers.asking(CROWD, pause_s=CROWD / PER_S):  # so many that those who wait are not all there are
             time.sleep(3)
             begun = time.monotonic()
             (cluster.kill if how == "killed" else cluster.freeze)(lost)
@@ -205,7 +206,7 @@ def _platform(scaling: str, *compute: str) -> Iterator[LivePlatform]:
         for before, after in (
             ("minimum=1, maximum=1, target_concurrency=8", scaling),
             ("gunicorn_workers=2", "gunicorn_workers=1"),
-            ("                batching=Batching(max_instances=8),\n", ""),
+            ("        batching=Batching(max_instances=8),\n", ""),
         ):
             tiny_service.change(platform.root, before, after, file="infrastructure/hardware.py")
         platform.rung("up", "--detach", *compute)
@@ -219,7 +220,8 @@ def _consumers(platform: LivePlatform) -> Consumers:
 
 def _answering(platform: LivePlatform) -> int:
     """Count the servers that the gateway holds for healthy."""
-    return len(Gateway(folder=platform.place.gateway, port=1).healthy(NAME))
+    folder = platform.sockets / platform.place.sockets.name / platform.place.gateway.name
+    return len(Gateway(folder=folder, port=1).healthy(NAME))
 
 
 def _nodes(platform: LivePlatform, ray: RayCompute) -> list[str]:

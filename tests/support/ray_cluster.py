@@ -25,7 +25,7 @@ _START_S = 60.0
 _QUICK = {
     "RAY_health_check_initial_delay_ms": "1000",
     "RAY_health_check_period_ms": "1000",
-    "RAY_health_check_timeout_ms": "2000",
+    "RAY_health_check_timeout_ms": "1000",
     "RAY_health_check_failure_threshold": "5",
 }
 """As docs/ray.md advises: that a node is lost is known some five seconds later."""

@@ -61,7 +61,7 @@ def test_every_verb_has_json_or_prints_nothing_to_parse():
         path for path in commands(rung) if not isinstance(group(path), click.Group) and "--json" not in options(path)
     }
     # these make something, stop something, stay until stopped, or print pytest's report or a script
-    assert without == {("completion",), ("init",), ("new",), ("test",), ("down",), ("gateway", "run")}
+    assert without == {("completion",), ("init",), ("test",), ("down",), ("gateway", "run")}
 
 
 def test_help_imports_nothing_heavy():
