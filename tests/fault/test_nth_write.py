@@ -30,7 +30,7 @@ from nth_write import Commands, Ended, How, Order
 from simulated_clock import SimulatedClock
 
 from rung.artifacts import LocalStore
-from rung.control.deployment.deployments import Deployments
+from rung.control.deployment.trainings import Trainings
 from rung.lifecycle import State
 from rung.registry import open_registry
 from rung.schema import RevisionName
@@ -261,7 +261,7 @@ def test_every_write_can_fail(name: str, how: str, bench: Bench) -> None:
 
 
 def test_deployment_that_died_fails_with_its_reason(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(simulated.Trained, "_advance_training", Deployments._advance_training)  # noqa: SLF001  the real one
+    monkeypatch.setattr(simulated.AlwaysTrained, "advance", Trainings.advance)
     case, hit, n = CASES["deploy training"], "", 0
     while "/revisions/" not in hit:
         n += 1

@@ -21,7 +21,7 @@ class CountingConsumers:
 
     gateway: str
     right: dict[str, float]
-    """How often each revision is right, as the consumers see it; that decides the A/B test."""
+    """How often each revision is right, as the consumers see it, in even steps; that decides the A/B test."""
     report_share: float = 1.0
     """Of the units, whose outcome is reported."""
     threads: int = 3
@@ -43,6 +43,8 @@ class CountingConsumers:
     _end: threading.Event = field(default_factory=threading.Event)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _units: int = 0
+    _known: Counter[str] = field(default_factory=Counter)
+    """Outcomes so far, by revision."""
     _crowd: str = field(default_factory=lambda: secrets.token_hex(4))
     """Tells these consumers' units from those of others on the same platform."""
 
@@ -76,7 +78,7 @@ class CountingConsumers:
                 unit = self._next_unit()
                 revision = self._predict(http, unit)
                 if revision is not None and drawn.random() < self.report_share:
-                    value = float(drawn.random() < self.right[revision])
+                    value = self._is_right(revision)
                     waiting.append({"service": "tiny", "metric": "right", "value": value, "unit": unit, "id": unit})
                 if len(waiting) >= _OUTCOMES_AT_ONCE:
                     waiting = self._report(http, waiting)
@@ -85,6 +87,13 @@ class CountingConsumers:
             for _ in range(20):
                 if waiting:
                     waiting = self._report(http, waiting)
+
+    def _is_right(self, revision: str) -> float:
+        """Spread right answers evenly over those of a revision: what a story tells shall not depend on luck."""
+        with self._lock:
+            known, share = self._known[revision], self.right[revision]
+            self._known[revision] += 1
+        return float(int((known + 1) * share) - int(known * share))
 
     def _next_unit(self) -> str:
         with self._lock:

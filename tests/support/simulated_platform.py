@@ -27,6 +27,7 @@ from rung.control._fence import Fence
 from rung.control._platform import Platform
 from rung.control.deployment.agreement import Agreement as Answers
 from rung.control.deployment.deployments import Deployments
+from rung.control.deployment.trainings import Trainings
 from rung.control.place import Place
 from rung.control.promotion.bandits import Bandits
 from rung.control.servers import COLLECTOR, GATEWAY
@@ -320,16 +321,27 @@ class AtOnce(ThreadPoolExecutor):
         return done
 
 
+class AlwaysTrained(Trainings):
+    """Trainings in the world, which succeed at once."""
+
+    __slots__ = ()
+
+    def advance(self, revision: Revision) -> None:
+        self.registry.move(revision.name, State.TRAINED, because="its training succeeded", actor="rung")
+
+
 class Trained(Deployments):
     """Deployments in the world: trainings succeed at once; a server that answers, answers as in its evaluation."""
 
     __slots__ = ()
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        given = {one.name: getattr(self.trainings, one.name) for one in dataclasses.fields(Trainings) if one.init}
+        self.trainings = AlwaysTrained(**given)
+
     def environment(self, name: RevisionName) -> Any:
         return SimpleNamespace(key=str(name), python=Path("python"))
-
-    def _advance_training(self, revision: Revision) -> None:
-        self.registry.move(revision.name, State.TRAINED, because="its training succeeded", actor="rung")
 
     def _check(self, name: RevisionName) -> Answers | str:
         ready, because = self.servers.is_ready(str(name))

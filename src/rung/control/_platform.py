@@ -158,7 +158,7 @@ class Platform:
                 gateway_url=gateway_url,
                 usage=usage,
                 settings=settings,
-                turns=deployments.training_slots.waiting,
+                turns=deployments.trainings.slots.waiting,
             ),
             usage=usage,
             notebooks=notebooks,

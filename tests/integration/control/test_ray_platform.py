@@ -121,9 +121,11 @@ def test_teardown_gives_its_machine_back(platform: LivePlatform):
     assert not [one for one in platform.processes() if "rung.serving.server" in " ".join(one.cmdline())]
 
 
-def processes_of(module: str) -> list[psutil.Process]:
-    found = psutil.process_iter(["cmdline"])
-    return [one for one in found if module in (one.info["cmdline"] or ())]
+def servers_of(state: Path) -> list[psutil.Process]:
+    """Find the servers that have a folder of this name; others may run here, too."""
+    found = psutil.process_iter(["cmdline", "environ"])
+    servers = [one for one in found if "rung.serving.server" in (one.info["cmdline"] or ())]
+    return [one for one in servers if (one.info["environ"] or {}).get("RUNG_STATE") == str(state)]
 
 
 @pytest.fixture(scope="module")
@@ -153,7 +155,7 @@ def test_it_is_trained_where_the_folder_is_not_seen(platform: LivePlatform, far:
 
 def test_it_is_served_where_the_folder_is_not_seen(platform: LivePlatform, far: Path):
     assert ask(platform, 1).json()["predictions"] == [{"y": 3.0}]
-    server = next(one for one in processes_of("rung.serving.server") if one.environ()["RUNG_STATE"] == str(far))
+    server = servers_of(far)[0]
     assert server.environ()["PYTHONPATH"] == f"{far}/revisions/tiny.v1.m1/source"
     assert not any(str(platform.folder) in word for word in server.cmdline())
     assert not any(name.startswith("AWS_") for name in server.environ())

@@ -128,7 +128,7 @@ def _told_by_roles(api: Api) -> None:
     asked = [str(api.platform.registry.create_revision(one, 1, actor="ada", commit=None, dirty=False))
              for one in ("housing", "other", "parcels")]  # fmt: skip
     for one in api.platform.registry.revisions():
-        if api.platform.deployments.training_slots.may_begin(one):
+        if api.platform.deployments.trainings.slots.may_begin(one):
             _start(api, str(one.name))
     found = api.ask("GET", "/training/queue").json()
     assert (found["slots"], found["taken"]) == (2, 2)

@@ -65,7 +65,7 @@ DRAWN = {
 def test_page_is_sound(owner: Visitor, name: str):
     owner.page.set_viewport_size(DESK)
     owner.open(PAGES[name])
-    expect(owner.page.locator("[data-again]")).to_have_count(0)  # what takes long is there
+    expect(owner.page.locator("[data-again]")).to_have_count(0, timeout=30_000)  # what takes long is there
     assert owner.page.locator("h1").count() == 1
     assert owner.violations() == []
     owner.keep(name)

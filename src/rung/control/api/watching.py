@@ -49,7 +49,7 @@ def add_watching(router: APIRouter, platform: Platform) -> None:
         def sees(one: dict[str, Any]) -> bool:
             return allowed(actor.grants, Action.READ, one["revision"].partition(".")[0])
 
-        found = platform.deployments.training_slots.queue()
+        found = platform.deployments.trainings.slots.queue()
         return {**found, **{part: list(filter(sees, found[part])) for part in ("running", "waiting")}}
 
     @router.get("/cost")
