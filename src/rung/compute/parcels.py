@@ -32,13 +32,8 @@ __all__ = ["Steps", "bring", "give_back", "moved", "take_back"]
 _PACKED = ".tar"
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _LINKED = ".artifact"  # of a run's folder: what is in the store anyway
-_SECRETS = (
-    "AWS_",
-    "RAY_",
-    "RUNG_",
-    "PGPASSWORD",
-    "OPENLINEAGE_API_KEY",
-)  # a package that is built runs its authors' code
+# a package that is built runs its authors' code
+_SECRETS = ("AWS_", "RAY_", "RUNG_", "PGPASSWORD", "OPENLINEAGE_API_KEY")
 
 
 class Steps:

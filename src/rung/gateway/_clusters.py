@@ -31,11 +31,6 @@ _CLUSTER = "type.googleapis.com/envoy.config.cluster.v3.Cluster"
 _AGGREGATE = "type.googleapis.com/envoy.extensions.clusters.aggregate.v3.ClusterConfig"
 _HTTP_OPTIONS = "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 
-
-def _option(*, level: int, name: int, value: int) -> dict[str, Any]:
-    return {"level": level, "name": name, "int_value": value, "state": "STATE_PREBIND"}
-
-
 _HEALTH_CHECK: Final[dict[str, Any]] = {
     "timeout": "2s",
     "interval": "1s",
@@ -49,16 +44,13 @@ _HEALTH_CHECK: Final[dict[str, Any]] = {
 
 _LOST_MS = 400
 """After which a machine that acknowledges nothing is taken for lost: its connections break; requests go elsewhere."""
+_USER_TIMEOUT: Final = {"level": 6, "name": 18, "int_value": _LOST_MS, "state": "STATE_PREBIND"}  # TCP_USER_TIMEOUT
 _FAR: Final[dict[str, Any]] = {
     "connect_timeout": f"{_LOST_MS / 1e3:g}s",
     "upstream_connection_options": {
         "tcp_keepalive": {"keepalive_probes": 1, "keepalive_time": 1, "keepalive_interval": 1}
     },
-    **(
-        {"upstream_bind_config": {"socket_options": [_option(level=6, name=18, value=_LOST_MS)]}}  # TCP_USER_TIMEOUT
-        if sys.platform == "linux"
-        else {}
-    ),
+    **({"upstream_bind_config": {"socket_options": [_USER_TIMEOUT]}} if sys.platform == "linux" else {}),
 }
 """How servers with an address are reached: their machine may go without a word, which a socket file's cannot."""
 
