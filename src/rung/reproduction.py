@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rung.artifacts import file_digest
 from rung.compute.environments import Environments, Lock
 from rung.compute.installed import installed_environment
 from rung.control.servers import author_environment, thread_limits
@@ -20,7 +21,6 @@ from rung.data import open_catalogue
 from rung.errors import ConflictError, NotFoundError, TaskError
 from rung.registry import open_registry
 from rung.training import RunRecord, read_run
-from rung.training._provenance import file_digest
 from rung.workspace import MARKER
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from rung._lazy import exports
 from rung.artifacts._artifact import Description, decode, describe, encode
-from rung.artifacts._digests import digest_of, verify
+from rung.artifacts._digests import digest_of, file_digest, verify
 from rung.artifacts._store import LocalStore, PrunableStore, Store
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ __all__ = [
     "describe",
     "digest_of",
     "encode",
+    "file_digest",
     "stored_digests",
     "verify",
 ]

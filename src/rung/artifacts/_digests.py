@@ -26,6 +26,12 @@ def digest_of(data: bytes | memoryview) -> str:
     return f"sha256:{hashlib.sha256(data).hexdigest()}"
 
 
+def file_digest(path: Path) -> str:
+    """Compute the digest of a file's bytes, whatever its size."""
+    with path.open("rb") as file:
+        return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
+
+
 def verify(source: bytes | Path, digest: str, *, name: str = "") -> None:
     """Check that bytes, or a file, are those with this digest.
 

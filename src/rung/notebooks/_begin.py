@@ -11,11 +11,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from rung import __version__, artifacts
+from rung.artifacts import file_digest
 from rung.compute.installed import installed_environment
 from rung.errors import NotFoundError
 from rung.notebooks._session import READ, RECORDED, TASK
 from rung.training import RunRecord, TaskRecord, read_run
-from rung.training._provenance import SourceQuery, file_digest, patch, peak_memory_bytes
+from rung.training._provenance import SourceQuery, patch, peak_memory_bytes
 from rung.training._record import LOG, PATCH, new_run_id, user_name, utc_now
 from rung.workspace import write_atomically
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from rung.artifacts import file_digest
 from rung.errors import RungError
-from rung.training._provenance import file_digest
 
 if TYPE_CHECKING:
     from pathlib import Path

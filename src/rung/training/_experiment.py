@@ -17,6 +17,7 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any, TextIO
 
 from rung import __version__, artifacts, graph, openlineage
+from rung.artifacts import file_digest
 from rung.closure import Closure, Closures
 from rung.compute.installed import installed_environment
 from rung.errors import (
@@ -32,7 +33,7 @@ from rung.errors import (
 from rung.training import _kept, _memo, _record
 from rung.training._cache import Cache
 from rung.training._mirror import mirror_soon
-from rung.training._provenance import SourceQuery, file_digest, patch, peak_memory_bytes
+from rung.training._provenance import SourceQuery, patch, peak_memory_bytes
 from rung.training._record import RunRecord, new_run_id, user_name, utc_now
 from rung.training._report import Report
 from rung.training._runner import Plan, Runner, author_frames

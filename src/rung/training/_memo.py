@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rung import __version__, artifacts
+from rung.artifacts import file_digest
 from rung.closure import process_started
 from rung.compute.installed import installed_environment
 from rung.errors import RungError
 from rung.training import _record
 from rung.training._data import digest_now
-from rung.training._provenance import SourceQuery, file_digest, patch, peak_memory_bytes
+from rung.training._provenance import SourceQuery, patch, peak_memory_bytes
 from rung.training._record import RunRecord, new_run_id, read_run, user_name, utc_now
 from rung.training._report import Report
 from rung.workspace import write_atomically

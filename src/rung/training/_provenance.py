@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import resource
 import shutil
@@ -115,12 +114,6 @@ def _git(folder: Path, *arguments: str, given: bytes = b"", **settings: str) -> 
 def _looking() -> dict[str, str]:
     """Git only looks: it must not stand in the way of a person who commits meanwhile."""
     return {**os.environ, "GIT_OPTIONAL_LOCKS": "0"}
-
-
-def file_digest(path: Path) -> str:
-    """Hash all bytes of a file."""
-    with path.open("rb") as file:
-        return "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def peak_memory_bytes(of: int = resource.RUSAGE_SELF) -> int:

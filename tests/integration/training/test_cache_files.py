@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from rung.artifacts import file_digest
 from rung.training import _cache
 from rung.training._cache import Cache, Entry
-from rung.training._provenance import file_digest
 from rung.workspace import Workspace
 
 FACTS: dict[str, Any] = {"closure": "c", "upstream": {}, "hyperparameters": {"depth": 2}, "environment": "e"}

@@ -7,7 +7,6 @@ loop for servers.
 
 from __future__ import annotations
 
-import hashlib
 import tempfile
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -15,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rung.artifacts import file_digest
 from rung.compute.protocol import Parcel
 from rung.errors import NotFoundError, UnavailableError
 from rung.objects import pack
@@ -100,12 +100,12 @@ class Parcels:
 
     def _add_bundle(self, name: RevisionName, files: dict[str, str]) -> set[str]:
         bundle = read_bundle(self.place.workspace.state, str(name))
-        files[f"{self._key(name)}/{_BUNDLE}"] = _digest(self.place.revision(name) / _BUNDLE)
+        files[f"{self._key(name)}/{_BUNDLE}"] = file_digest(self.place.revision(name) / _BUNDLE)
         return set(bundle.artifacts.values())
 
     def _read(self, name: RevisionName, keys: Sequence[str]) -> None:
         with self._files(name, keys) as files:
-            self._digests.update({key: _digest(path) for key, path in files.items()})
+            self._digests.update({key: file_digest(path) for key, path in files.items()})
 
     def _put(self, objects: Objects, name: RevisionName, keys: Sequence[str]) -> None:
         if not self.place.source(name).is_dir():  # it has failed since, and was cleared away
@@ -126,8 +126,3 @@ class Parcels:
 
     def _key(self, name: RevisionName) -> str:
         return self.place.revision(name).relative_to(self.place.workspace.state).as_posix()
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"

@@ -7,7 +7,6 @@ signed is refused when it holds pickles, or when the settings want every revisio
 
 from __future__ import annotations
 
-import hashlib
 import os
 import tempfile
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import rung
 from rung import artifacts
-from rung.artifacts import LocalStore
+from rung.artifacts import LocalStore, digest_of, file_digest
 from rung.errors import IntegrityError, NotFoundError, RungError
 from rung.lifecycle import State
 from rung.objects import pack
@@ -236,7 +235,7 @@ class Trust:
     def _subjects(self, name: RevisionName, bundle: Bundle) -> Iterable[Subject]:
         folder = self.place.revision(name)
         yield Subject(name=_BUNDLE, digest=self._bundle_digest(name))
-        yield Subject(name=_LOCK, digest=_digest((folder / _LOCK).read_bytes()))
+        yield Subject(name=_LOCK, digest=digest_of((folder / _LOCK).read_bytes()))
         for task, digest in sorted(bundle.artifacts.items()):
             yield Subject(name=f"{_ARTIFACT}{task}", digest=digest)
 
@@ -247,8 +246,7 @@ class Trust:
         with tempfile.TemporaryDirectory(prefix="rung-source-") as folder:
             packed = Path(folder) / _SOURCE
             pack(self.place.source(name), packed)
-            with packed.open("rb") as file:
-                return [Dependency(name=_SOURCE, digest=f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}")]
+            return [Dependency(name=_SOURCE, digest=file_digest(packed))]
 
     def _read_all(self, bundle: Bundle) -> None:
         store = LocalStore(self.place.workspace.artifacts)
@@ -268,7 +266,7 @@ class Trust:
         return tuple(found)
 
     def _bundle_digest(self, name: RevisionName) -> str:
-        return _digest((self.place.revision(name) / _BUNDLE).read_bytes())
+        return digest_of((self.place.revision(name) / _BUNDLE).read_bytes())
 
     def _path(self, name: RevisionName) -> Path:
         return self.place.revision(name) / PROVENANCE
@@ -297,10 +295,6 @@ def _dependencies(record: Mapping[str, Any]) -> Iterable[Dependency]:
 
 def _qualified(digest: str) -> str:
     return digest if ":" in digest else f"sha256:{digest}"
-
-
-def _digest(data: bytes) -> str:
-    return f"sha256:{hashlib.sha256(data).hexdigest()}"
 
 
 def _false(told: str) -> IntegrityError:
