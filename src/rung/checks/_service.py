@@ -7,6 +7,7 @@ import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from rung.checks._artifacts import differing
 from rung.checks._lint import lint
 from rung.checks._practice import Advice, give_advice, hold_questions
 from rung.documents import gather_history, judge_order, parse, read_pages
@@ -179,12 +180,14 @@ def _experiment_of(tests: ServiceTests) -> Experiment:
 
 def _artifacts(tests: ServiceTests) -> str:
     needed = needed_artifacts(tests.app)
-    made = _experiment_of(tests).graph.tasks.keys()
-    missing = sorted(name for name in needed if "." not in name and name not in made)
+    graph = _experiment_of(tests).graph
+    missing = sorted(name for name in needed if "." not in name and name not in graph.tasks)
     if missing:
         raise _WrongError(
-            f"serve/app.py takes {', '.join(missing)}, which no task makes; the tasks are {', '.join(made)}"
+            f"serve/app.py takes {', '.join(missing)}, which no task makes; the tasks are {', '.join(graph.tasks)}"
         )
+    if told := differing(tests, graph):
+        raise _WrongError(f"serve/app.py and train/main.py differ: {'; '.join(told)}. Annotate both alike")
     return f"training makes what serving takes: {', '.join(sorted(needed)) or 'nothing'}"
 
 
