@@ -55,6 +55,7 @@ _VERBS = {
     "history": "show what answered production when",
     "audit": "show who did what, when and why",
     "why": "show the evidence behind a revision or a prediction",
+    "diff": "show what differs between two revisions or runs",
     "lineage": "show what something was made of, and what was made of it",
     "alerts": "list what is wrong, and say something of it",
     "monitor": "show how production is doing: errors, latency, drift, quality",

@@ -111,18 +111,18 @@ def _takes(before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> tuple[
 
 
 def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Change]:
-    yield from _schema(Contract.from_json(before["contract"]), Contract.from_json(after["contract"]))
-    yield from _data_tests(before, after)
+    yield from schema_changes(Contract.from_json(before["contract"]), Contract.from_json(after["contract"]))
+    yield from data_test_changes(before, after)
     for kind in _SIMPLE:
-        for name, one, other in _differing(before[kind], after[kind]):
+        for name, one, other in differing(before[kind], after[kind]):
             yield Change(kind=kind, what=name, before=one, after=other)
 
 
-def _schema(old: Contract, new: Contract) -> Iterator[Change]:
+def schema_changes(old: Contract, new: Contract) -> Iterator[Change]:
     """Tell each field that differs; what breaks and is no field of its own comes after."""
     broken = breaking_changes(old, new)
     told = set()
-    for name, one, other in _differing(_fields(old), _fields(new)):
+    for name, one, other in differing(_fields(old), _fields(new)):
         mine = {one_break for one_break in broken if _is_at(one_break, name)}
         told |= mine
         yield Change(kind="schema", what=name, before=one, after=other, breaks=bool(mine))
@@ -168,7 +168,8 @@ def _is_at(broken: Break, field: str) -> bool:
     return broken.where == field or broken.where.startswith((f"{field}.", f"{field}["))
 
 
-def _data_tests(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Change]:
+def data_test_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Change]:
+    """Tell which data tests came, went, or compute something else."""
     old, new = before["data tests"], after["data tests"]
     for name in sorted(old.keys() | new.keys()):
         if name not in new:
@@ -185,7 +186,8 @@ def _data_tests(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator
             yield Change(kind="data tests", what=name, before="there", after="computes something else: not compared")
 
 
-def _differing(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[tuple[str, str | None, str | None]]:
+def differing(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[tuple[str, str | None, str | None]]:
+    """Give each name whose value differs, with both; None where a side has none."""
     for name in sorted(before.keys() | after.keys()):
         one, other = (_text(side[name]) if name in side else None for side in (before, after))
         if one != other:

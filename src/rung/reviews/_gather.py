@@ -41,8 +41,8 @@ def gather(workspace: Workspace, service: str, *, base: str) -> Review:
         TaskError: The service cannot be imported, here or there.
     """
     workspace.service(service)
-    commit = _git(workspace.root, "merge-base", base, "HEAD").decode().strip()
-    before, after = _base(workspace, commit, service), _describe(workspace.root, service)
+    commit = git(workspace.root, "merge-base", base, "HEAD").decode().strip()
+    before, after = _base(workspace, commit, service), describe(workspace.root, service)
     with known_registry(workspace.state, workspace.registry_url()) as registry:
         major = after["contract"]["major"]
         runs = (None, None) if registry is None else _runs(registry, service, commit=commit, major=major)
@@ -51,16 +51,30 @@ def gather(workspace: Workspace, service: str, *, base: str) -> Review:
 
 def _base(workspace: Workspace, commit: str, service: str) -> dict[str, Any] | None:
     """Describe the service as a commit has it; None where it has none."""
-    if not _git(workspace.root, "ls-tree", commit, "--", f"experiments/{service}/schema"):
+    if not git(workspace.root, "ls-tree", commit, "--", f"experiments/{service}/schema"):
         return None
-    archive = _git(workspace.root, "archive", commit)
     with tempfile.TemporaryDirectory() as folder:
-        with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
-            tar.extractall(folder, filter="data")
-        return _describe(Path(folder), service)
+        extract(workspace.root, commit, Path(folder))
+        return describe(Path(folder), service)
 
 
-def _describe(root: Path, service: str) -> dict[str, Any]:
+def extract(root: Path, commit: str, folder: Path) -> None:
+    """Lay down the files of a commit.
+
+    Raises:
+        WorkspaceError: git knows no such commit.
+    """
+    archive = git(root, "archive", commit)
+    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+        tar.extractall(folder, filter="data")
+
+
+def describe(root: Path, service: str) -> dict[str, Any]:
+    """Give a service as the code in a folder declares it, read in a process of its own.
+
+    Raises:
+        TaskError: It cannot be imported.
+    """
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHONPATH")}
     ended = subprocess.run(
         [sys.executable, "-m", "rung.reviews.side", "--service", service],
@@ -104,7 +118,12 @@ def _runs(
     return before, after
 
 
-def _git(root: Path, *words: str) -> bytes:
+def git(root: Path, *words: str) -> bytes:
+    """Ask git.
+
+    Raises:
+        WorkspaceError: It failed.
+    """
     ended = subprocess.run(["git", *words], cwd=root, capture_output=True, check=False)
     if ended.returncode != 0:
         raise WorkspaceError(
