@@ -265,11 +265,14 @@ def two_operators(platform: LivePlatform, name: str) -> Row:
     return through(platform, name, guarded, at="regression")
 
 
-def killed_trainer(platform: LivePlatform, name: str) -> Row:
-    """A training is killed in the middle: that revision has failed, the promotion beside it does not notice."""
+def killed_trainer(platform: LivePlatform, name: str, *, with_keeper: bool = False) -> Row:
+    """A training is killed in the middle: the promotion beside it does not notice.
+
+    The revision has failed. With what keeps the exit code, as when a machine goes down, it is begun again, and trained.
+    """
 
     def train_and_kill(scene: Scene) -> None:
-        slow = ("    return list(range(1, 201))", "    import time; time.sleep(60)\n    return [1]")
+        slow = ("    return list(range(1, 201))", "    import time; time.sleep(20)\n    return list(range(1, 200))")
         tiny_service.change(platform.root, *slow)
         platform.commit()
         known = platform.states()
@@ -279,9 +282,11 @@ def killed_trainer(platform: LivePlatform, name: str) -> Row:
         job = Job(platform.place.revision(RevisionName.parse(trained)) / "jobs" / "training")
         platform.wait(lambda: job.state() == "running")
         process = job.process()
+        if process is not None and with_keeper and process.keeper is not None:
+            kill(process.keeper.pid)
         if process is not None:
             _kill_all(process.pid)
-        watcher.wait(60)
+        watcher.wait(120)
         tiny_service.change(platform.root, *reversed(slow))
         scene.notes.append(f"{trained} has {platform.revision(trained)['state']}")
 
@@ -400,6 +405,7 @@ STORIES: dict[str, Callable[[LivePlatform, str], Row]] = {
     "kill -9 of `rung promote`": partial(through, do=kill_command),
     "kill -9 of a gate's job": partial(through, do=kill_job, at="load"),
     "kill -9 of a training": killed_trainer,
+    "kill -9 of a training and its keeper": partial(killed_trainer, with_keeper=True),
     "kill -9 of a worker": partial(through, do=kill_worker, may_fail=True),
     "kill -9 of the incumbent's server": partial(through, do=kill_server),
     "kill -9 of the challenger's server": partial(through, do=kill_challenger),

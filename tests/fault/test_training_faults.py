@@ -51,10 +51,15 @@ if __name__ == "__main__":
 """
 
 
-def stopped_in_second(place: Place, stop: Callable[[subprocess.Popen[bytes]], None]) -> int:
+BY_HAND = ("-m", "experiments.toy.train.main")
+
+
+def stopped_in_second(
+    place: Place, stop: Callable[[subprocess.Popen[bytes]], None], started: tuple[str, ...] = BY_HAND, **variables: str
+) -> int:
     """Start a training, stop it in its second task, and give its exit status."""
-    command = [sys.executable, "-m", "experiments.toy.train.main"]
-    with subprocess.Popen(command, cwd=place.root, stderr=subprocess.DEVNULL) as process:
+    command, environment = [sys.executable, *started], {**os.environ, **variables}
+    with subprocess.Popen(command, cwd=place.root, stderr=subprocess.DEVNULL, env=environment) as process:
         deadline = time.monotonic() + 30
         while not (place.root / "reached").exists():
             assert process.poll() is None
@@ -80,6 +85,18 @@ def test_stopped_training_goes_on_where_it_was(
     place.write("go_on", "")
     record = place.train("toy")
     assert {task.name: task.state for task in record.tasks} == {"first": "cached", "second": "ran", "evaluate": "ran"}
+
+
+def test_run_that_does_without_the_cache_goes_on_from_its_own_tasks(place: Place):
+    """As a retraining, whose data may have changed since others ran, and which is begun again under its own name."""
+    place.service("toy", MAIN)
+    run = {"RUNG_RUN": "toy-20261122-120000-0000000"}
+    without_cache = ("-c", "from experiments.toy.train.main import experiment; experiment.run(use_cache=False)")
+    assert stopped_in_second(place, lambda process: process.kill(), without_cache, **run) != 0
+    place.write("go_on", "")
+    record = place.train("toy", environment=run, use_cache=False)
+    assert {task.name: task.state for task in record.tasks} == {"first": "cached", "second": "ran", "evaluate": "ran"}
+    assert {task.state for task in place.train("toy", use_cache=False).tasks} == {"ran"}
 
 
 def test_artifact_too_large_for_the_disk_leaves_nothing(place: Place):

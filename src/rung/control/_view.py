@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from rung.control._usage import idle, idle_told
 from rung.control.deployment.builds import ENVIRONMENT, failures_of
 from rung.control.deployment.memory import MEMORY
+from rung.control.deployment.trainings import RESUMED
 from rung.control.practice.holds import held_majors
 from rung.control.practice.practice import path_facts
 from rung.control.promotion.approvals import Approvals
@@ -61,6 +62,8 @@ class _Seen:
     """When their number changed last."""
     turns: Mapping[str, Turn]
     """Of trainings that wait for a slot."""
+    resumed: Mapping[str, Event]
+    """When their trainings were cut off last, and begun again."""
 
     def memory_of(self, revision: Revision) -> dict[str, Any] | None:
         """Tell what a revision's server took when it was deployed, in bytes and a sentence; None without a server."""
@@ -73,7 +76,9 @@ class _Seen:
         return None if event is None else event.because
 
     def troubles(self, revision: Revision) -> list[str]:
-        """Say in sentences what is not as it should be with a revision that has a server."""
+        """Say in sentences what is not as it should be with a revision that trains or has a server."""
+        if revision.state is State.TRAINING and (resumed := self.resumed.get(str(revision.name))):
+            return [resumed.because]
         if not _may_have_server(revision):
             return []
         environment, memory = self.environments.get(str(revision.name)), self.memory_of(revision)
@@ -123,6 +128,7 @@ class View:
             servers=Counter(map(revision_of, self.registry.processes())),
             scaled=self.registry.latest(SCALED, service),
             turns=self.turns(),
+            resumed=self.registry.latest(RESUMED, service),
         )
 
     def _major(

@@ -119,7 +119,7 @@ class Runner:
         }
         key = graph.fingerprint(task, **facts)
         entry, because = self.cache.find(key, self.store.is_whole, seed=self.plan.seed)
-        if entry is not None and self.plan.use_cache:
+        if entry is not None and (self.plan.use_cache or entry.run == self.plan.run):  # it ended before it was cut off
             for ended in range(len(entry.reports)):  # a cached trial is judged as one that runs
                 judge(self.plan.trial, name, entry.reports[: ended + 1])
             record = self._from_cache(task, key, entry, because)

@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from rung import openlineage
 from rung.compute import local
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
     from rung.control.deployment.trust import Trust
     from rung.control.place import Place
     from rung.control.servers import Servers
-    from rung.registry import Registry, Revision
+    from rung.registry import Event, Registry, Revision
     from rung.schema import RevisionName
     from rung.serving import Bundle
 
@@ -45,6 +47,10 @@ _STORAGE = "storage"
 """Kind of the events that tell of a storage that does not take a revision, or does not give it."""
 _MACHINE = "training_machine"
 """Kind of the events that tell why a training has not begun."""
+RESUMED: Final = "training_resumed"
+"""Kind of the events that tell of a training that was cut off and begun again."""
+_TERMINATED: Final = 128 + signal.SIGTERM
+_RESUMED_AT_MOST: Final = 3  # a training that takes its machine down with it does so again
 
 
 @dataclass(slots=True, kw_only=True)
@@ -98,9 +104,9 @@ class Trainings:
         if state == "absent":
             self._begin_training(revision, environment, hardware, job=job)
         elif isinstance(state, Ended):
-            if self._is_back(revision, state, job):
+            if self._is_back(revision, state, job) and not self._resumes(revision, state, job):
                 self._end_training(revision, state, job)
-        elif now - revision.created > within and now - self.slots.began(revision) > within:
+        elif now - revision.created > within and now - self._began(revision) > within:
             job.stop()
             self._fail(name, f"its training did not end within {within}, the timeout_s of its hardware")
         elif because := job.why():
@@ -203,6 +209,34 @@ class Trainings:
             self._tell(_STORAGE, revision.name, f"its training ended on a node; {error}")
             return False
 
+    def _resumes(self, revision: Revision, ended: Ended, job: Job) -> bool:
+        """Let a training that was cut off begin again, from what it has kept; tell whether it does.
+
+        That is on record first, so that whoever leads next counts it, too.
+        """
+        if not _was_cut_off(ended, job):
+            return False
+        name, last = revision.name, self._resumed(revision)
+        times = 1 if last is None else last.data["times"] + 1
+        if times > _RESUMED_AT_MOST:
+            return False
+        because = (
+            "its training was cut off, as when its machine goes down, and is begun again from the tasks that had ended "
+            f"(time {times} of {_RESUMED_AT_MOST} at most)"
+        )
+        self.registry.record_event(RESUMED, str(name), because=because, actor="rung", times=times)
+        job.stop()  # what is left of it
+        job.clear()
+        return True
+
+    def _resumed(self, revision: Revision) -> Event | None:
+        return self.registry.latest(RESUMED, revision.name.service).get(str(revision.name))
+
+    def _began(self, revision: Revision) -> datetime:
+        """Tell since when a training runs: it has all of its time again after it was cut off."""
+        began, resumed = self.slots.began(revision), self._resumed(revision)
+        return began if resumed is None else max(began, resumed.time)
+
     def _end_training(self, revision: Revision, ended: Ended, job: Job) -> None:
         """Judge an ended training: exit code and log are kept whatever they say."""
         name, exit_code = revision.name, ended.exit_code
@@ -219,7 +253,9 @@ class Trainings:
             openlineage.send_soon(self.place.workspace)
             mirror_soon(self.place.workspace)
         if exit_code != 0 or record is None or record.status != "succeeded":
-            told = "was killed" if exit_code is None else f"ended with exit code {exit_code}"
+            told = "was cut off" if exit_code is None else f"ended with exit code {exit_code}"
+            if exit_code is None and (resumed := self._resumed(revision)):
+                told += f", after it was begun again {resumed.data['times']} times"
             self._fail(name, f"its training {told}: {ended.because or last_words(job)}")
             return
         bundle = read_bundle(self.place.workspace.state, str(name))
@@ -259,3 +295,12 @@ class Trainings:
 
     def _fail(self, name: RevisionName, because: str) -> None:
         self.registry.move(name, State.FAILED, because=because, actor="rung")
+
+
+def _was_cut_off(ended: Ended, job: Job) -> bool:
+    """Tell whether nothing that a training did ended it: nobody knows what did, or its machine went down in order."""
+    if ended.exit_code is None:
+        return not ended.because
+    process, own = job.process(), local.find(os.getpid())
+    is_down = process is not None and own is not None and process.boot != own.boot
+    return is_down and ended.exit_code == _TERMINATED
