@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from rung.checks._artifacts import differing
 from rung.checks._lint import lint
+from rung.checks._packages import hold_packages
 from rung.checks._practice import Advice, give_advice, hold_questions
 from rung.documents import gather_history, judge_order, parse, read_pages
 from rung.errors import RungError
@@ -74,7 +75,12 @@ def check_service(workspace: Workspace, name: str, given: Given | None = None) -
     service = workspace.service(name)
     sys.path.insert(0, str(workspace.root))
     given = given or Given()
-    findings = [_tree(service), _pins(service), _guarded("style", lambda: _style(workspace, service))]
+    findings = [
+        _tree(service),
+        _pins(service),
+        _guarded("packages", lambda: _packages(service)),
+        _guarded("style", lambda: _style(workspace, service)),
+    ]
     tests: ServiceTests | None = None
     try:
         tests = load_service_tests(workspace, name)
@@ -150,6 +156,13 @@ def _pins(service: Service) -> Finding:
     loose = loose_pins(service.requirements.read_text())
     because = f"not pinned exactly: {', '.join(loose)}; write name==version" if loose else "every pin is exact"
     return Finding(check="requirements", passed=not loose, because=because)
+
+
+def _packages(service: Service) -> str:
+    holds, because = hold_packages(service.folder / "infrastructure" / "packages.txt")
+    if not holds:
+        raise _WrongError(because)
+    return because
 
 
 def _hardware(tests: ServiceTests) -> str:

@@ -18,7 +18,6 @@ import hashlib
 import json
 import os
 import shutil
-import subprocess
 import sys
 from dataclasses import dataclass
 from functools import cached_property
@@ -33,7 +32,7 @@ from rung.errors import EnvironmentBuildError, RungError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Environment", "Environments", "Lock", "missing_packages", "own_wheel", "resolve"]
+__all__ = ["Environment", "Environments", "Lock", "own_wheel", "resolve"]
 
 _MARKER = "environment.json"
 
@@ -168,26 +167,6 @@ class Environments:
         if self._wheel is None:
             return []
         return [f"rung @ {self._wheel.as_uri()} --hash=sha256:{hashlib.sha256(self._wheel.read_bytes()).hexdigest()}"]
-
-
-def missing_packages(path: Path) -> list[str]:
-    """List the Debian packages of a `packages.txt` that are not installed; empty where the system has no dpkg.
-
-    One package a line, `name` or `name=version`; `#` begins a comment.
-    """
-    lines = (line.partition("#")[0].strip() for line in path.read_text(encoding="utf-8").splitlines())
-    wanted = [line for line in lines if line]
-    if not wanted or shutil.which("dpkg-query") is None:
-        return []
-    listed = subprocess.run(
-        ["dpkg-query", "--show", "--showformat", "${db:Status-Status} ${Package} ${Version}\n"],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    rows = [row.split(" ") for row in listed.splitlines() if row.startswith("installed ")]
-    present = {form for _, name, version in rows for form in (name, f"{name}={version}")}
-    return [package for package in wanted if package not in present]
 
 
 def _is_running(python: str) -> bool:

@@ -22,6 +22,7 @@ from rung.control._usage import Usage, idle
 from rung.control._view import View, experiment_json
 from rung.control.alerts.desk import Desk
 from rung.control.alerts.watch import Watch
+from rung.control.deployment import packages
 from rung.control.deployment.builds import Builds
 from rung.control.deployment.deployments import Deployments
 from rung.control.deployment.features import Features
@@ -173,6 +174,7 @@ class Platform:
         name = self.deployments.begin(service, allow_dirty=allow_dirty, actor=actor, commit=commit)
         with suppress(RungError):  # what is wrong with it is told when it is checked, and when it is promoted
             self.promotions.practice.keep_specification(name, actor=actor)
+        packages.look(self.place, self.registry, name)
         self.loop.wake()
         return name
 
@@ -185,6 +187,7 @@ class Platform:
     def deploy_serving(self, name: RevisionName, *, actor: str) -> dict[str, Any]:
         """Serve a trained revision."""
         self.deployments.deploy_serving(name, actor=actor)
+        packages.look(self.place, self.registry, name)
         self.loop.wake()
         return self.revision(name)
 

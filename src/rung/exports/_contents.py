@@ -24,14 +24,6 @@ if TYPE_CHECKING:
 _OWN_WHEEL: Final = re.compile(r"^rung @ file://(?P<path>\S+) --hash=(?P<digest>sha256:[0-9a-f]{64})$", re.MULTILINE)
 
 
-def read_packages(path: Path) -> tuple[str, ...]:
-    """Read the Debian packages of a `packages.txt`, `name` or `name=version`, without comments."""
-    if not path.is_file():
-        return ()
-    lines = (line.partition("#")[0].strip() for line in path.read_text(encoding="utf-8").splitlines())
-    return tuple(line for line in lines if line)
-
-
 def own_wheel(export: Export) -> tuple[Path, str]:
     """Give the wheel of Rung that the revision's environment has, and its digest.
 

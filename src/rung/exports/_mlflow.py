@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from rung.compute.packages import read_packages
 from rung.errors import NotFoundError
 from rung.exports._application import read_application
-from rung.exports._contents import own_wheel, put_state, read_packages
+from rung.exports._contents import own_wheel, put_state
 from rung.exports._export import HANDLERS, INSIDE
 from rung.exports._folder import new_folder
 from rung.exports._signature import signature

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import os
-import shutil
 import subprocess
 import sys
 import threading
@@ -16,7 +15,7 @@ from pathlib import Path
 import pytest
 
 import rung
-from rung.compute.environments import Environment, Environments, Lock, missing_packages, own_wheel, resolve
+from rung.compute.environments import Environment, Environments, Lock, own_wheel, resolve
 from rung.compute.jobs import Ended, Job
 from rung.errors import EnvironmentBuildError, WorkspaceError
 
@@ -246,13 +245,6 @@ def test_own_wheel_is_well_formed(tmp_path: Path):
         assert archive.testzip() is None
     assert {"rung/errors.py", "rung/py.typed", f"rung-{rung.__version__}.dist-info/RECORD"} <= set(names)
     assert not [name for name in names if "__pycache__" in name]
-
-
-@pytest.mark.skipif(shutil.which("dpkg-query") is None, reason="the system has no dpkg")
-def test_missing_debian_packages_are_listed(tmp_path: Path):
-    path = tmp_path / "packages.txt"
-    path.write_text("# tools\ndpkg\n\nno-such-package-here  # for the model\ndpkg=0.0.1\n")
-    assert missing_packages(path) == ["no-such-package-here", "dpkg=0.0.1"]
 
 
 def test_result_of_the_command_is_optional(lock: Lock, tmp_path: Path):
