@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx2
 import pytest
+from experiment_document import written
 from hurry import hurrying
 from live_platform import LivePlatform, live_platform
 from object_store import serving_objects
@@ -64,7 +65,7 @@ class Story:
 
     def document(self, minor: int) -> None:
         path = self.platform.root / HOUSING / "experiments" / f"v1.m{minor}.md"
-        path.write_text(f"# Attempt {minor}\n\nValue houses better.\n")
+        path.write_text(written(f"Attempt {minor}", "Value houses better."))
 
     def major(self) -> dict[str, Any]:
         (service,) = self.platform.ask("status")["services"]

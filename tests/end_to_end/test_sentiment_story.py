@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import httpx2
 import polars as pl
 import pytest
+from experiment_document import written
 from hurry import hurrying
 from live_platform import LivePlatform, live_platform
 from writers import Writers, unseen_sentences
@@ -47,7 +48,7 @@ class Story:
 
     def document(self, minor: int) -> None:
         path = self.platform.root / REVIEWS / "experiments" / f"v1.m{minor}.md"
-        path.write_text(f"# Attempt {minor}\n\nRead sentences better.\n")
+        path.write_text(written(f"Attempt {minor}", "Read sentences better."))
 
     def read(self, route: str, *instances: dict[str, str], revision: str = "", **parameters: float) -> httpx2.Response:
         """Have sentences read in production, or by one revision (`m1`)."""

@@ -21,6 +21,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import tiny_service
+from experiment_document import written
 from simulated_clock import SimulatedClock
 
 from rung.control._fence import Fence
@@ -202,7 +203,7 @@ class World:
         folder = self.place.source(name) / "experiments" / SERVICE
         document = folder / "experiments" / f"v{name.major}.m{name.minor}.md"
         document.parent.mkdir(parents=True, exist_ok=True)
-        document.write_text("# Better\n\nIt is.\n")
+        document.write_text(written("Better"))
         (folder / "specification.md").write_text(dedent(tiny_service.SPECIFICATION).lstrip())
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from textwrap import dedent
 from typing import TYPE_CHECKING
 
+from experiment_document import written
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -219,4 +221,4 @@ def document(workspace: Path, minor: int) -> None:
     """Write the experiment document of a revision of v1."""
     path = workspace / "experiments" / NAME / "experiments" / f"v1.m{minor}.md"
     path.parent.mkdir(exist_ok=True)
-    path.write_text(f"# Double better, attempt {minor}\n\nA better slope.\n")
+    path.write_text(written(f"Double better, attempt {minor}", "A better slope."))

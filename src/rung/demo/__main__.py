@@ -16,6 +16,7 @@ from typing import Any
 import click
 
 from rung.demo.consumers import Consumers, live_sales
+from rung.demo.documents import BOOSTING, LINEAR, SMALLER
 
 _RATE = 80.0  # production requests per second
 _TRAIN = Path("experiments/housing/train/main.py")
@@ -136,7 +137,7 @@ def _benchmark_and_first(demo: Demo) -> Consumers:
     demo.tell("The benchmark is there to be beaten. It is never promoted:")
     demo.run("promote", "housing.v1.m0", expect=(2,))
     demo.tell("Revision m1: a linear model. One line changes.")
-    demo.change('] = "benchmark"', '] = "linear"', document="v1.m1.md", text="# Value houses by a linear model\n")
+    demo.change('] = "benchmark"', '] = "linear"', document="v1.m1.md", text=LINEAR)
     demo.run("deploy", "training", "housing")
     demo.run("deploy", "serving", "housing.v1.m1")
     demo.tell("No revision gets traffic before it has passed every gate, against the benchmark, on its live endpoint.")
@@ -153,12 +154,7 @@ def _benchmark_and_first(demo: Demo) -> Consumers:
 
 def _challenger(demo: Demo) -> None:
     demo.tell("Revision m2: gradient boosting, trained and tested beside the incumbent, which goes on answering.")
-    demo.change(
-        '] = "linear"',
-        '] = "boosting"',
-        document="v1.m2.md",
-        text="# Value houses by gradient boosting\n\nPrices are not linear in place and size; trees may tell more.\n",
-    )
+    demo.change('] = "linear"', '] = "boosting"', document="v1.m2.md", text=BOOSTING)
     demo.run("deploy", "training", "housing")
     demo.run("deploy", "serving", "housing.v1.m2")
     demo.tell("There is an incumbent now: after the gates, an A/B test on what consumers report decides.")
@@ -168,12 +164,7 @@ def _challenger(demo: Demo) -> None:
 
 def _worse(demo: Demo) -> None:
     demo.tell("Revision m3: somebody makes the model much smaller, to answer faster.")
-    demo.change(
-        "] = 300",
-        "] = 10",
-        document="v1.m3.md",
-        text="# Value houses by a much smaller model\n\nTen trees answer faster than three hundred.\n",
-    )
+    demo.change("] = 300", "] = 10", document="v1.m3.md", text=SMALLER)
     demo.run("deploy", "training", "housing")
     demo.run("deploy", "serving", "housing.v1.m3")
     demo.tell("It is worse on the same held-out houses, significantly so. It never sees a customer:")

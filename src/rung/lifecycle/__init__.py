@@ -10,10 +10,10 @@ from rung._lazy import exports
 
 if TYPE_CHECKING:
     from rung.lifecycle._hold import MetricFacts, Missing, missing_data
-    from rung.lifecycle._judge import judge_load, judge_regression, was_disturbed
+    from rung.lifecycle._judge import RegressionFacts, judge_load, judge_regression, was_disturbed
     from rung.lifecycle._judge_approval import Approval, ApprovalRule, count_approvals, judge_approvals
     from rung.lifecycle._judge_contracts import ContractFinding, judge_contracts
-    from rung.lifecycle._judge_data import DataFacts, TestChanges, compare_tests, judge_data
+    from rung.lifecycle._judge_data import DataFacts, judge_data
     from rung.lifecycle._judge_experiment import Finding, Stretch, judge_experiment
     from rung.lifecycle._judge_groups import GroupFinding, judge_groups
     from rung.lifecycle._judge_health import Period, Requests, judge_health
@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     )
     from rung.lifecycle._rollout import Split, SplitKind, due_share, first_share, share_of_step, step_of
     from rung.lifecycle._state import MIRRORED, MOVES, SERVED, State, check_move
+    from rung.lifecycle._test_changes import TestChanges, compare_tests
     from rung.lifecycle._turns import Team, Training, Turn, TurnFacts, take_turns
     from rung.lifecycle._verdict import Gate, Verdict, VerdictKind
 
@@ -78,6 +79,7 @@ __all__ = [
     "Origin",
     "Period",
     "PromotionFacts",
+    "RegressionFacts",
     "Reject",
     "ReplayLimits",
     "Requests",
@@ -132,10 +134,11 @@ __getattr__ = exports(
     __name__,
     {
         **dict.fromkeys(("MetricFacts", "Missing", "missing_data"), "_hold"),
-        **dict.fromkeys(("judge_load", "judge_regression", "was_disturbed"), "_judge"),
+        **dict.fromkeys(("RegressionFacts", "judge_load", "judge_regression", "was_disturbed"), "_judge"),
         **dict.fromkeys(("Approval", "ApprovalRule", "count_approvals", "judge_approvals"), "_judge_approval"),
         **dict.fromkeys(("ContractFinding", "judge_contracts"), "_judge_contracts"),
-        **dict.fromkeys(("DataFacts", "TestChanges", "compare_tests", "judge_data"), "_judge_data"),
+        **dict.fromkeys(("DataFacts", "judge_data"), "_judge_data"),
+        **dict.fromkeys(("TestChanges", "compare_tests"), "_test_changes"),
         **dict.fromkeys(("GroupFinding", "judge_groups"), "_judge_groups"),
         **dict.fromkeys(("Finding", "Stretch", "judge_experiment"), "_judge_experiment"),
         **dict.fromkeys(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from rung import stats
 from rung.lifecycle._high_water import Step, high_water, steps_of
 from rung.lifecycle._judge_groups import GroupFinding, judge_groups
+from rung.lifecycle._test_changes import TestChanges
 from rung.lifecycle._verdict import Gate, Verdict, VerdictKind
 
 if TYPE_CHECKING:
@@ -19,43 +20,6 @@ if TYPE_CHECKING:
 
 _ENOUGH_DRAWS = 0.9
 """Share of a bootstrap's draws on which a test must have a number, on both revisions."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TestChanges:
-    """The data tests of a candidate against those of its reference."""
-
-    __test__ = False  # not a class of pytest's
-
-    compared: frozenset[str] = frozenset()
-    """Both have them, and they compute the same."""
-    changed: frozenset[str] = frozenset()
-    """Both have one of that name, and it computes something else."""
-    removed: Mapping[str, str] = field(default_factory=dict)
-    """The reference has them, the candidate has not; with the author's reason, "" without."""
-
-
-def compare_tests(
-    candidate: Mapping[str, str], reference: Mapping[str, str], reasons: Mapping[str, str]
-) -> TestChanges:
-    """Tell which data tests are the same, by name and digest of what they compute.
-
-    Args:
-        candidate: Name to digest; "" where the digest is not known. Nothing at all: its training kept none, and it is
-            taken to have what the other has.
-        reference: The same.
-        reasons: Why a test was removed, by name.
-
-    >>> compare_tests({"r2": "a", "mae": "b"}, {"r2": "a", "mae": "c", "bias": "d"}, {"bias": "never used"})
-    TestChanges(compared=frozenset({'r2'}), changed=frozenset({'mae'}), removed={'bias': 'never used'})
-    """
-    candidate, reference = candidate or reference, reference or candidate
-    shared = candidate.keys() & reference.keys()
-    changed = frozenset(
-        name for name in shared if candidate[name] and reference[name] and candidate[name] != reference[name]
-    )
-    removed = {name: reasons.get(name, "") for name in sorted(reference.keys() - candidate.keys())}
-    return TestChanges(compared=frozenset(shared) - changed, changed=changed, removed=removed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +67,8 @@ def judge_data(results: Sequence[Mapping[str, Any]], facts: DataFacts) -> Verdic
         "seen_by_reference": facts.seen_by_reference or f"not checked: {facts.reference} kept no training rows",
         "groups": [finding.to_json() for finding in groups],
     }
-    broken = [*_leaks(facts), *_unexplained(facts), *_worse(tests, facts), *_apart(groups)]
+    gone = facts.changes.unexplained("data test", candidate=facts.candidate, reference=facts.reference)
+    broken = [*_leaks(facts), *gone, *_worse(tests, facts), *_apart(groups)]
     if not tests:
         broken.append("there is no data test")
     if broken:
@@ -123,17 +88,6 @@ def _leaks(facts: DataFacts) -> list[str]:
     if found is None or found["leaked"] <= found["max_leaked"] * found["held_out"]:
         return []
     return [f"{_share(found)} held-out rows are also training rows ({found['leaked'] / found['held_out']:.2%})"]
-
-
-def _unexplained(facts: DataFacts) -> list[str]:
-    gone = [name for name, because in facts.changes.removed.items() if not because]
-    if not gone:
-        return []
-    wanted = ", ".join(f'"{name}": "why"' for name in gone)
-    which = (
-        f"{facts.reference} has the data test{'s' * (len(gone) > 1)} {', '.join(gone)}, and {facts.candidate} has not"
-    )
-    return [f"{which}: say why in tests/data.py, removed = {{{wanted}}}"]
 
 
 def _worse(tests: Sequence[Mapping[str, Any]], facts: DataFacts) -> list[str]:
@@ -165,7 +119,7 @@ def _seen(test: Mapping[str, Any]) -> str:
 
 def _remarks(facts: DataFacts) -> list[str]:
     """Say what else a reader must know of a comparison that passed."""
-    remarks = [f"without {name}: {because}" for name, because in facts.changes.removed.items()]
+    remarks = facts.changes.remarks
     trained, seen = facts.training_rows, facts.seen_by_reference
     if trained is not None and trained["leaked"]:
         remarks.append(f"{_share(trained)} held-out rows are also training rows, as declared")

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from rung.practice._declared import DeclaredTests
     from rung.schema import Consumer, Contract, Specification
@@ -235,8 +235,10 @@ def _load_tests(facts: QuestionFacts) -> Answer:
     by = (*_stages(facts), f"throughput_rps = {level.throughput_rps:g}")
     if load is None or not load.stages:
         return _without_load(5, by)
-    if loose := list(_looser(load.own_limits, level)):
-        return _open(5, f"the load test is judged by {_some(loose)}", by, "take the limits out of tests/acceptance.py")
+    if loose := level.service_level.looser(load.own_limits):
+        told = f"the load test is judged by {_some(loose)}"
+        todo = "take the limits out of tests/acceptance.py"
+        return Answer(number=5, standing=AnswerKind.REFUTED, because=told, by=by, next=todo)
     expected = level.expected_rps
     if expected is None:
         told = "the specification does not say how much is expected"
@@ -307,15 +309,6 @@ def _as_it_is(facts: QuestionFacts) -> Answer:
 def _has(fields: Mapping[str, Mapping[str, str]], consumer: Consumer, name: str) -> bool:
     routes = [consumer.route] if consumer.route else list(fields)
     return bool(routes) and all(name in fields.get(route, {}) for route in routes)
-
-
-def _looser(own: Mapping[str, float], level: Specification) -> Iterator[str]:
-    """Name limits of the load test that let through what the specification does not."""
-    for name, limit in own.items():
-        promised = float(getattr(level, name))
-        is_looser = limit < promised if name == "throughput_rps" else limit > promised
-        if is_looser:
-            yield f"{name} = {limit:g}, and promised is {promised:g}"
 
 
 def _stages(facts: QuestionFacts) -> tuple[str, ...]:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from datetime import timedelta
 from itertools import pairwise
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from rung.schema._rollout import Bandit, Limits, RampStep, Shadowing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _METRIC = r"^[a-z][a-z0-9_]{0,62}$"
 _Text = Annotated[str, Field(min_length=1, max_length=2_000)]
@@ -169,3 +172,41 @@ class ABTest(BaseModel):
     def guardrails(self) -> tuple[BusinessMetric, ...]:
         """The metrics that must not get worse."""
         return tuple(metric for metric in self.metrics if metric.role == "guardrail")
+
+    def breaks(self, other: ABTest) -> tuple[str, ...]:
+        """Say where this promises less than another A/B test of the same major: business metrics belong to the major.
+
+        What decides stays what it is, no guardrail goes or widens, a wrong promotion is not more likely, and units are
+        named by the same header. Metrics may be added; how long and how widely is tested is free.
+
+        Args:
+            other: That of the revision that is to be beaten.
+
+        >>> ABTest(alpha=0.1).breaks(ABTest())
+        ('alpha is 0.1, and was 0.05',)
+        """
+        return (*_gone(self, other), *_weaker(self, other))
+
+
+def _gone(now: ABTest, before: ABTest) -> Iterator[str]:
+    if before.decision is not None and _told(before.decision) != (now.decision and _told(now.decision)):
+        yield f"it does not decide by {_told(before.decision)} any more"
+    kept = {_told(metric) for metric in now.metrics}
+    for guardrail in map(_told, before.guardrails):
+        if guardrail not in kept:
+            yield f"the guardrail {guardrail} is gone"
+
+
+def _weaker(now: ABTest, before: ABTest) -> Iterator[str]:
+    margins = {metric.name: metric.minimum_effect for metric in now.guardrails}
+    for guardrail in before.guardrails:
+        if (margin := margins.get(guardrail.name, 0.0)) > guardrail.minimum_effect:
+            yield f"minimum_effect of {guardrail.name} is {margin:g}, and was {guardrail.minimum_effect:g}"
+    if now.alpha > before.alpha:
+        yield f"alpha is {now.alpha:g}, and was {before.alpha:g}"
+    if now.unit_header != before.unit_header:
+        yield f"unit_header is {now.unit_header}, and was {before.unit_header}"
+
+
+def _told(metric: BusinessMetric) -> str:
+    return f"{metric.name} ({metric.kind}, {metric.goal})"

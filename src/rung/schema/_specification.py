@@ -6,11 +6,14 @@ The data are what tests, gates and the seven questions go by; a field that is no
 from __future__ import annotations
 
 import tomllib
-from typing import Annotated, Any, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from rung.errors import WorkspaceError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _FENCE = "+++"
 
@@ -29,6 +32,19 @@ class ServiceLevel(BaseModel):
     latency_p99_ms: Annotated[_Positive, Field(description="99th percentile of the time to an answer, milliseconds")]
     throughput_rps: Annotated[_Positive, Field(description="requests per second that must be sustained")]
     error_rate: Annotated[_Share, Field(description="largest share of requests that may fail")]
+
+    def looser(self, limits: Mapping[str, float]) -> tuple[str, ...]:
+        """Say which limits let through what this does not.
+
+        >>> ServiceLevel(latency_p99_ms=250, throughput_rps=20, error_rate=0.01).looser({"throughput_rps": 5})
+        ('throughput_rps = 5, and promised is 20',)
+        """
+        found = []
+        for name, limit in limits.items():
+            promised = float(getattr(self, name))
+            if limit < promised if name == "throughput_rps" else limit > promised:
+                found.append(f"{name} = {limit:g}, and promised is {promised:g}")
+        return tuple(found)
 
 
 class _Declared(BaseModel):

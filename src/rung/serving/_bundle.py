@@ -31,6 +31,7 @@ class Bundle(BaseModel):
     data_tests: Annotated[
         dict[str, str], Field(description="name to digest of what it computes; no digest: not known, told by its name")
     ] = {}
+    regression_tests: Annotated[dict[str, str], Field(description="as `data_tests`; none: not known")] = {}
     removed_tests: Annotated[dict[str, str], Field(description="name to why it is gone, as the author says")] = {}
     datasets: Annotated[
         dict[str, int], Field(description="datasets that features are made from, and the version that training read")

@@ -47,9 +47,9 @@ class AcceptanceTest:
     Args:
         requests: Gives a list of `Request[Instance, Parameters]`; called until there are enough different ones.
         stages: One after the other.
-        latency_p99_ms: Limit in milliseconds; None: what the specification says.
-        throughput_rps: Requests per second to be sustained; None: what the specification says.
-        error_rate: Share of requests that may fail; None: what the specification says.
+        latency_p99_ms: Limit in milliseconds, at most what the specification says; None: just that.
+        throughput_rps: Requests per second to be sustained, at least what the specification says; None: just that.
+        error_rate: Share of requests that may fail, at most what the specification says; None: just that.
         route: The handler that the requests go to.
         steady_s: How long, after the stages, requests come at the promised rate, whatever the answers take; seconds.
 
@@ -83,9 +83,19 @@ class AcceptanceTest:
         }
 
     def limits(self, level: ServiceLevel) -> Limits:
-        """Give the limits: the test's own, else those of the specification."""
+        """Give the limits: the test's own, else those of the specification.
+
+        Raises:
+            CallError: The test is content with less than the specification promises.
+        """
         own = {name: value for name, value in self._own.items() if value is not None}
-        return Limits.model_validate({**level.model_dump(), **own})
+        limits = Limits.model_validate({**level.model_dump(), **own})
+        if looser := level.looser(own):
+            raise CallError(
+                f"the acceptance test is content with less than the specification: {'; '.join(looser)}",
+                hint="a test may ask for more; what is promised is changed in specification.md",
+            )
+        return limits
 
     def sample(self, count: int) -> list[Any]:
         """Collect at least `count` requests from the callback, which may give few at a time.

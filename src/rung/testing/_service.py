@@ -38,7 +38,7 @@ class ServiceTests:
     data: Mapping[str, Callable[..., float]]
     regression: Mapping[str, Callable[..., bool]]
     removed: Mapping[str, str] = field(default_factory=dict)
-    """Data tests that are gone, each with the author's reason."""
+    """Tests that are gone, each with the author's reason."""
     sensitive: tuple[Sensitive, ...] = ()
     """Attributes by whose groups the data tests are computed, too."""
 
@@ -97,7 +97,7 @@ def load_service_tests(workspace: Workspace, name: str) -> ServiceTests:
     Raises:
         NotFoundError: There is no such service.
         TaskError: A module of the service cannot be imported.
-        WorkspaceError: `serve/app.py` has no `app`, or `removed` or `sensitive` in `tests/data.py` is wrong.
+        WorkspaceError: `serve/app.py` has no `app`, or `removed` or `sensitive` of its tests is wrong.
     """
     service = workspace.service(name)
     if str(workspace.root) not in sys.path:
@@ -107,34 +107,32 @@ def load_service_tests(workspace: Workspace, name: str) -> ServiceTests:
         raise WorkspaceError(f"{name}/serve/app.py has no app", hint="write app = create_serving_app(predict=predict)")
     data_module = import_part(service, "tests.data")
     data = {name: function for name, function in _functions(data_module).items() if goal_of(function)}
+    regression_module = import_part(service, "tests.regression")
+    regression = {name: test for name, test in _functions(regression_module).items() if name.startswith("test_")}
     return ServiceTests(
         service=service,
         app=app,
         handlers=handlers_of(app),
         data=data,
-        regression={
-            name: function
-            for name, function in _functions(import_part(service, "tests.regression")).items()
-            if name.startswith("test_")
-        },
-        removed=_removed(data_module, data),
+        regression=regression,
+        removed={**_removed(data_module, data), **_removed(regression_module, regression)},
         sensitive=_sensitive(data_module),
     )
 
 
-def _removed(module: ModuleType, data: Mapping[str, Any]) -> dict[str, str]:
-    """Read the reasons for data tests that are gone: `removed = {"r2": "why"}`."""
+def _removed(module: ModuleType, tests: Mapping[str, Any]) -> dict[str, str]:
+    """Read the reasons for tests that are gone: `removed = {"r2": "why"}`."""
     removed = getattr(module, "removed", {})
     if not isinstance(removed, dict) or not all(
         isinstance(name, str) and isinstance(because, str) and because.strip() for name, because in removed.items()
     ):
         raise WorkspaceError(
-            f"{module.__name__}: removed must name data tests, each with a reason",
+            f"{module.__name__}: removed must name tests, each with a reason",
             hint='write removed = {"r2": "why it is gone"}',
         )
-    if back := sorted(removed.keys() & data.keys()):
+    if back := sorted(removed.keys() & tests.keys()):
         raise WorkspaceError(
-            f"{module.__name__} has the data test {back[0]} and says that it is removed", hint="take it out of removed"
+            f"{module.__name__} has the test {back[0]} and says that it is removed", hint="take it out of removed"
         )
     return removed
 

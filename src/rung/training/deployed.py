@@ -74,6 +74,7 @@ def train(workspace: Workspace, service: str, *, revision: str, use_cache: bool 
         infrastructure=tests.infrastructure.model_dump(mode="json"),
         ab_test=tests.ab_test.model_dump(mode="json"),
         data_tests=digest_tests(tests.data),
+        regression_tests=digest_tests(tests.regression),
         removed_tests=dict(tests.removed),
         datasets={source.name: source.number for view in views.values() for source in view.sources},
         unit_header=tests.ab_test.unit_header,

@@ -25,13 +25,13 @@ def asked(*numbers: int) -> dict[str, Any]:
     return {"instances": [{"x": x} for x in numbers]}
 
 
-def regression(platform: LivePlatform, attempt: int) -> dict[str, Any]:
-    """Wait for the verdict of the regression gate of an attempt of tiny.v1.m2."""
+def regression(platform: LivePlatform, name: str) -> dict[str, Any]:
+    """Wait for the verdict of the regression gate of a revision."""
     found: list[dict[str, Any]] = []
 
     def is_judged() -> bool:
-        attempts = platform.api("/revisions/tiny.v1.m2/promotions").json()
-        found[:] = attempts[attempt]["verdicts"] if len(attempts) > attempt else []
+        attempts = platform.api(f"/revisions/{name}/promotions").json()
+        found[:] = attempts[0]["verdicts"] if attempts else []
         return bool(found)
 
     platform.wait(is_judged)
@@ -84,7 +84,7 @@ def test_a_revision_that_breaks_it_is_torn_down(platform: LivePlatform):
     assert (trained["id"], trained["commit"], trained["dirty"]) == ("tiny.v1.m2", head.stdout.strip(), False)
     platform.rung("deploy", "serving", "tiny.v1.m2")
     platform.rung("promote", "tiny.v1.m2", "--detach")
-    verdict = regression(platform, 0)
+    verdict = regression(platform, "tiny.v1.m2")
     assert verdict["kind"] == "fail"
     assert verdict["because"].startswith(
         "all 1 regression tests passed on the live endpoint; the contract of webshop (version 2) is broken: 1 of 2 "
@@ -118,10 +118,10 @@ def test_results_that_were_changed_by_hand_are_refused(platform: LivePlatform):
 def test_a_contract_that_holds_is_named_and_a_removed_one_is_not(platform: LivePlatform):
     record(platform, asked(1, 2))
     platform.rung(*ADD, "--reads", "y")
-    platform.rung("revive", "tiny.v1.m2")
-    platform.wait(lambda: platform.revision("tiny.v1.m2")["ready"])
-    platform.rung("promote", "tiny.v1.m2", "--detach")
-    verdict = regression(platform, 1)
+    tiny_service.document(platform.root, 3)
+    name = platform.deploy("tiny")
+    platform.rung("promote", name, "--detach")
+    verdict = regression(platform, name)
     assert verdict["because"].endswith("; the contract of webshop holds")
     assert verdict["evidence"]["contracts"][0]["version"] == 3
     platform.rung("contract", "remove", "tiny", "webshop", "--because", "it was switched off")

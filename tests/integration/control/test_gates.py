@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import httpx2
 import pytest
 import tiny_service
+from experiment_document import written
 
 from rung.lake import Lake
 
@@ -31,7 +32,7 @@ def judged(platform: LivePlatform, gate: str, *, major: int = 1) -> dict[str, An
     """Deploy what is in the working tree, promote it until a gate has found something, and tear it down."""
     minor = sum(name.startswith(f"tiny.v{major}.") for name in platform.states())
     document = platform.root / "experiments" / "tiny" / "experiments" / f"v{major}.m{minor}.md"
-    document.write_text("# Double otherwise\n")
+    document.write_text(written("Double otherwise"))
     name = platform.deploy("tiny")
     platform.rung("promote", name, "--detach")
     platform.wait(lambda: gate in verdicts(platform, name) or platform.states()[name] == "torn_down")
@@ -97,6 +98,17 @@ def test_removed_test_needs_a_reason(platform: LivePlatform):
     assert 'removed = {"mean_error": "why"}' in found["because"]
 
 
+def test_what_failed_is_not_tried_again(platform: LivePlatform):
+    name = list(platform.states())[-1]
+    assert verdicts(platform, name)["data"]["kind"] == "fail"
+    platform.rung("revive", name)
+    platform.wait(lambda: platform.revision(name)["ready"])
+    error = platform.ask("promote", name, expect=2)["error"]
+    assert error["message"].startswith(f"{name} has failed the data gate on ")
+    assert "the next attempt takes the next revision" in error["hint"]
+    platform.rung("teardown", name)
+
+
 def test_reason_for_a_removed_test_is_kept(platform: LivePlatform):
     removed = 'removed = {"mean_error": "a better name"}\n\n\n@goal'
     tiny_service.change(platform.root, "@goal", removed, file="tests/data.py")
@@ -105,6 +117,20 @@ def test_reason_for_a_removed_test_is_kept(platform: LivePlatform):
     assert "error 100.5 (new); without mean_error: a better name" in found["because"]
     tiny_service.change(platform.root, removed, "@goal", file="tests/data.py")
     tiny_service.change(platform.root, "def error", "def mean_error", file="tests/data.py")
+
+
+def test_removed_regression_test_needs_a_reason(platform: LivePlatform):
+    tiny_service.change(platform.root, "def test_more_is_more", "def test_grows", file="tests/regression.py")
+    found = judged(platform, "regression")
+    assert found["kind"] == "fail"
+    assert "tiny.v1.m1 has the regression test test_more_is_more, and tiny.v1.m" in found["because"]
+    removed = 'removed = {"test_more_is_more": "a better name"}\n\n\ndef'
+    tiny_service.change(platform.root, "def", removed, file="tests/regression.py")
+    found = judged(platform, "regression")
+    assert found["kind"] == "pass"
+    assert found["because"].endswith("; without test_more_is_more: a better name")
+    tiny_service.change(platform.root, removed, "def", file="tests/regression.py")
+    tiny_service.change(platform.root, "def test_grows", "def test_more_is_more", file="tests/regression.py")
 
 
 def test_changed_test_is_not_compared(platform: LivePlatform):

@@ -172,6 +172,30 @@ def test_promotion_without_document_is_refused(platform: LivePlatform):
     assert platform.revision(name)["state"] == "candidate"
 
 
+def test_promotion_with_an_unwritten_document_is_refused(platform: LivePlatform):
+    minor = len(platform.states())
+    platform.rung("doc", "new", "tiny")
+    name = platform.deploy("tiny")
+    error = platform.ask("promote", name, expect=2)["error"]
+    told = "intention, hypothesis, approach, what would change our mind"
+    assert error["message"].endswith(f"v1.m{minor}.md of {name} says nothing of: {told}")
+
+
+def test_promotion_by_another_measure_is_refused(platform: LivePlatform):
+    tiny_service.document(platform.root, len(platform.states()))
+    path = platform.root / "experiments" / "tiny" / "schema" / "service.py"
+    text = path.read_text()
+    path.write_text(text.replace("ABTest(", "ABTest(alpha=0.2, "))
+    try:
+        name = platform.deploy("tiny")
+    finally:
+        path.write_text(text)
+        platform.commit("back")
+    error = platform.ask("promote", name, expect=2)["error"]
+    assert error["message"] == f"{name} is not measured as tiny.v1.m1 is: alpha is 0.2, and was 0.05"
+    assert "business metrics belong to the major" in error["hint"]
+
+
 def test_promotion_without_metrics_is_refused(platform: LivePlatform):
     tiny_service.document(platform.root, len(platform.states()))
     path = platform.root / "experiments" / "tiny" / "schema" / "service.py"

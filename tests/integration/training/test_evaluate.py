@@ -207,9 +207,9 @@ def test_bundle_tells_data_tests_apart(line: Place):
 @pytest.mark.parametrize(
     ("removed", "told"),
     [
-        pytest.param('["r2"]', "removed must name data tests, each with a reason", id="no reasons"),
-        pytest.param('{"r2": " "}', "removed must name data tests, each with a reason", id="blank reason"),
-        pytest.param('{"error": "why"}', "has the data test error and says that it is removed", id="still there"),
+        pytest.param('["r2"]', "removed must name tests, each with a reason", id="no reasons"),
+        pytest.param('{"r2": " "}', "removed must name tests, each with a reason", id="blank reason"),
+        pytest.param('{"error": "why"}', "has the test error and says that it is removed", id="still there"),
     ],
 )
 def test_reasons_for_removed_tests_are_held(line: Place, removed: str, told: str):

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from rung.lifecycle import Gate, Verdict, VerdictKind, judge_load, judge_regression
+from rung.lifecycle import Gate, RegressionFacts, TestChanges, Verdict, VerdictKind, judge_load, judge_regression
 
 
 def passed(name: str) -> dict[str, Any]:
@@ -36,8 +36,39 @@ REGRESSION = {
 
 @pytest.mark.parametrize(("results", "kind", "because"), REGRESSION.values(), ids=REGRESSION.keys())
 def test_all_regression_tests_must_pass(results: list[dict[str, Any]], kind: VerdictKind, because: str):
-    verdict = judge_regression(results)
+    verdict = judge_regression(results, RegressionFacts(candidate="housing.v1.m2"))
     assert verdict == Verdict(gate=Gate.REGRESSION, kind=kind, because=because, evidence={"tests": results})
+
+
+CHANGES: dict[str, tuple[TestChanges, VerdictKind, str]] = {
+    "gone": (
+        TestChanges(removed={"test_sea": "", "test_old": "no such houses"}),
+        VerdictKind.FAIL,
+        (
+            "; housing.v1.m1 has the regression test test_sea, and housing.v1.m2 has not: say why in"
+            ' tests/regression.py, removed = {"test_sea": "why"}; without test_old: no such houses'
+        ),
+    ),
+    "with a reason": (
+        TestChanges(removed={"test_old": "no such houses"}),
+        VerdictKind.PASS,
+        "; without test_old: no such houses",
+    ),
+    "changed": (
+        TestChanges(compared=frozenset("a"), changed=frozenset({"test_sea", "test_bay"})),
+        VerdictKind.PASS,
+        "; changed since housing.v1.m1: test_bay, test_sea",
+    ),
+}
+
+
+@pytest.mark.parametrize(("changes", "kind", "told"), CHANGES.values(), ids=CHANGES.keys())
+def test_no_regression_test_goes_without_a_reason(changes: TestChanges, kind: VerdictKind, told: str):
+    facts = RegressionFacts(candidate="housing.v1.m2", reference="housing.v1.m1", changes=changes)
+    verdict = judge_regression([passed("a")], facts)
+    assert (verdict.kind, verdict.because) == (kind, f"all 1 regression tests passed on the live endpoint{told}")
+    assert verdict.evidence["removed"] == changes.removed
+    assert verdict.evidence["changed"] == sorted(changes.changed)
 
 
 LIMITS = {"latency_p99_ms": 250.0, "throughput_rps": 20.0, "error_rate": 0.01}
@@ -82,3 +113,13 @@ def test_good_load_is_told_in_figures():
         " (limit 250 ms)"
     )
     assert verdict.evidence == {"measured": {**CLOSED, "open": OPEN}, "limits": LIMITS}
+
+
+@pytest.mark.parametrize("is_above", [False, True])
+def test_memory_that_was_declared_must_hold(is_above: bool):
+    memory = {"is_above": is_above, "told": "2 workers, 3 GiB in all; 2 GiB declared"}
+    verdict = judge_load({**CLOSED, "open": OPEN}, LIMITS, memory)
+    assert verdict.evidence["memory"] == memory
+    assert verdict.kind is (VerdictKind.FAIL if is_above else VerdictKind.PASS)
+    if is_above:
+        assert verdict.because == f"its server takes more memory than was declared: {memory['told']}"

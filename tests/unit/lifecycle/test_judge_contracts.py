@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from rung.lifecycle import Gate, VerdictKind, judge_contracts, judge_regression
+from rung.lifecycle import ContractFinding, Gate, RegressionFacts, VerdictKind, judge_contracts, judge_regression
 
 PRICE = {"expected": ["number"], "declared": ["number"], "seen": ["number"]}
 FOUND: dict[str, Any] = {
@@ -24,6 +24,10 @@ PASSED = [{"name": "test_x", "passed": True, "because": ""}]
 
 def read(**types: list[str]) -> dict[str, Any]:
     return {"reads": {"/price": {**PRICE, **types}}}
+
+
+def facts(*contracts: ContractFinding) -> RegressionFacts:
+    return RegressionFacts(candidate="housing.v1.m2", contracts=contracts)
 
 
 CASES: dict[str, tuple[dict[str, Any], str | None]] = {
@@ -51,14 +55,14 @@ CASES: dict[str, tuple[dict[str, Any], str | None]] = {
 def test_contract_is_judged(changes: dict[str, Any], told: str | None):
     (finding,) = judge_contracts([{**FOUND, **changes}])
     assert finding.broken == (() if told is None else (told,))
-    verdict = judge_regression(PASSED, [finding])
+    verdict = judge_regression(PASSED, facts(finding))
     assert (verdict.gate, verdict.kind) == (Gate.REGRESSION, VerdictKind.FAIL if told else VerdictKind.PASS)
     assert json.loads(json.dumps(verdict.evidence)) == verdict.evidence
 
 
 def test_the_consumer_is_named():
     findings = judge_contracts([{**FOUND, "refused": 1, "problem": "422"}, {**FOUND, "consumer": "desk"}])
-    assert judge_regression(PASSED, findings).because == (
+    assert judge_regression(PASSED, facts(*findings)).because == (
         "all 1 regression tests passed on the live endpoint; the contract of webshop (version 2) is broken: 1 of 12"
         " recorded requests was refused (422)"
     )
@@ -66,11 +70,11 @@ def test_the_consumer_is_named():
 
 def test_contracts_that_hold_are_named():
     findings = judge_contracts([{**FOUND, "consumer": name} for name in ("webshop", "desk", "app")])
-    assert judge_regression(PASSED, findings).because.endswith("; the contracts of app, desk and webshop hold")
-    assert judge_regression(PASSED, findings[:1]).because.endswith("; the contract of webshop holds")
+    assert judge_regression(PASSED, facts(*findings)).because.endswith("; the contracts of app, desk and webshop hold")
+    assert judge_regression(PASSED, facts(findings[0])).because.endswith("; the contract of webshop holds")
 
 
 def test_without_contracts_nothing_is_said_of_them():
-    verdict = judge_regression(PASSED)
+    verdict = judge_regression(PASSED, facts())
     assert verdict.because == "all 1 regression tests passed on the live endpoint"
     assert "contracts" not in verdict.evidence

@@ -99,7 +99,7 @@ ANSWERS = {
     "5 run by other levels": (5, known(latency_p99_ms=200), "named", "was judged by 250 ms and 20 requests a second"),
     "5 more expected": (5, known(throughput_rps=10, load=None), "refuted", "20 requests a second are expected, and 10"),
     "5 nothing expected": (5, known(consumers=UNUSED), "open", "does not say how much is expected"),
-    "5 looser": (5, known(tests=with_tests(load=LOOSE)), "open", "latency_p99_ms = 400, and promised is 250"),
+    "5 looser": (5, known(tests=with_tests(load=LOOSE)), "refuted", "latency_p99_ms = 400, and promised is 250"),
     "5 tighter": (5, known(tests=with_tests(load=TIGHT)), "shown", "run on"),
     "6 all there": (6, known(), "shown", "the prediction has price"),
     "6 not there": (6, known(fields={"predict": {"value": ""}}), "refuted", "has no price for form, price for desk"),

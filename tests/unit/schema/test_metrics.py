@@ -112,3 +112,48 @@ def test_declared_test_survives_json():
     test = ABTest(metrics=[METRIC, RAIL], deadline=timedelta(hours=36))
     assert ABTest.model_validate_json(test.model_dump_json()) == test
     assert ABTest.model_validate(test.model_dump(mode="json")) == test
+
+
+BEATEN = ABTest(metrics=(BusinessMetric(**METRIC), BusinessMetric(**RAIL)))
+CHANGES: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
+    "nothing": ({}, ()),
+    "another metric": ({"metrics": [METRIC, RAIL, RAIL | {"name": "asked"}]}, ()),
+    "a narrower guardrail": ({"metrics": [METRIC, RAIL | {"minimum_effect": 0.01}]}, ()),
+    "another smallest effect": ({"metrics": [METRIC | {"minimum_effect": 0.1}, RAIL]}, ()),
+    "another way to test": ({"share": 0.1, "deadline": timedelta(days=2), "power": 0.9, "alpha": 0.01}, ()),
+    "no guardrail": ({"metrics": [METRIC]}, ("the guardrail returned (proportion, minimize) is gone",)),
+    "a wider guardrail": (
+        {"metrics": [METRIC, RAIL | {"minimum_effect": 0.2}]},
+        ("minimum_effect of returned is 0.2, and was 0.03",),
+    ),
+    "a guardrail the other way": (
+        {"metrics": [METRIC, RAIL | {"goal": "maximize"}]},
+        ("the guardrail returned (proportion, minimize) is gone",),
+    ),
+    "something else decides": (
+        {"metrics": [METRIC | {"name": "clicked"}, RAIL]},
+        ("it does not decide by sold (proportion, maximize) any more",),
+    ),
+    "decision and guardrail change places": (
+        {"metrics": [METRIC | {"role": "guardrail"}, RAIL | {"role": "decision"}]},
+        ("it does not decide by sold (proportion, maximize) any more",),
+    ),
+    "no metric": (
+        {"metrics": []},
+        (
+            "it does not decide by sold (proportion, maximize) any more",
+            "the guardrail returned (proportion, minimize) is gone",
+        ),
+    ),
+    "more wrong promotions": ({"alpha": 0.2}, ("alpha is 0.2, and was 0.05",)),
+    "other units": ({"unit_header": "x-user"}, ("unit_header is x-user, and was x-unit-id",)),
+}
+
+
+@pytest.mark.parametrize(("change", "told"), CHANGES.values(), ids=CHANGES.keys())
+def test_metrics_belong_to_the_major(change: dict[str, Any], told: tuple[str, ...]):
+    assert ABTest.model_validate({"metrics": [METRIC, RAIL], **change}).breaks(BEATEN) == told
+
+
+def test_whatever_is_measured_is_more_than_nothing():
+    assert BEATEN.breaks(ABTest()) == ()

@@ -21,6 +21,19 @@ def test_own_limits_come_first():
     assert test.limits(LEVEL) == Limits(latency_p99_ms=100, throughput_rps=20, error_rate=0.0)
 
 
+@pytest.mark.parametrize(
+    ("own", "told"),
+    [
+        ({"latency_p99_ms": 251}, "latency_p99_ms = 251, and promised is 250"),
+        ({"throughput_rps": 19.9, "error_rate": 0.01}, "throughput_rps = 19.9, and promised is 20"),
+        ({"error_rate": 0.5}, "error_rate = 0.5, and promised is 0.01"),
+    ],
+)
+def test_limit_that_is_looser_than_the_promise_is_refused(own: dict[str, float], told: str):
+    with pytest.raises(CallError, match=f"content with less than the specification: {told}"):
+        AcceptanceTest(requests=lambda: [1], stages=STAGES, **own).limits(LEVEL)
+
+
 def test_impossible_limit_is_refused():
     with pytest.raises(ValidationError):
         AcceptanceTest(requests=lambda: [1], stages=STAGES, error_rate=1.0).limits(LEVEL)

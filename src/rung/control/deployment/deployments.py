@@ -157,11 +157,11 @@ class Deployments:
         self.registry.move(name, State.DEPLOYING, because="serving was deployed", actor=actor)
 
     def expire(self) -> None:
-        """Tear down the candidates that nobody promoted in time."""
+        """Tear down the candidates that nobody promoted in time; never the benchmark, which the first one must beat."""
         now = datetime.now(UTC)
         since = now - self.keep_candidates
         for revision in self.registry.watched(now) if self.keep_candidates else ():
-            if revision.state is State.CANDIDATE and revision.since < since:
+            if revision.state is State.CANDIDATE and not revision.name.is_benchmark and revision.since < since:
                 because = f"nobody promoted it for {self.keep_candidates.total_seconds():,.0f} s"
                 self.registry.move(revision.name, State.TORN_DOWN, because=because, actor="rung")
 

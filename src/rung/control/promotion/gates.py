@@ -21,6 +21,7 @@ from rung.lake._privacy import privacy_of
 from rung.lifecycle import (
     DataFacts,
     Gate,
+    RegressionFacts,
     ReplayLimits,
     Verdict,
     VerdictKind,
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from rung.lake import Lake
     from rung.registry import Promotion
     from rung.schema import RevisionName
+    from rung.serving import Bundle
 
 _LOADS = ("load", "load-2", "load-3")  # a load test that a busy machine disturbed is repeated, twice at most
 _CONTRACTS = "contracts"
@@ -74,7 +76,7 @@ class Gates:
         name = promotion.revision
         match gate:
             case Gate.REGRESSION:
-                return self._regression(promotion)
+                return self._regression(promotion, reference_of(name))
             case Gate.DATA:
                 return self._data(promotion, reference_of(name))
             case Gate.REPLAY:
@@ -84,7 +86,7 @@ class Gates:
             case Gate.APPROVAL | Gate.SHADOW | Gate.EXPERIMENT:
                 return None
 
-    def _regression(self, promotion: Promotion) -> Verdict | None:
+    def _regression(self, promotion: Promotion, reference: RevisionName) -> Verdict | None:
         """Run the author's regression tests, and beside them hold the contracts of consumers."""
         name = promotion.revision
         if not self.gateway.healthy(str(name)) and datetime.now(UTC) - promotion.started < _SEEN_WITHIN:
@@ -93,8 +95,14 @@ class Gates:
         ended, held = self._run(promotion, Gate.REGRESSION, command), self._held(promotion)
         if held is None or isinstance(held, str):
             return self._verdict(Gate.REGRESSION, held, lambda _: None)
-        contracts = judge_contracts(self.contracts.declared(name, held["contracts"]))
-        return self._verdict(Gate.REGRESSION, ended, lambda found: judge_regression(found["tests"], contracts))
+        ours, theirs = self._bundles(name, reference)
+        facts = RegressionFacts(
+            candidate=str(name),
+            reference=str(reference),
+            changes=compare_tests(ours.regression_tests, theirs.regression_tests, ours.removed_tests),
+            contracts=judge_contracts(self.contracts.declared(name, held["contracts"])),
+        )
+        return self._verdict(Gate.REGRESSION, ended, lambda found: judge_regression(found["tests"], facts))
 
     def _held(self, promotion: Promotion) -> dict[str, Any] | str | None:
         """Hold the contracts that there are when the gate begins, in a job of the platform's environment."""
@@ -112,8 +120,8 @@ class Gates:
 
     def _data(self, promotion: Promotion, reference: RevisionName) -> Verdict | None:
         """Score the data tests on both revisions, and judge them by what both are known to have been trained on."""
-        name, state = promotion.revision, self.deployments.place.workspace.state
-        ours, theirs = read_bundle(state, str(name)), read_bundle(state, str(reference))
+        name = promotion.revision
+        ours, theirs = self._bundles(name, reference)
         changes = compare_tests(ours.data_tests, theirs.data_tests, ours.removed_tests)
         asked = ("--url", self._url(name), "--reference", str(reference), "--reference-url", self._url(reference))
         tests = ("--reference-tests", ",".join(sorted(changes.compared)))
@@ -133,6 +141,9 @@ class Gates:
             return judge_data(found["tests"], facts)
 
         return self._verdict(Gate.DATA, ended, judge)
+
+    def _bundles(self, *names: RevisionName) -> list[Bundle]:
+        return [read_bundle(self.deployments.place.workspace.state, str(name)) for name in names]
 
     def _promoted(self, name: RevisionName) -> list[tuple[str, Mapping[str, Any]]]:
         """Give the revisions of a major that were promoted, in order, with what the data gate had found."""
@@ -224,15 +235,20 @@ class Gates:
             *("--environments", str(place.environments)),
         )
         command = _Command(argv, place.workspace.root, clean_environment(os.environ))
+
+        def judge(found: dict[str, Any]) -> Verdict:
+            memory = self.deployments.memory(promotion.revision)
+            told = None if memory is None else {**memory.to_json(), "told": memory.told}
+            return judge_load(found, drawn["limits"], told)
+
         for kind in _LOADS[:-1]:
             ended = self._run(promotion, kind, command)
-            verdict = self._verdict(Gate.LOAD, ended, lambda found: judge_load(found, drawn["limits"]))
+            verdict = self._verdict(Gate.LOAD, ended, judge)
             if verdict is None or verdict.kind is VerdictKind.PASS or not isinstance(ended, dict):
                 return verdict
             if not was_disturbed(ended):
                 return verdict
-        ended = self._run(promotion, _LOADS[-1], command)
-        return self._verdict(Gate.LOAD, ended, lambda found: judge_load(found, drawn["limits"]))
+        return self._verdict(Gate.LOAD, self._run(promotion, _LOADS[-1], command), judge)
 
     def _run(self, promotion: Promotion, kind: str, command: _Command) -> dict[str, Any] | str | None:
         """Give what a job found, as text why it found nothing, or None while it runs."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rung.control.practice.papers import package_of, read_ab_test, read_paper, read_specification
+from rung.documents import parse
 from rung.errors import ConflictError
 from rung.practice import metrics_without
 
@@ -24,7 +25,7 @@ def check_papers(place: Place, name: RevisionName, *, written_for: RevisionName)
         written_for: The revision that its code was written for: itself, unless it was retrained.
 
     Raises:
-        ConflictError: Something is missing or empty.
+        ConflictError: Something is missing, or is still to be written.
         WorkspaceError: The specification cannot be read.
     """
     test = read_ab_test(place, name)
@@ -34,5 +35,9 @@ def check_papers(place: Place, name: RevisionName, *, written_for: RevisionName)
         raise ConflictError(lacking, hint="declare it in schema/service.py: no metrics, no promotion")
     read_specification(place, name)
     document = package_of(place, name) / "experiments" / f"v{written_for.major}.m{written_for.minor}.md"
-    if not read_paper(document, name).strip():
-        raise ConflictError(f"{document.name} of {name} is empty", hint="write what was tried and why")
+    if unwritten := parse(read_paper(document, name)).unwritten:
+        told = ", ".join(section.lower() for section in unwritten)
+        raise ConflictError(
+            f"{document.name} of {name} says nothing of: {told}",
+            hint="write it, commit, and deploy the next revision; `rung check` asks for it before that",
+        )

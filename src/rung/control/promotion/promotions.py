@@ -25,6 +25,7 @@ from rung.lifecycle import (
     StartGate,
     StartShadow,
     State,
+    VerdictKind,
     Wait,
     check_move,
     decide,
@@ -82,9 +83,9 @@ class Promotions:
             ignore_plan: Begin also when the traffic cannot decide the A/B test before its deadline.
 
         Raises:
-            ConflictError: The revision is the benchmark or no candidate, its major is on hold, something that a
-                promotion needs is missing or not signed, another attempt of the major is under way, or the A/B test
-                could not end in time.
+            ConflictError: The revision is the benchmark or no candidate, has failed an attempt, or promises less than
+                the incumbent; its major is on hold, something that a promotion needs is missing or not signed, another
+                attempt of the major is under way, or the A/B test could not end in time.
         """
         registry = self.deployments.registry
         revision = registry.revision(name)
@@ -97,11 +98,17 @@ class Promotions:
             self.holds.check(revision)
             revision = registry.revision(name)
         check_move(str(name), revision.state, State.TESTING)
+        self._check_untried(name)
         written_for = name if revision.origin is None else RevisionName.parse(revision.origin.code)
         check_papers(self.deployments.place, name, written_for=written_for)
         self.deployments.verify(name, contents=True)
         self._reference(name)
         test, incumbent = self._test(name), self._incumbent(name)
+        if incumbent is not None and (broken := test.breaks(self._test(incumbent))):
+            raise ConflictError(
+                f"{name} is not measured as {incumbent} is: {'; '.join(broken)}",
+                hint="business metrics belong to the major: take the change back, or open the next major",
+            )
         if incumbent is not None and test.bandit is None and not ignore_plan:
             _check_plan(plan(self.experiments.lake, test, incumbent))
         papers = self.practice.begin(name, actor=actor)
@@ -109,6 +116,19 @@ class Promotions:
         return registry.begin_promotion(
             name, actor=actor, joint=test.bandit is not None, policy=policy, papers=papers.to_json()
         )
+
+    def _check_untried(self, name: RevisionName) -> None:
+        """Refuse what the evidence was against already: tried often enough, anything passes.
+
+        An attempt that somebody ended, or that did not come to a verdict, may be repeated.
+        """
+        for attempt in self.deployments.registry.promotions(name.service):
+            for verdict in attempt.verdicts if attempt.revision == name else ():
+                if verdict.kind is VerdictKind.FAIL:
+                    raise ConflictError(
+                        f"{name} has failed the {verdict.gate} gate on {attempt.started:%F}: {verdict.because}",
+                        hint="the next attempt takes the next revision: `rung deploy training` recalls unchanged tasks",
+                    )
 
     def advance(self, promotion: Promotion) -> Decision:
         """Look at an attempt and do what is to be done now.
