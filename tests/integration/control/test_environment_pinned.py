@@ -143,15 +143,17 @@ def test_rebuilt_environment_is_told(tmp_path: Path, wheels: tuple[Path, Path]):
 def test_candidate_that_nobody_promotes_goes(tmp_path: Path, wheels: tuple[Path, Path]):
     place = Place(workspace=Workspace(root=tmp_path, state=tmp_path / ".rung"))
     deployments = deployments_of(place, wheels[0])
-    name = revision_with(deployments, LOCK)
+    benchmark, name = (revision_with(deployments, LOCK) for _ in range(2))
     for state in (State.TRAINED, State.DEPLOYING, State.CANDIDATE):
-        deployments.registry.move(name, state, because="a test", actor="anna")
+        for one in (benchmark, name):
+            deployments.registry.move(one, state, because="a test", actor="anna")
     deployments.expire()
     assert deployments.registry.revision(name).state is State.CANDIDATE
     deployments.keep_candidates = timedelta(microseconds=1)
     deployments.expire()
     gone = deployments.registry.revision(name)
     assert (gone.state, gone.reason) == (State.TORN_DOWN, "nobody promoted it for 0 s")
+    assert deployments.registry.revision(benchmark).state is State.CANDIDATE
     deployments.registry.move(name, State.CANDIDATE, because="revived", actor="anna")
     deployments.keep_candidates = timedelta(0)
     deployments.expire()
