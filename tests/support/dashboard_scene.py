@@ -200,6 +200,16 @@ class Scene:
                     data=[{"path": "data/sales.csv", "digest": "sha256:" + "cd" * 32, "size": 1_234_567}],
                 ),
                 TaskRecord(
+                    name="build_model",
+                    key="k",
+                    state="ran",
+                    because="hyperparameters.depth differs",
+                    seconds=0.8,
+                    digest="sha256:" + "ae" * 32,
+                    size=4_993,
+                    reports=[[step, 1 / (step + depth)] for step in range(30)],
+                ),
+                TaskRecord(
                     name="evaluate",
                     key="k",
                     state="ran",

@@ -30,6 +30,8 @@ _DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 """Bits of a cell's eight dots, by row and column."""
 _FEWEST_COLUMNS = 24
 _STEPS = "▁▂▃▄▅▆▇█"
+COLUMN_STEPS = len(_STEPS)
+"""Heights that a column may have."""
 _SHADES = "█▓░"
 """Parts of a bar, told apart without colours too."""
 ROW_INDENT = 14

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from rung.lifecycle import State
+from rung.training.learning import learning_curves
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -39,6 +40,8 @@ class RunFacts:
     status: str
     parameters: Mapping[str, str]
     metrics: Mapping[str, float]
+    histories: Mapping[str, tuple[tuple[int, float], ...]]
+    """What tasks reported on their way: step and value, by the name of the metric."""
     tags: Mapping[str, str]
 
 
@@ -57,6 +60,7 @@ def run_facts(record: Mapping[str, Any]) -> RunFacts:
         status=_ENDED.get(record["status"], "KILLED"),
         parameters={_name(name): _cut(value) for name, value in record["hyperparameters"].items()},
         metrics={_name(name): float(value) for name, value in record["metrics"].items() if math.isfinite(value)},
+        histories={_name(f"{one.task}.reported"): one.points for one in learning_curves(record)},
         tags={_name(name): _cut(value) for name, value in _tags(record).items() if value not in {None, ""}},
     )
 

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from rung.lifecycle import State
 from rung.mlflow._connect import ARTIFACTS, answering
 from rung.mlflow._facts import REVISION, RUN, STATE, aliases, is_ours, run_facts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from rung.mlflow._facts import RunFacts
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Mirrored", "behind", "mirror"]
 
+_T = TypeVar("_T")
 _IN_A_BATCH: Final = 100  # parameters, tags or metrics that MLflow takes at once
 _UNTRAINED: Final = frozenset({State.TRAINING, State.FAILED})
 
@@ -113,14 +114,18 @@ def _hand_over(server: _Server, record: dict[str, Any]) -> None:
     for names in _batches(facts.metrics):
         told = [Metric(name, facts.metrics[name], facts.ended_ms, 0) for name in names]
         server.client.log_batch(run, metrics=told)
+    for name, points in facts.histories.items():
+        for batch in _batches(points):
+            history = [Metric(name, value, facts.ended_ms, step) for step, value in batch]
+            server.client.log_batch(run, metrics=history)
     for names in _batches(facts.tags):
         server.client.log_batch(run, tags=[RunTag(name, facts.tags[name]) for name in names])
     server.client.set_terminated(run, facts.status, end_time=facts.ended_ms)
 
 
-def _batches(values: Mapping[str, Any]) -> Iterator[list[str]]:
-    names = list(values)
-    return (names[start : start + _IN_A_BATCH] for start in range(0, len(names), _IN_A_BATCH))
+def _batches(values: Iterable[_T]) -> Iterator[list[_T]]:
+    found = list(values)
+    return (found[start : start + _IN_A_BATCH] for start in range(0, len(found), _IN_A_BATCH))
 
 
 def _create(server: _Server, experiment: str, facts: RunFacts) -> str:

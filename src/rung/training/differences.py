@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from rung.training.learning import learning_curves
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -49,4 +51,13 @@ def compared(records: Sequence[Mapping[str, Any]]) -> list[Compared]:
             Compared(what=f"{name} {part}", values=tuple(found.get(name, {}).get(part) for found in tasks))
             for part in _PARTS
         ]
-    return rows
+    return [*rows, *_reported(records)]
+
+
+def _reported(records: Sequence[Mapping[str, Any]]) -> list[Compared]:
+    """Put what tasks reported last side by side."""
+    last = [{one.task: one.points[-1][1] for one in learning_curves(record)} for record in records]
+    return [
+        Compared(what=f"{task} reported last", values=tuple(found.get(task) for found in last))
+        for task in dict.fromkeys(task for found in last for task in found)
+    ]

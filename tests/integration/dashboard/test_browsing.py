@@ -105,6 +105,13 @@ def test_lessons_are_found_in_all_services(owner: Visitor):
     expect(lessons.first).to_contain_text("<script>alert(1)</script>")
 
 
+def test_what_tasks_reported_is_drawn(owner: Visitor):
+    curve = owner.open(PAGES["run"]).get_by_role("region", name="Learning curve of build_model housing.v1.m1")
+    expect(curve).to_contain_text("lowest 0.030303 at step 29")
+    curves = owner.open(PAGES["compare"]).get_by_role("region", name="Learning curve of build_model")
+    expect(curves.locator("path.curve")).to_have_count(3)
+
+
 def test_runs_lead_to_mlflow(owner: Visitor):
     link = owner.open("/ui/runs").get_by_role("link", name="MLflow")
     assert link.get_attribute("href") == "https://mlflow.example.org"

@@ -118,6 +118,18 @@ def test_runs_are_handed_over_once(workspace: Workspace, registry: Registry, cli
     assert len(client.search_runs([client.get_experiment_by_name("housing").experiment_id])) == 2
 
 
+def test_reports_are_a_metric_with_its_history(workspace: Workspace, registry: Registry, client: Any):
+    reports = [[step, 1 / (step + 1)] for step in range(250)]
+    registry.record_run(record("housing-1", tasks=[{"name": "build_model", "reports": reports}]))
+    mirror(workspace, registry, client, tracking=TRACKING)
+    _journal(workspace, TRACKING).unlink()
+    mirror(workspace, registry, client, tracking=TRACKING)  # again: nothing is there twice
+    (run,) = seen(client).values()
+    history = client.get_metric_history(run.info.run_id, "build_model.reported")
+    assert sorted((one.step, one.value) for one in history) == [(step, value) for step, value in reports]
+    assert run.data.metrics == {"r2": 0.5, "build_model.reported": 1 / 250}
+
+
 def test_run_that_was_half_handed_over_is_completed(
     workspace: Workspace, registry: Registry, client: Any, monkeypatch: pytest.MonkeyPatch
 ):

@@ -51,6 +51,12 @@ def test_outputs_and_data_are_told_by_reference():
     assert "rung.revision" not in tags
 
 
+def test_reports_are_a_metric_by_step():
+    task = {"name": "fit/1", "digest": "sha256:1", "reports": [[0, 0.5], [1, 0.25], [2, math.nan]]}
+    assert run_facts({**RECORD, "tasks": [task]}).histories == {"fit/1.reported": ((0, 0.5), (1, 0.25))}
+    assert run_facts(RECORD).histories == {}
+
+
 def test_failed_run_tells_why():
     facts = run_facts({**RECORD, "status": "failed", "error": "x" * 10_000, "ended": None})
     assert facts.status == "FAILED"

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from rung import artifacts
 from rung.access import Action
 from rung.control.api.door import check
-from rung.control.dashboard import _parallel, _quality
+from rung.control.dashboard import _learning, _parallel, _quality
 from rung.control.dashboard._visit import Page
 from rung.errors import CallError, RungError
 from rung.testing import EVALUATED, Evaluated
@@ -65,7 +65,7 @@ def _mlflow(visit: Visit) -> str | None:
 def page(visit: Visit) -> Page:
     """Show one run."""
     run = _run(visit, visit.asked("run"))
-    values = {"run": run, "charts": _charts(visit, run)}
+    values = {"run": run, "learning": _learning.drawn([run]), "charts": _charts(visit, run)}
     trail = (("Runs", f"/ui/runs?service={run['service']}"),)
     return Page(template="run.html", title=run["id"], values=values, trail=trail)
 
@@ -90,6 +90,7 @@ def compare(visit: Visit) -> Page:
         "rows": [row for row in rows if row.differs],
         "same": sum(not row.differs for row in rows),
         "drawn": _parallel.parallel(axes, [run["id"] for run in runs]) if len(axes) > 1 else "",
+        "learning": _learning.drawn(runs),
         "charts": [(run["id"], _charts(visit, run)) for run in runs],
     }
     trail = (("Runs", f"/ui/runs?service={runs[0]['service']}"),)
