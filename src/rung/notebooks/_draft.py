@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 __all__ = ["draft"]
 
+_LOADING: Final = "load_data"
+_SAMPLE: Final = "sample_data"
+"""What `rung init --ci` writes trains with in its place."""
 _OWN: Final = frozenset({"rung", "experiments"})
 _WITH: Final[Mapping[str, tuple[str, ...]]] = {"sklearn": ("skops",), "pandas": ("pyarrow",)}
 """What artifacts of a library are stored with."""
@@ -69,6 +72,7 @@ def draft(
         "shared_names": "".join(f"{name}, " for name in sorted(tasks.shared_names)),
         "hyperparameters": _hyperparameters(marked, service),
         "tasks": "\n\n".join(task.function for task in tasks.tasks),
+        "sample": _sample(tasks),
         "evaluate": _evaluate(tasks, has_hyperparameters=bool(marked.parameters)),
         "shared_imports": _lines([line, *tasks.shared_imports]),
         "shared": "\n\n".join(f"{one}\n" for one in tasks.shared),
@@ -92,6 +96,22 @@ def _hyperparameters(marked: Marked, service: str) -> str:
         "class Hyperparameters(BaseModel):\n"
         f'    """What may be set for one run: `rung train {service} --set NAME=VALUE`. Write bounds, too."""\n\n'
         f'    model_config = ConfigDict(extra="forbid", frozen=True)\n\n{fields}\n\n\n'
+    )
+
+
+def _sample(tasks: Tasks) -> str:
+    """Write what stands in for `load_data`, where that is a task, and the notebook has no such name itself."""
+    names = {task.name for task in tasks.tasks} | set(tasks.shared_names)
+    loading = next((task.function for task in tasks.tasks if task.name == _LOADING), None)
+    if loading is None or names & {_SAMPLE, "sampled"}:
+        return ""
+    (node,) = ast.parse(loading).body
+    assert isinstance(node, ast.FunctionDef)  # noqa: S101  as `_tasks` writes it
+    given = ", ".join(one.arg for one in node.args.args)
+    return (
+        f"\ndef {_SAMPLE}({ast.unparse(node.args)}) -> Any:\n"
+        f'    """Stand in for `{_LOADING}` when the training itself is tried out: 1,000 rows of it at most."""\n'
+        f"    return sampled({_LOADING}({given}))\n\n"
     )
 
 

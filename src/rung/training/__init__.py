@@ -1,8 +1,8 @@
 """Training a service: functions become a graph, every output an artifact, every run a record that can be repeated.
 
-Authors import `Experiment`, `TestResults`, `evaluate_models` and `data_file` in `train/main.py`, and for `rung tune`
-`Range`, `NotTuned` and `report`; the CLI and the control plane read records. Each name is imported when it is first
-used.
+Authors import `Experiment`, `TestResults`, `evaluate_models`, `data_file` and `sampled` in `train/main.py`, and for
+`rung tune` `Range`, `NotTuned` and `report`; the CLI and the control plane read records. Each name is imported when it
+is first used.
 """
 
 from typing import TYPE_CHECKING
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rung.training._mirror import mirror_soon
     from rung.training._ranges import NotTuned, Range
     from rung.training._record import RunRecord, TaskRecord, list_runs, read_run
+    from rung.training._sampled import sampled
     from rung.training._trial import Trial
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "read_run",
     "recall",
     "report",
+    "sampled",
 ]
 
 __getattr__ = exports(
@@ -54,5 +56,6 @@ __getattr__ = exports(
         "read_run": "_record",
         "recall": "_memo",
         "report": "_context",
+        "sampled": "_sampled",
     },
 )

@@ -8,14 +8,18 @@ import re
 import shutil
 import subprocess
 import sys
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import jsonschema_rs
 import pytest
 import yaml
+from docs_pages import blocks
+from notebook_cells import percent
 
 from rung import templates
+from rung.training import list_runs
 
 SCHEMAS = Path(__file__).parents[2] / "support" / "workflows"
 GIT = ("git", "-c", "user.name=tester", "-c", "user.email=tester@example.org")
@@ -133,6 +137,58 @@ def test_steps_of_a_review_run(change: Path, tmp_path: Path):
     assert "| hyperparameters | `model` | `benchmark` | `linear` |" in review
     assert re.search(r"\| `within_10_percent` \| 0\.\d+ \| 0\.\d+ \| \+0\.\d+ \|", review)
     assert "on small data, against housing-" in review
+
+
+@pytest.fixture(scope="module")
+def from_notebook(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository whose service began as the notebook of the documentation."""
+    root = tmp_path_factory.mktemp("notebook") / "shop"
+    rung(root.parent, "init", str(root), "--ci", "github")
+    (cells,) = [block for block in blocks("python") if block.note == "file work/explore.ipynb"]
+    sales = files("rung.templates") / "data" / "houses.parquet"
+    for name, data in {"work/explore.ipynb": percent(cells.text), "data/houses.parquet": sales.read_bytes()}.items():
+        (root / name).parent.mkdir(exist_ok=True)
+        (root / name).write_bytes(data)
+    rung(root, "new", "passersby", "--from-notebook", "work/explore.ipynb")
+    commit(root, "Begin passersby")
+    run(root, "git", "update-ref", "refs/remotes/origin/main", "HEAD")
+    main = root / "experiments/passersby/train/main.py"
+    main.write_text(main.read_text().replace("rate: float = 0.1", "rate: float = 0.3"))
+    commit(root, "Learn faster")
+    return root
+
+
+def test_steps_run_for_a_service_from_a_notebook(from_notebook: Path, tmp_path: Path):
+    overrides = trained(from_notebook, tmp_path)
+    assert overrides == [{"load_data": "sample_data"}] * 2  # before and after
+    review = (tmp_path / "summary").read_text()
+    assert "| hyperparameters | `rate` | `0.1` | `0.3` |" in review
+    assert "on small data, against passersby-" in review
+
+
+def test_a_service_without_little_data_is_trained_on_all(from_notebook: Path, tmp_path: Path):
+    main = from_notebook / "experiments/passersby/train/main.py"
+    whole = main.read_text()
+    main.write_text(re.sub(r"def sample_data.*?(?=def evaluate)", "", whole, flags=re.DOTALL).replace(", sampled", ""))
+    assert "sample" not in main.read_text()
+    overrides = trained(from_notebook, tmp_path)
+    assert overrides[:2] == [{}, {"load_data": "sample_data"}]
+
+
+def trained(root: Path, folder: Path) -> list[dict[str, str]]:
+    """Take the steps of a review that train; give what stood in for tasks in each run, the newest first."""
+    variables = {
+        "SERVICE": "passersby",
+        "BASE": "origin/main",
+        "RUNNER_TEMP": str(folder),
+        "GITHUB_WORKSPACE": str(root),
+        "GITHUB_STEP_SUMMARY": str(folder / "summary"),
+        "POST": "",
+    }
+    for name in ("Test training and serving code", "Train on little data, before and after", "Review"):
+        ended = bash(root, steps("review")[name], **variables)
+        assert ended.returncode == 0, f"{name}: {ended.stdout}{ended.stderr}"
+    return [run.overrides for run in list_runs(root / ".rung" / "runs")]
 
 
 def test_code_without_a_merged_document_fails_the_check(change: Path):

@@ -69,3 +69,37 @@ def test_title_is_one_in_toml():
 def test_rows_are_those_of_the_library_that_is_imported():
     assert words()["to_fields"] == "rows.to_dicts()"
     assert "np.asarray" in words(CELLS.replace("import polars as pl\n", "").replace("pl.read()", "1"))["to_fields"]
+
+
+def test_little_data_stand_in_for_the_task_that_loads_them():
+    loading = "# %%\n# task: load_data\nrows = pl.read()\n# %%\n# task: build_model\nprint(rows)\n"
+    cells = CELLS.replace("# %%\n# task: build_model\n", loading)
+    assert words(cells)["sample"].strip().splitlines() == [
+        "def sample_data() -> Any:",
+        '    """Stand in for `load_data` when the training itself is tried out: 1,000 rows of it at most."""',
+        "    return sampled(load_data())",
+    ]
+    assert words(cells.replace("model_rows", "sample_data"))["sample"] == ""
+    assert words()["sample"] == ""
+
+
+def test_little_data_are_loaded_from_what_the_task_takes():
+    cells = """# %% tags=["parameters"]
+year = 1996
+# %%
+# task: places
+places = ["a"]
+# %%
+# task: load_data
+X_test, y_test = [places, year], [1]
+# %%
+# task: build_model
+model = object()
+# %%
+# example
+instance = {"x": 1}
+prediction = {"y": 1}
+"""
+    lines = words(cells)["sample"].strip().splitlines()
+    assert lines[0] == "def sample_data(places: Any, hyperparameters: Hyperparameters) -> Any:"
+    assert lines[-1] == "    return sampled(load_data(places, hyperparameters))"
