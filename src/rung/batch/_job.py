@@ -5,19 +5,29 @@ from __future__ import annotations
 import io
 import json
 import os
+import secrets
+import shutil
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from rung.batch._crew import Crew, Post
 from rung.batch._rows import parts
+from rung.compute.environments import Environments
+from rung.compute.exchanges import clear, sweep
+from rung.compute.here import LocalCompute
 from rung.compute.protocol import Machine
+from rung.control.deployment.builds import Builds
+from rung.control.deployment.parcels import Parcels
 from rung.control.deployment.storage import Storage
 from rung.control.deployment.trust import Trust
 from rung.control.servers import revision_environment, server_threads, thread_limits
 from rung.data.sources import Step
-from rung.errors import TaskError
+from rung.errors import RungError, TaskError
 from rung.infrastructure import Infrastructure
+from rung.objects import open_objects
 from rung.registry import open_registry
 
 if TYPE_CHECKING:
@@ -27,16 +37,20 @@ if TYPE_CHECKING:
     from rung.batch._order import Order
     from rung.batch._output import Counted, Shelf, Table
     from rung.batch._rows import Part, Source
-    from rung.compute.protocol import Compute
+    from rung.compute.protocol import Compute, Parcel
     from rung.data.sources import Tell
     from rung.exports import Export
     from rung.infrastructure import ServingHardware
     from rung.schema import Fields, RouteContract
 
-__all__ = ["Job"]
+__all__ = ["BATCHES", "WORK", "Job"]
 
+BATCHES: Final = "batches"
+"""The folder of all batches, below the platform's and in the storage."""
+WORK: Final = "work-"
+"""Begins the name of a crew's folder."""
 _LOOK_S: Final = 0.02
-_AHEAD: Final = 2  # parts that wait for each worker
+_LEFT_S: Final = 86_400.0  # what a batch left in the storage, whose command was not repeated
 _HOPELESS: Final = 1_000  # rows that were refused with none predicted: the rest would be, too
 
 
@@ -73,7 +87,7 @@ class Job:
 
         Args:
             compute: Where the workers run.
-            folder: For what goes between them and this process.
+            folder: Of the batch.
 
         Raises:
             TaskError: The revision cannot be asked, or refuses all of the first rows.
@@ -82,7 +96,13 @@ class Job:
         self.done = self.shelf.finished()
         self.resumed = sum(one.predicted + one.refused for one in self.done.values())
         began = time.monotonic()
-        crew = Crew(compute=compute, post=self._post(), folder=folder)
+        self._clear(folder)
+        crew = Crew(
+            compute=compute,
+            post=self._post(compute),
+            state=self.export.place.workspace.state,
+            folder=folder / f"{WORK}{secrets.token_hex(4)}",
+        )
         try:
             if self.resumed < sum(source.height for source in self.sources):
                 crew.begin(self._told(), self.workers)
@@ -92,12 +112,12 @@ class Job:
             self.seconds, self.peak_bytes = time.monotonic() - began, crew.peak_bytes
 
     def _work(self, crew: Crew) -> None:
-        """Keep the workers busy until every part is back; no more parts are held than they can have."""
+        """Keep the workers busy until every part is back; no more parts are held than they have room for."""
         waiting: dict[int, Part] = {}
         upcoming = self._unfinished()
         part = next(upcoming, None)
         while part is not None or waiting:
-            while part is not None and len(waiting) < self.workers * (1 + _AHEAD):
+            while part is not None and crew.has_room:
                 waiting[part.number] = part
                 crew.give(part.number, self._lines(part))
                 part = next(upcoming, None)
@@ -155,7 +175,30 @@ class Job:
             "nullable": sorted(self.fields.nullable),
         }
 
-    def _post(self) -> Post:
+    def _clear(self, folder: Path) -> None:
+        """Remove what crews of earlier calls, which were cut off, have left here and in the storage."""
+        workspace = self.export.place.workspace
+        storage = workspace.settings().storage
+        for left in folder.glob(f"{WORK}*"):
+            if storage is not None:
+                clear(open_objects(storage), left.relative_to(workspace.state).as_posix())
+            shutil.rmtree(left)
+
+    def _pack(self, compute: Compute, more: Mapping[str, Path]) -> Parcel | None:
+        """Give what a worker needs where the folder is not seen; None where it always is, or nothing carries it."""
+        place, name = self.export.place, self.export.name
+        url = place.workspace.settings().storage
+        if url is None or isinstance(compute, LocalCompute):
+            return None
+        objects = open_objects(url)
+        with suppress(RungError):  # some other time
+            sweep(objects, BATCHES, before=time.time() - _LEFT_S)
+        with open_registry(place.workspace.state, place.workspace.registry_url()) as registry:
+            builds = Builds(place, registry, Environments(place.environments))
+            parcels = Parcels(place, Storage(place, registry, objects), builds)
+            return parcels.of_workers(name, self.export.environment(), more)
+
+    def _post(self, compute: Compute) -> Post:
         serving, name = self.serving, self.export.name
         threads = server_threads(serving)
         share = max(1, serving.gunicorn_workers)
@@ -165,6 +208,7 @@ class Job:
             source=self.export.place.source(name),
             environment=self._environment(threads),
             machine=Machine(vcpus=threads, memory_gib=serving.memory_gib / share, gpus=serving.gpus),
+            pack=partial(self._pack, compute),
         )
 
     def _environment(self, threads: int) -> Mapping[str, str]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rung.batch._columns import answer_types, text_types
-from rung.batch._job import Job
+from rung.batch._job import BATCHES, WORK, Job
 from rung.batch._order import digest_of
 from rung.batch._output import Shelf, Table, check_free, publish
 from rung.batch._rows import open_sources
@@ -74,7 +74,7 @@ def predict(export: Export, order: Order, *, compute: Compute | None = None, tel
     check_free(order.output)
     fields = read_fields(route.instance)
     asked = (str(export.name), export.verified.bundle, order.route, order.parameters, suffix, *order.keep)
-    with _own(workspace.state / "batches" / digest_of(asked, order.inputs)) as folder:
+    with _own(workspace.state / BATCHES / digest_of(asked, order.inputs)) as folder:
         scratch = folder / "input"
         shutil.rmtree(scratch, ignore_errors=True)
         sources = open_sources(order, workspace, folder=scratch, types=text_types(fields), tell=tell)
@@ -92,7 +92,7 @@ def predict(export: Export, order: Order, *, compute: Compute | None = None, tel
             shelf=shelf,
             tell=tell,
         )
-        job.run(compute or LocalCompute(), folder / "work")
+        job.run(compute or LocalCompute(), folder)
         errors = _publish(shelf, order, sources, job.count)
         summary = _summary(job, batch, errors=errors)
         shutil.rmtree(folder)
@@ -138,7 +138,7 @@ def _shelf(folder: Path, batch: str, suffix: str) -> Shelf:
     """Give the finished parts of this batch; those of other content, which the inputs had before, are taken away."""
     parts = folder / batch
     for other in folder.iterdir():
-        if other.is_dir() and other.name not in {batch, "input"}:
+        if other.is_dir() and other.name not in {batch, "input"} and not other.name.startswith(WORK):
             shutil.rmtree(other)
     parts.mkdir(exist_ok=True)
     return Shelf(parts, suffix)

@@ -18,12 +18,21 @@ if TYPE_CHECKING:
 
     from rung.objects import Objects
 
-__all__ = ["Followed", "append_parts"]
+__all__ = ["Followed", "append_parts", "is_followed"]
 
 _PREFIX: Final = "logs"
 _NAME: Final = r"revisions/[a-z][a-z0-9_]*\.v\d+\.m\d+/(?:server(?:-\d+)?\.log|jobs/[a-z]+/log)"
 _KEY: Final = re.compile(rf"{_PREFIX}/({_NAME})/[^/]+/\d{{16}}")
 _PART: Final = 1 << 20  # bytes; a log that grows faster than that at each look comes later
+
+
+def is_followed(name: str) -> bool:
+    """Tell whether people look for a log while it is written, by its path below the platform's folder.
+
+    >>> is_followed("revisions/housing.v1.m2/server.log"), is_followed("studies/housing-1/trials/1.log")
+    (True, False)
+    """
+    return re.fullmatch(_NAME, name) is not None
 
 
 class Followed:

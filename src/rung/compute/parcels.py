@@ -11,6 +11,7 @@ import json
 import re
 import subprocess
 import tempfile
+import threading
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from rung.compute.protocol import Parcel
     from rung.objects import Objects
 
-__all__ = ["Steps", "bring", "give_back", "moved", "take_back"]
+__all__ = ["Steps", "bring", "give_back", "keep_steps", "moved", "take_back"]
 
 _PACKED = ".tar"
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
@@ -50,6 +51,8 @@ class Steps:
         self._folder = folder / parcel.steps
         self._seen = {path: path.stat().st_mtime_ns for path in self._folder.glob("*")}
         self._kept: dict[str, list[str]] = {}
+        self._own: set[Path] = set()
+        self._keeping = threading.Lock()
 
     def bring(self, kept: Mapping[str, Sequence[str]]) -> None:
         """Bring what was kept on another machine.
@@ -67,6 +70,7 @@ class Steps:
             target.parent.mkdir(parents=True, exist_ok=True)
             if not target.exists():
                 write_atomically(target, self._store.get(own))
+                self._seen[target] = target.stat().st_mtime_ns
         self._kept |= {name: list(digests) for name, digests in kept.items()}
 
     def keep(self) -> dict[str, list[str]]:
@@ -78,15 +82,34 @@ class Steps:
         Raises:
             UnavailableError: The storage does not take it.
         """
-        times = {path: path.stat().st_mtime_ns for path in self._folder.glob("*.json")}
-        new = [path for path, time in times.items() if self._seen.get(path) != time]
-        for path in new:
-            data = path.read_bytes()
-            named = [digest for digest in _DIGEST.findall(data.decode()) if self._store.local.has(digest)]
-            self._store.upload_all(named)
-            self._kept[path.name] = [self._store.put(data), *named]
-            self._seen[path] = times[path]
-        return dict(self._kept)
+        with self._keeping:
+            times = {path: path.stat().st_mtime_ns for path in self._folder.glob("*.json")}
+            new = [path for path, time in times.items() if self._seen.get(path) != time]
+            for path in new:
+                self._kept[path.name] = _keep_step(self._store, path)
+                self._own.add(path)
+                self._seen[path] = times[path]
+            return dict(self._kept)
+
+    @property
+    def own(self) -> list[Path]:
+        """The files that were new here."""
+        return sorted(self._own)
+
+
+def keep_steps(objects: Objects, state: Path, paths: Sequence[Path]) -> dict[str, list[str]]:
+    """Put steps that the platform has into the storage, for work elsewhere: as `Steps.keep`.
+
+    Args:
+        objects: The storage.
+        state: The platform's folder.
+        paths: Of the steps.
+
+    Raises:
+        UnavailableError: The storage does not take it.
+    """
+    store = WriteThroughStore(LocalStore(state / "artifacts"), objects)
+    return {path.name: _keep_step(store, path) for path in paths}
 
 
 def moved(text: str, places: Mapping[str, str]) -> str:
@@ -131,7 +154,7 @@ def give_back(parcel: Parcel, folder: Path, *, more: Mapping[str, Path]) -> str:
     """Put what a command left into the storage, as artifacts; give the digest of the list of them.
 
     Args:
-        parcel: Says what is given back.
+        parcel: Says what is given back; of its steps those that are among the further files.
         folder: Of this machine.
         more: Further files, by their paths below the platform's folder.
 
@@ -139,7 +162,8 @@ def give_back(parcel: Parcel, folder: Path, *, more: Mapping[str, Path]) -> str:
         UnavailableError: The storage does not take it.
     """
     store = WriteThroughStore(LocalStore(folder / "artifacts"), open_objects(parcel.storage))
-    left = {path.relative_to(folder).as_posix(): path for name in parcel.returns for path in _files_of(folder / name)}
+    names = [name for name in parcel.returns if name != parcel.steps]
+    left = {path.relative_to(folder).as_posix(): path for name in names for path in _files_of(folder / name)}
     digests = {name: store.local.put(path.read_bytes()) for name, path in (left | dict(more)).items() if path.is_file()}
     store.upload_all(digests.values())
     return store.put(json.dumps(digests).encode())
@@ -207,6 +231,14 @@ def _build(parcel: Parcel, folder: Path) -> Path:
         return ready.folder
     said = ended.stderr.decode(errors="replace").strip() or f"it ended with {ended.returncode}"
     raise EnvironmentBuildError(f"its environment cannot be made here: {said}")
+
+
+def _keep_step(store: WriteThroughStore, path: Path) -> list[str]:
+    """Put a step into the storage with the artifacts that it names; give its digest, then theirs."""
+    data = path.read_bytes()
+    named = [digest for digest in _DIGEST.findall(data.decode()) if store.local.has(digest)]
+    store.upload_all(named)
+    return [store.put(data), *named]
 
 
 def _files_of(path: Path) -> list[Path]:

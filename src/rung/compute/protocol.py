@@ -7,7 +7,7 @@ place of your own passes `rung.compute.contract`, the suite that both pass.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 if TYPE_CHECKING:
@@ -51,6 +51,11 @@ class Parcel:
     artifacts: tuple[str, ...] = ()  # digests
     returns: tuple[str, ...] = ()  # files and folders that come back when the command has ended, by their paths
     steps: str = ""  # folder of small files that name artifacts; what is new in it is had by the work's next machine
+    kept: Mapping[str, Sequence[str]] = field(
+        default_factory=dict
+    )  # steps that the platform has, by `parcels.keep_steps`
+    exchange: str = ""  # folder whose files move between both machines while the command runs, as `Exchange` says
+    secret: str = ""  # that seals them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +82,7 @@ class Seen:
     node: str = ""  # the machine's name, once there is one
     because: str = ""  # why it waits or was cut off, where that is known
     returned: str = ""  # digest of the list of what came back from a machine that does not see the folder
+    is_away: bool = False  # it runs on such a machine
 
 
 class Compute(Protocol):

@@ -1,7 +1,7 @@
-"""One worker of a batch: takes parts of the input from a folder, writes their predictions beside them.
+"""One worker of a batch: takes parts of the input from a folder of its own, writes their predictions beside them.
 
-Whoever starts it (`rung.batch._crew`) puts `000007.in` into the folder; the worker that gets to rename that to
-`000007.taken.NAME` has it, and writes `000007.out`, whole or not at all. Any machine that sees the folder may run one.
+Whoever starts it (`rung.batch._crew`) puts `000007.in` into the folder; it writes `000007.out`, whole or not at all,
+and takes `000007.in` away. On a machine that does not see the folder there is another one, and files move between both.
 Whoever started it stops it; it ends by itself when nobody has touched `alive` for a while.
 
 Lines of `.in` are rows as JSON. Lines of `.out` are `[prediction, null]` or `[null, reason]`, one for each row.
@@ -30,7 +30,7 @@ _NOT_READY, _UNAVAILABLE = 3, 4  # exit codes, as `_crew` reads them
 
 
 class _Order:
-    """What a batch asks, the same for all of its workers: `order.json` in the folder."""
+    """What a batch asks, the same for all of its workers: `order.json` beside their folders."""
 
     def __init__(self, told: Mapping[str, Any]) -> None:
         self.application: str = told["application"]
@@ -86,33 +86,28 @@ def _write(path: Path, answered: list[Any]) -> None:
     unfinished.rename(path)
 
 
-def _taken(folder: Path, name: str) -> Iterator[Path]:
+def _given(folder: Path) -> Iterator[Path]:
     """Take one part after the other, as long as somebody wants them back."""
     while time.time() - (folder / "alive").stat().st_mtime < _ORPHANED_S:
-        for path in sorted(folder.glob("*.in")):
-            mine = path.with_suffix(f".taken.{name}")
-            try:
-                path.rename(mine)
-            except FileNotFoundError:  # another worker was faster
-                continue
-            yield mine
-            break
-        else:
+        path = min(folder.glob("*.in"), default=None)
+        if path is None:
             time.sleep(_LOOK_S)
+        else:
+            yield path
 
 
-def main(folder: Path, name: str) -> int:
+def main(folder: Path) -> int:
     """Work until nobody wants that any more; give the exit code."""
-    order = _Order(json.loads((folder / "order.json").read_bytes()))
+    order = _Order(json.loads((folder.parent / "order.json").read_bytes()))
     try:
         handlers = Handlers(order.application)
     except NotReadyError as error:
         sys.stderr.write(f"not ready: {error}\n")
         return _NOT_READY
     try:
-        for part in _taken(folder, name):
+        for part in _given(folder):
             lines = part.read_bytes().splitlines()
-            _write(folder / f"{part.name.partition('.')[0]}.out", handlers.run(_predicted(handlers, order, lines)))
+            _write(part.with_suffix(".out"), handlers.run(_predicted(handlers, order, lines)))
             part.unlink()
     except UnavailableError as error:
         sys.stderr.write(f"unavailable: {error}\n")
@@ -122,4 +117,4 @@ def main(folder: Path, name: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]), sys.argv[2]))
+    sys.exit(main(Path(sys.argv[1])))

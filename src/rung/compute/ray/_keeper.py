@@ -166,7 +166,7 @@ class Keeper:
         self._is_stopped = True
         trouble = self._end(grace_s)
         if self._visit is not None and not trouble:
-            self._visit.send()  # whoever asked for it ends this actor now
+            self._visit.end()  # whoever asked for it ends this actor now
         return trouble
 
     def _end(self, grace_s: float) -> str:
@@ -189,7 +189,8 @@ class Keeper:
         return self._running()
 
     def _running(self) -> dict[str, Any]:
-        return {"state": "running", "endpoint": self._endpoint, "node": self._node}
+        is_away = self._visit is not None
+        return {"state": "running", "endpoint": self._endpoint, "node": self._node, "is_away": is_away}
 
     def _ended(self) -> dict[str, Any]:
         if self._final is not None:

@@ -9,14 +9,16 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import shutil
 import threading
 import time
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from rung.compute import parcels
-from rung.compute.followed import Followed
+from rung.compute import nodes, parcels
+from rung.compute.exchanges import ALIVE, Exchange
+from rung.compute.followed import Followed, is_followed
 from rung.compute.protocol import Parcel
 from rung.errors import RungError, UnavailableError
 from rung.lake import sending
@@ -55,10 +57,13 @@ class Visit:
         self._order = order
         self._parcel = Parcel(**order["parcel"])
         self._folder = folder_of(self._parcel)
-        self._own = self._folder / "works" / name
+        self._own = self._folder / nodes.WORKS / name
+        self._stay = nodes.Stay(self._folder, name, self._parcel)
         self.exit_file = self._own / "exit_code"
         self.log = self._own / "log"
-        self._followed = Followed(self.log, name=self._own_name("log"), work=name)
+        followed = self._own_name("log")
+        self._followed = Followed(self.log, name=followed, work=name) if is_followed(followed) else None
+        self._exchange: Exchange | None = None
         self._notes = notes
         self._steps: parcels.Steps | None = None
         self._told: dict[str, list[str]] = {}
@@ -76,11 +81,16 @@ class Visit:
             RungError: It cannot be had.
         """
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._own.mkdir(parents=True, exist_ok=True)
-        places = self._patiently(lambda: parcels.bring(self._parcel, self._folder))
+        with self._stay.arriving(now=time.time()):
+            places = self._patiently(lambda: parcels.bring(self._parcel, self._folder))
+            self._stay.note_environment(Path(places[self._parcel.environment]))
+        with contextlib.suppress(OSError, ValueError):  # the next work tidies up
+            nodes.tidy(self._folder, now=time.time())
         if self._parcel.steps:
             self._steps = steps = parcels.Steps(self._parcel, self._folder)
-            self._patiently(lambda: steps.bring(self._notes.read()))
+            self._patiently(lambda: steps.bring({**self._parcel.kept, **self._notes.read()}))
+        if self._parcel.exchange:
+            self._open_exchange(self._parcel.exchange)
         environment = self._order["environment"]
         return {
             **self._order,
@@ -93,12 +103,15 @@ class Visit:
 
     def follow(self) -> None:
         """Send what is logged here, until this work is over; return at once."""
+        if self._exchange is not None:
+            self._exchange.follow()
         threading.Thread(target=self._keep_sending, daemon=True).start()
 
     def send(self) -> None:
         """Send what is new in the logs; predictions that cannot be sent now are sent by the next work here."""
         with self._sending, contextlib.suppress(RungError, OSError):
-            self._followed.send(self._objects)
+            if self._followed is not None:
+                self._followed.send(self._objects)
             sending.send(self._folder / "lake" / "log", self._objects)
 
     @property
@@ -115,12 +128,21 @@ class Visit:
         if not self.gives_back:
             return ""
         more = {self._own_name("log"): self.log, self._own_name("exit_file"): self.exit_file}
+        if self._steps is not None and self._parcel.steps in self._parcel.returns:
+            self._patiently(self._steps.keep)
+            more |= {path.relative_to(self._folder).as_posix(): path for path in self._steps.own}
         return self._patiently(lambda: parcels.give_back(self._parcel, self._folder, more=more))
 
     def end(self) -> None:
         """Send the last lines, and follow no more."""
         self._is_over.set()
         self.send()
+        if self._exchange is not None:
+            self._exchange.end()
+            with contextlib.suppress(RungError, OSError):
+                self._exchange.move()
+            shutil.rmtree(self._folder / self._parcel.exchange, ignore_errors=True)
+        self._stay.end(now=time.time())
 
     def last_words(self) -> str:
         """Give the last line of the log."""
@@ -130,11 +152,18 @@ class Visit:
             return lines[-1] if lines else ""
         return ""
 
+    def _open_exchange(self, key: str) -> None:
+        folder = self._folder / key
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / ALIVE).touch()
+        self._exchange = Exchange(folder, self._objects, key=key, secret=self._parcel.secret, is_host=False)
+
     def _own_name(self, file: str) -> str:
         return Path(self._order[file]).relative_to(self._parcel.state).as_posix()
 
     def _keep_sending(self) -> None:
         while not self._is_over.wait(_SEND_S):
+            self._stay.touch(now=time.time())
             self.send()
             with contextlib.suppress(Exception):  # whatever Ray raises while its head is away: told a second later
                 self._keep_steps()

@@ -2,7 +2,7 @@
 
 Source, lock and Rung's own wheel are put into the storage while work begins, which waits for none of it: a node that
 lacks something looks again. Bundles and artifacts of trained revisions are there. `Deployments` asks for trainings, the
-loop for servers.
+loop for servers; batches, which have no control plane, wait until all is there.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rung.artifacts import file_digest
+from rung.artifacts import LocalStore, WriteThroughStore, file_digest
 from rung.compute.protocol import Parcel
 from rung.errors import NotFoundError, UnavailableError
 from rung.objects import pack
 from rung.serving import read_bundle
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from rung.compute.environments import Environment
     from rung.control.deployment.builds import Builds
@@ -63,6 +63,32 @@ class Parcels:
         """
         return self._make(name, environment, needs=(name,))
 
+    def of_workers(self, name: RevisionName, environment: Environment, more: Mapping[str, Path]) -> Parcel | None:
+        """Give the parcel of workers of a batch, once all of it is in the storage; None where there is no storage.
+
+        Args:
+            name: The revision.
+            environment: Of the revision.
+            more: Further files that they need, by their keys.
+
+        Raises:
+            NotFoundError: The revision is not trained.
+            UnavailableError: The storage does not take it.
+        """
+        objects, keys = self.storage.objects, self._keys(name, environment)
+        if objects is None or keys is None:
+            return None
+        self._read(name, keys)
+        self._put(objects, name, keys)
+        parcel = self._parcel(name, environment, objects.url, keys, needs=(name,))
+        for key in parcel.files.keys() - set(keys):
+            if objects.size(key) is None:  # it was trained before there was a storage
+                objects.upload(key, self.place.workspace.state / key)
+        WriteThroughStore(LocalStore(self.place.workspace.artifacts), objects).upload_all(parcel.artifacts)
+        for key, path in more.items():
+            objects.upload(key, path)
+        return replace(parcel, files={**parcel.files, **{key: file_digest(path) for key, path in more.items()}})
+
     def returns(self, revision: Revision) -> tuple[str, ...]:
         """Name what comes back from a training, by paths below the state folder."""
         return (f"runs/{revision.run}", f"{self._key(revision.name)}/{_BUNDLE}")
@@ -70,16 +96,33 @@ class Parcels:
     def _make(
         self, name: RevisionName, environment: Environment, *, needs: Sequence[RevisionName] = ()
     ) -> Parcel | None:
-        objects, wheel = self.storage.objects, self.builds.environments.wheel_of(environment)
-        if objects is None or wheel is None:
+        objects, keys = self.storage.objects, self._keys(name, environment)
+        if objects is None or keys is None:
             return None
-        state, folder = self.place.workspace.state, self._key(name)
-        keys = (f"{folder}/{_SOURCE}", f"{folder}/{_LOCK}", wheel.relative_to(state).as_posix())
         if not self._digests.keys() >= set(keys) and not self.storage.is_done(
             f"digests of {name}", partial(self._read, name, keys)
         ):
             raise UnavailableError(f"the source of {name} is being read")
         self.storage.put_later(f"parcel of {name}", partial(self._put, objects, name, keys))
+        return self._parcel(name, environment, objects.url, keys, needs=needs)
+
+    def _keys(self, name: RevisionName, environment: Environment) -> tuple[str, str, str] | None:
+        """Name source, lock and wheel of a revision in the storage; None when its wheel is not kept any more."""
+        wheel, folder = self.builds.environments.wheel_of(environment), self._key(name)
+        if wheel is None:
+            return None
+        state = self.place.workspace.state
+        return (f"{folder}/{_SOURCE}", f"{folder}/{_LOCK}", wheel.relative_to(state).as_posix())
+
+    def _parcel(
+        self,
+        name: RevisionName,
+        environment: Environment,
+        url: str,
+        keys: tuple[str, str, str],
+        *,
+        needs: Sequence[RevisionName],
+    ) -> Parcel:
         files = {key: self._digests[key] for key in keys}
         artifacts: set[str] = set()
         for one in needs:
@@ -88,8 +131,8 @@ class Parcels:
             with suppress(NotFoundError):  # not trained: whoever asks for its artifacts is told so
                 artifacts |= self._add_bundle(other, files)
         return Parcel(
-            storage=objects.url,
-            state=str(state),
+            storage=url,
+            state=str(self.place.workspace.state),
             sockets=str(self.place.sockets),
             environment=str(environment.folder),
             lock=keys[1],
