@@ -158,6 +158,11 @@ def _python(workspace: Workspace, record: RunRecord, tell: Callable[[str], None]
     now = installed_environment()
     if now.digest == record.environment:
         return Path(sys.executable)
+    study = str(record.source).partition("#")[0]
+    lock = workspace.state / "studies" / study / "requirements.lock"
+    if record.kind == "trial" and lock.is_file():
+        tell(f"environment of the study {study}")
+        return Environments(workspace.state / "environments").ensure(Lock(text=lock.read_text())).python
     kept = workspace.runs / record.id / "environment.txt"
     then = set(kept.read_text().splitlines()) if kept.is_file() else set()
     differing = sorted(then ^ set(now.lines))

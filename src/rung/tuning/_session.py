@@ -21,6 +21,7 @@ from rung.training import _kept as kept
 from rung.training._experiment import read_settings
 from rung.training._memo import package_digest
 from rung.tuning._evidence import Pair
+from rung.tuning._kit import Kit
 from rung.tuning._propose import propose_patch
 from rung.tuning._runs import Ended, Runs, Started
 from rung.tuning._space import SEED, declared
@@ -175,6 +176,7 @@ class Session:
             order.check(known.spec, workspace)
         spec = known.spec if known else order.spec(workspace, experiment, tests, parallel=order.parallel or processors)
         place, hardware = compute(spec.compute), tests.infrastructure.training
+        kit = Kit.make(workspace, order.service, spec.name) if spec.compute == "ray" else None
         runs = Runs(
             workspace=workspace,
             service=order.service,
@@ -182,6 +184,7 @@ class Session:
             compute=place,
             hardware=hardware,
             threads=hardware.vcpus if spec.compute == "ray" else max(1, processors // spec.parallel),
+            kit=kit,
         )
         study = known or Study.create(workspace, spec)
         return cls(study=study, experiment=experiment, runs=runs, tell=tell)
@@ -207,12 +210,17 @@ class Session:
         except BaseException:
             self._stop()
             raise
+        finally:
+            self.runs.close()
 
     # --- trials ---
 
     def _adopt(self) -> None:
         """Find the trials of an earlier process again; those that were cut off run once more."""
-        for one in self.study.trials():
+        trials = self.study.trials()
+        if trials and trials[0].state != "running":
+            self.runs.share(trials[0].run)
+        for one in trials:
             if one.state != "running":
                 continue
             found = None if one.handle is None else self.runs.adopt(self._as_started(one))
@@ -260,6 +268,8 @@ class Session:
         number = self._numbers.pop(ended.started.run, None)
         if number is None:
             return
+        if number == 0:
+            self.runs.share(ended.record.id)
         told = self.study.end(number, ended.record)
         self.tell(self.study, ended=told, running=len(self._running))
         if number == 0 and told.state == "failed":

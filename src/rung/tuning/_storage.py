@@ -20,21 +20,23 @@ if TYPE_CHECKING:
 
     from rung.workspace import Workspace
 
-__all__ = ["folder_of", "locked", "names", "open_storage"]
+__all__ = ["STUDIES", "folder_of", "locked", "names", "open_storage"]
 
+STUDIES: Final = "studies"
+"""The folder of all studies, below the platform's and in the storage."""
 _SCHEMA: Final = "rung_studies"
 
 
 def folder_of(workspace: Workspace, study: str) -> Path:
     """Name the folder of a study: its journal, what its trials were told and what they wrote."""
-    return workspace.state / "studies" / study
+    return workspace.state / STUDIES / study
 
 
 def names(workspace: Workspace) -> list[str]:
     """Name all studies, sorted."""
     if workspace.registry_url() is not None:
         return sorted(_optuna().get_all_study_names(open_storage(workspace, "")))
-    return sorted(path.parent.name for path in (workspace.state / "studies").glob("*/journal"))
+    return sorted(path.parent.name for path in (workspace.state / STUDIES).glob("*/journal"))
 
 
 def open_storage(workspace: Workspace, study: str) -> BaseStorage:

@@ -10,13 +10,16 @@ import signal
 from typing import TYPE_CHECKING, Any
 
 import httpx2
+import polars as pl
 import psutil
 import pytest
 import tiny_service
+import tuned_shop
 from live_platform import LivePlatform, live_platform
 from ray_cluster import HEAD, RayCluster, can_hide, ray_cluster
 
 from rung.lake import Lake
+from rung.objects import open_objects
 from rung.registry import open_registry
 
 if TYPE_CHECKING:
@@ -175,6 +178,70 @@ def test_what_it_answered_there_is_in_the_lake_once(platform: LivePlatform, far:
     platform.wait(lambda: not handles(platform))
     platform.wait(lambda: not list((far / "lake" / "log").glob("*.jsonl")))
     assert sorted(kept()) == sorted(answered)
+
+
+def inputs(folder: Path, rows: int) -> tuple[str, ...]:
+    """Write rows, and give the words that ask for their predictions."""
+    pl.DataFrame({"id": range(rows), "x": [number % 600 for number in range(rows)]}).write_parquet(
+        folder / "in.parquet"
+    )
+    return ("predict", "tiny.v1.m1", "--input", str(folder / "in.parquet"), "--output", str(folder / "out.parquet"))
+
+
+def workers_of(folder: Path) -> list[psutil.Process]:
+    """Find the workers of batches whose parts lie there."""
+    found = psutil.process_iter(["cmdline"])
+    return [one for one in found if f"{folder}/batches" in (one.info["cmdline"] or ("",))[-1]]
+
+
+def test_batch_is_predicted_where_the_folder_is_not_seen(
+    platform: LivePlatform, far: Path, cluster: RayCluster, storage: str
+):
+    """The command is killed, and a worker of the next one; neither costs a row, nor leaves anything in the storage."""
+    words = (*inputs(cluster.folder, 60_000), "--compute", "ray", "--address", cluster.address, "--parallel", "2")
+    done = platform.root / ".rung" / "batches"
+    first = platform.begin_command(*words)
+    platform.wait(lambda: list(done.glob("*/*/0*.json")), within_s=60)
+    first.kill()
+    first.wait()
+    before = {one.pid for one in workers_of(far)}
+    assert before
+    second = platform.begin_command(*words, "--json")
+    platform.wait(lambda: [one for one in workers_of(far) if one.pid not in before], within_s=60)
+    finished = len(list(done.glob("*/*/0*.json")))
+    platform.wait(lambda: len(list(done.glob("*/*/0*.json"))) > finished, within_s=60)
+    next(one for one in workers_of(far) if one.pid not in before).kill()
+    said, _ = second.communicate(timeout=120)
+    told = json.loads(said[said.index("{") :])
+    assert (told["predicted"], told["refused"]) == (60_000, 0)
+    assert told["resumed"] > 0
+    frame = pl.read_parquet(cluster.folder / "out.parquet")
+    assert frame["id"].to_list() == list(range(60_000))
+    assert frame["y"].to_list() == [float(number % 600) for number in range(60_000)]
+    assert {one.pid for one in workers_of(far)} <= before
+    assert not list(open_objects(storage).entries("batches"))
+
+
+def test_study_is_the_same_where_the_folder_is_not_seen(
+    platform: LivePlatform, far: Path, cluster: RayCluster, storage: str
+):
+    (platform.root / "experiments/tiny/train/main.py").write_text(tuned_shop.MAIN)
+    words = ("tune", "tiny", "--trials", "3", "--parallel", "2", "--seeds", "0")
+    away = platform.ask(*words, "--study", "away", "--compute", "ray", "--address", cluster.address)
+    here = platform.ask(*words, "--study", "here")
+    tried = [[(one["values"], one["value"], one["state"]) for one in study["trials"]] for study in (away, here)]
+    assert tried[0] == tried[1]
+    runs = platform.place.workspace.runs
+    for one in away["trials"]:
+        assert (far / "runs" / one["run"] / "run.json").is_file()
+        record = json.loads((runs / one["run"] / "run.json").read_text())
+        assert record["dirty"]
+        assert (runs / one["run"] / "diff.patch").is_file()
+        assert [task["state"] for task in record["tasks"]][:1] == ["cached" if one["number"] else "ran"]
+    keys = [task["key"] for task in record["tasks"] if task["state"] == "ran"]
+    assert all((platform.place.workspace.cache / "tasks" / f"{key}.json").is_file() for key in keys)
+    assert not list(open_objects(storage).entries("studies"))
+    platform.rung("reproduce", away["trials"][1]["run"])
 
 
 def test_training_that_fits_no_machine_says_so(platform: LivePlatform):
