@@ -41,7 +41,9 @@ def _listed(_: click.Context, __: click.Parameter, written: str | None) -> list[
 @click.option("--evolve", is_flag=True, help="New columns are added, missing ones left empty; else both are refused.")
 @click.option("--query", metavar="SQL", help="What to read of a database; it is opened read-only.")
 @click.option(
-    "--format", metavar="FORMAT", help="Of files whose names do not tell: csv, tsv, json, jsonl, parquet, ..."
+    "--format",
+    metavar="FORMAT",
+    help="Of files whose names do not tell: csv, tsv, json, jsonl, parquet, ...; files makes a row of each.",
 )
 @click.option("--sheet", help="Of a workbook with several.")
 @click.option("--separator", help="Of a CSV; by default as its first line tells.")
@@ -64,8 +66,11 @@ def ingest(source: tuple[str, ...], as_json: bool, **given: Any) -> None:
     """Make a version of a dataset from SOURCE, whatever it is.
 
     SOURCE is one or more of: a CSV, JSON, JSON lines, Parquet, Arrow or Excel file (CSV and JSON also as .gz, .bz2,
-    .xz), a folder or a glob of them, s3://BUCKET/KEY or PREFIX/ or a glob, http(s)://..., what fsspec opens
-    (zip://*.csv::sales.zip), or a database with --query (sqlite:///sales.db, postgresql://host/sales, ...).
+    .xz), a folder, a .zip, a .tar or a glob of them, s3://BUCKET/KEY or PREFIX/ or a glob, http(s)://..., what fsspec
+    opens (zip://*.csv::sales.zip), or a database with --query (sqlite:///sales.db, postgresql://host/sales, ...).
+
+    Where none of the files is a table, as with images, sound or texts, each file is a row: path, size, sha256,
+    modified, content. Beside tables such files are passed over, and told; --format files makes a row of every file.
 
     The same again changes nothing. With a key, new rows are added and changed ones changed. With a time alone, rows are
     added that are newer than what is there; older ones that are not there are counted and told. With neither, rows are
@@ -129,11 +134,18 @@ def _show(done: Ingested) -> None:
 
 def _remarks(done: Ingested) -> list[str]:
     """Say what somebody may not expect."""
+    from rung.data.sources import FILES
+
     lines = []
     if done.pieces_known:
         lines.append(f"passed over, since taken before: {_some(done.pieces_known)}")
     if done.passed_over:
-        lines.append(f"passed over, since no data by their names: {_some(done.passed_over)}")
+        told = f"passed over, since no tables by their names: {_some(done.passed_over)}"
+        lines.append(f"{told}; --format {FILES} makes a row of every file")
+    if done.files:
+        lines.append(
+            f"each of the {done.files:,} files is a row, since none is a table by its name (--format reads one)"
+        )
     if done.late:
         lines.append(f"{done.late:,} rows are older than the newest and were not there; --late adds them")
     if done.repeated:

@@ -25,9 +25,11 @@ _BROKEN = 1
 @click.option("-n", "rows", type=click.IntRange(1, 100_000), default=10, show_default=True, help="How many rows.")
 @json_option
 def head(dataset: str, rows: int, as_json: bool) -> None:
-    """Show the first rows of a dataset, or of one version."""
+    """Show the first rows of a dataset, or of one version; of bytes, how many they are."""
+    from rung.data._types import light
+
     catalogue, version = _version(dataset)
-    found = catalogue.scan(version).head(rows).collect().to_dicts()
+    found = light(catalogue.scan(version).head(rows)).collect(engine="streaming").to_dicts()
     if as_json:
         print_json(found)
         return

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import polars as pl
 
 from rung.data._ingest.fit import fitted
-from rung.data._types import read_type
+from rung.data._types import light, read_type
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,7 +66,8 @@ def difference(catalogue: Catalogue, one: Version, other: Version, *, key: Seque
     shared = {name: kind for name, kind in columns.items() if name in one.columns}
     if one.digest == other.digest:
         return Difference(one=one, other=other, key=tuple(key), added=0, removed=0, changed=0)
-    before, after = fitted(catalogue.scan(one), shared), catalogue.scan(other).select(list(shared))
+    before = light(fitted(catalogue.scan(one), shared))
+    after = light(catalogue.scan(other).select(list(shared)))
     if key and all(name in shared for name in key):
         return _by_key(one, other, (before, after), tuple(key))
     return _as_wholes(one, other, before, after)

@@ -16,7 +16,7 @@ import polars as pl
 
 from rung.data._scan import columns_of, scan
 from rung.data._table import Commit, DatasetTable
-from rung.data._types import conform, merge, spell, storable
+from rung.data._types import conform, light, merge, spell, storable
 from rung.data._version import Facts, File, Version, content_digest
 from rung.errors import CallError, ConflictError, IntegrityError, UnavailableError
 from rung.objects import scan_options
@@ -30,6 +30,10 @@ __all__ = ["Append", "How", "Replace", "Upsert", "write"]
 
 _FILE: Final = "__rung_file"
 _OLD: Final = "__rung_old_"
+_GROUP: Final = 16 << 20
+"""Bytes of a group of rows, where rows have bytes in them: a reader holds some groups at a time."""
+_GROUPS: Final = 10_000
+"""Groups of a file, at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,9 +156,10 @@ def _upsert(
     rewrite: bool,
 ) -> Commit | None:
     rows, columns = given
-    new = _unique(rows.collect(engine="streaming"), key)
+    told = light(rows).collect(engine="streaming")
+    new = _unique(told, key)
     old = scan(shelf, before, paths_as=_FILE)
-    known = conform(old, {**columns, _FILE: pl.String()})
+    known = light(conform(old, {**columns, _FILE: pl.String()}))
     values = [name for name in columns if name not in key]
     beside = known.rename({name: _OLD + name for name in values})
     same = pl.all_horizontal(pl.lit(value=True), *(pl.col(name).eq_missing(pl.col(_OLD + name)) for name in values))
@@ -164,11 +169,13 @@ def _upsert(
         return None
     names = set(news[_FILE].drop_nulls())
     touched = [file for file in before.files if rewrite or f"{shelf.uri}/{file.path}" in names]
-    fresh = news.select(*columns)
-    kept = conform(scan(shelf, before, files=touched), columns).join(
-        fresh.lazy().select(*key), on=list(key), how="anti"
-    )
-    file = _store(shelf, pl.concat([kept, fresh.lazy()]) if touched else fresh.lazy())
+    keys = news.lazy().select(*key)
+    fresh = news.lazy().select(*columns)
+    if told.schema != pl.Schema(columns):  # the bytes themselves are looked at one after the other
+        last = rows if new.height == told.height else rows.unique(list(key), keep="last", maintain_order=True)
+        fresh = last.join(keys, on=list(key), how="semi")
+    kept = conform(scan(shelf, before, files=touched), columns).join(keys, on=list(key), how="anti")
+    file = _store(shelf, pl.concat([kept, fresh]) if touched else fresh)
     changed = news[_FILE].len() - news[_FILE].null_count()
     return Commit(
         number=before.number + 1,
@@ -217,6 +224,7 @@ def _store(shelf: Shelf, rows: pl.LazyFrame) -> File:
             f"{shelf.uri}/{path}",
             compression="zstd",
             compression_level=1,
+            row_group_size=_group(rows),
             mkdir=not shelf.is_remote,
             sync_on_close=None if shelf.is_remote else "all",
             storage_options=scan_options() if shelf.is_remote else None,
@@ -227,6 +235,15 @@ def _store(shelf: Shelf, rows: pl.LazyFrame) -> File:
             f"{shelf.uri} does not take rows ({error})", hint="free some space, or see to the disk or the store"
         ) from error
     return _file(shelf, path, rows=None)
+
+
+def _group(rows: pl.LazyFrame) -> int | None:
+    """Tell how many rows are written at a time; None where they have no bytes in them, and are small."""
+    if pl.Binary() not in rows.collect_schema().dtypes():
+        return None
+    size = pl.sum_horizontal(pl.selectors.binary().bin.size())
+    height, largest = rows.select(pl.len(), size.max()).collect(engine="streaming").row(0)
+    return max(_GROUP // max(int(largest or 0), 1), int(height) // _GROUPS, 1)
 
 
 def _file(shelf: Shelf, path: str, rows: int | None) -> File:

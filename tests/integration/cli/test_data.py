@@ -58,12 +58,36 @@ def test_an_ingest_tells_what_it_did(place: Place, rung: Callable[..., subproces
     assert lines[0].startswith("houses@2: rows: 2 read, 1 added, 1 bad; ")
     assert lines[1:] == [
         "  passed over, since taken before: in/a.csv",
-        "  passed over, since no data by their names: in/notes.md",
+        "  passed over, since no tables by their names: in/notes.md; --format files makes a row of every file",
         "  bad: row 1 of in/b.csv: price: 'x' is no Int64",
         "  all bad rows: rung data quarantine houses",
     ]
     assert again.stdout.splitlines()[0].startswith("houses has nothing new: rows: 0 read, 0 added; ")
     assert "\r" not in first.stderr
+
+
+def test_files_that_are_no_tables_are_shown_without_their_bytes(
+    place: Place, rung: Callable[..., subprocess.CompletedProcess[str]]
+):
+    place.write("in/a.txt", "hi")
+    place.write("in/b.md", "hello")
+
+    first = rung("data", "ingest", "in", "--name", "notes")
+    rows = json.loads(rung("data", "head", "notes", "--json").stdout)
+    shown = rung("data", "show", "notes", "--html", "notes.html").stdout
+
+    assert first.stdout.splitlines()[0].startswith("notes@1: rows: 2 read, 2 added; ")
+    assert "each of the 2 files is a row, since none is a table by its name" in first.stdout
+    assert [(row["path"], row["size"], row["content"][:13]) for row in rows] == [
+        ("a.txt", 2, "2 bytes, hash"),
+        ("b.md", 5, "5 bytes, hash"),
+    ]
+    assert "5 bytes, hash" in rung("data", "head", "notes").stdout
+    assert "Binary" in shown
+    assert "content" in (place.root / "notes.html").read_text()
+    assert rung("data", "export", "notes", "notes.parquet").stdout.startswith("notes@1 is in notes.parquet: 2 rows")
+    assert "export them as .parquet" in rung("data", "export", "notes", "notes.csv", code=2).stderr
+    assert rung("data", "verify", "notes").stdout.startswith("notes@1 is whole")
 
 
 def test_a_dry_run_shows_columns(place: Place, rung: Callable[..., subprocess.CompletedProcess[str]]):

@@ -27,7 +27,7 @@ from rung.data._ingest.told import told
 from rung.data._names import check_dataset_name
 from rung.data._scratch import scratch
 from rung.data._statistics import summarise
-from rung.data.sources import Asked, Found, Tell, find, public, silent
+from rung.data.sources import FILES, Asked, Tell, find_any, public, silent
 from rung.errors import CallError, WorkspaceError
 from rung.workspace import find as find_workspace
 
@@ -52,7 +52,7 @@ class Options(TypedDict, total=False):
     catalogue: Catalogue
     """By default that of the workspace in which this runs."""
     format: str
-    """Of files whose names do not tell, as `csv`."""
+    """Of files whose names do not tell, as `csv`; `files` makes a row of each, whatever it is."""
     query: str
     """SQL, of a database."""
     sheet: str
@@ -90,13 +90,15 @@ class Options(TypedDict, total=False):
 
 
 def ingest(source: str | Sequence[str], **options: Unpack[Options]) -> Ingested:
-    """Make a new version of a dataset from files, folders, globs, URLs or a database.
+    """Make a new version of a dataset from files, folders, archives, globs, URLs or a database.
+
+    Where none of the files is a table, as with images or texts, each is a row: path, size, sha256, modified, content.
 
     The same again makes nothing twice: rows are told apart by the key, by the time, or files by their content. An
     ingest that is killed leaves the former version; the same call completes it.
 
     Args:
-        source: A path, a folder, a glob, a URL, or several.
+        source: A path, a folder, an archive, a glob, a URL, or several.
         **options: `name` of the dataset, and what `Options` has.
 
     Returns:
@@ -118,12 +120,16 @@ def ingest(source: str | Sequence[str], **options: Unpack[Options]) -> Ingested:
     wanted, asked = _wanted(options), _asked(options)
     entry = catalogue.entry(name) if catalogue.has(name) else None
     sources = [source] if isinstance(source, str) else list(source)
+    if not sources:
+        raise CallError("there is no source", hint="give a path, a folder, a glob or a URL")
     said = described(sources[0]) if len(sources) == 1 else None
     if said is not None and wanted.mode is None:  # a whole version, not what is new in it
         wanted = replace(wanted, mode=Mode.REPLACE)
+    found = find_any(sources, asked)
+    if not wanted.key and all(piece.format == FILES for piece in found.pieces):
+        said = said or {"key": ["path"]}
     settled = settle(name, entry or Entry(name=name, **(said or {})), wanted)
     model = None if settled.contract is None else _model(settled.contract)
-    found = _found(sources, asked)
     tell = options.get("tell", silent)
     with scratch(catalogue.scratch) as folder:
         task = Task(
@@ -144,7 +150,7 @@ def ingest(source: str | Sequence[str], **options: Unpack[Options]) -> Ingested:
         done = told(task, _tried)
     if not task.is_dry:
         summarise(catalogue, name, tell)
-    return replace(done, passed_over=found.passed_over, seconds=time.monotonic() - began)
+    return replace(done, passed_over=found.passed_over, files=found.files, seconds=time.monotonic() - began)
 
 
 def _tried(task: Task) -> Ingested:
@@ -155,14 +161,6 @@ def _tried(task: Task) -> Ingested:
         except MovedError:
             time.sleep(0.05 * attempt)
     return once(task)
-
-
-def _found(sources: Sequence[str], asked: Asked) -> Found:
-    if not sources:
-        raise CallError("there is no source", hint="give a path, a folder, a glob or a URL")
-    found = [find(source, asked) for source in sources]
-    pieces = {piece.name: piece for one in found for piece in one.pieces}
-    return Found(pieces=list(pieces.values()), passed_over=[name for one in found for name in one.passed_over])
 
 
 def _asked(options: Options) -> Asked:

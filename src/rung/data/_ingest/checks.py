@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from rung.data._ingest.fit import POSITION, fitted, misfits, numbers
+from rung.data._types import light
 from rung.data.sources import UNREAD, Staged, spelled
 from rung.errors import ContractError
 
@@ -113,7 +114,8 @@ def _broken(rows: pl.LazyFrame, model: type[BaseModel], tell: Callable[[int], No
 
 def _refused(staged: Staged, wrong: pl.DataFrame) -> pl.DataFrame:
     """Tell of rows that were staged which of the piece they were, why they are refused, and what they are."""
-    content = [spelled(row) for row in wrong.drop(POSITION, "reason").iter_rows(named=True)]
+    told = light(wrong.drop(POSITION, "reason").lazy()).collect()
+    content = [spelled(row) for row in told.iter_rows(named=True)]
     return pl.DataFrame(
         {
             "row": numbers(staged, wrong[POSITION]),

@@ -41,6 +41,7 @@ def choose(
     settled: Settled,
     before: tuple[Version, pl.LazyFrame] | None,
     *,
+    same: Sequence[str],
     late: bool,
     folder: Path,
 ) -> Choice:
@@ -50,6 +51,7 @@ def choose(
         rows: All that may go in, with the dataset's columns.
         settled: How the ingest goes on.
         before: The newest version, and its rows; None: there is none.
+        same: Columns that tell whether a row is there already; without any, all do.
         late: Rows that are older than the newest, and not there, go in too.
         folder: For what is set down on the way.
 
@@ -80,7 +82,7 @@ def choose(
                 hint="choose another --key, or --mode replace",
             )
         how = Upsert(key=settled.key)
-        return Choice(rows=_unknown(rows, there), how=how, watermark=watermark, repeated=repeated)
+        return Choice(rows=_unknown(rows, there, same), how=how, watermark=watermark, repeated=repeated)
     if settled.mode is Mode.NEWER and settled.time is not None:
         mark = _mark(version, there, settled.time)
         if mark is not None:
@@ -105,14 +107,14 @@ def _newer(
     return pl.concat([taken, rows.filter(time > mark)]), int(older)
 
 
-def _unknown(rows: pl.LazyFrame, there: pl.LazyFrame) -> pl.LazyFrame:
+def _unknown(rows: pl.LazyFrame, there: pl.LazyFrame, same: Sequence[str] = ()) -> pl.LazyFrame:
     """Give the rows that are not there, value for value: 128 bits of hash of each are compared."""
-    known = _hashed(there).select(_HASHES)
-    return _hashed(rows).join(known, on=_HASHES, how="anti", maintain_order="left").drop(_HASHES)
+    known = _hashed(there, same).select(_HASHES)
+    return _hashed(rows, same).join(known, on=_HASHES, how="anti", maintain_order="left").drop(_HASHES)
 
 
-def _hashed(rows: pl.LazyFrame) -> pl.LazyFrame:
-    whole = pl.struct(pl.all())
+def _hashed(rows: pl.LazyFrame, same: Sequence[str]) -> pl.LazyFrame:
+    whole = pl.struct([pl.col(name) for name in same] or pl.all())
     return rows.with_columns(whole.hash(seed=number).alias(name) for number, name in enumerate(_HASHES))
 
 

@@ -30,7 +30,8 @@ class Ingested:
     refused: list[dict[str, Any]] = field(default_factory=list)  # the first of them, with source, row, reason, content
     pieces: list[str] = field(default_factory=list)  # files that were read
     pieces_known: list[str] = field(default_factory=list)  # files whose content was taken before
-    passed_over: list[str] = field(default_factory=list)  # files of a folder that are no data by their names
+    passed_over: list[str] = field(default_factory=list)  # files of a folder that are no tables by their names
+    files: int = 0  # each a row, since none of them is a table by its name
     new_columns: list[str] = field(default_factory=list)
     missing_columns: list[str] = field(default_factory=list)
     is_dry: bool = False

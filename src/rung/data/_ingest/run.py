@@ -14,7 +14,7 @@ from rung.data._ingest.plan import Mode, Settled, Wanted, changes, sorted_out
 from rung.data._ingest.result import Ingested
 from rung.data._types import read_type, spell
 from rung.data._version import Facts
-from rung.data.sources import Step
+from rung.data.sources import CONTENT, FILES, Step
 from rung.errors import CallError, ConflictError
 
 if TYPE_CHECKING:
@@ -78,7 +78,14 @@ def once(task: Task) -> Ingested:
         )
     _check_share(task, gathered)
     there = None if newest is None else (newest, task.catalogue.scan(newest))
-    choice = choose(gathered.rows, task.settled, there, late=task.wanted.late, folder=task.folder)
+    choice = choose(
+        gathered.rows,
+        task.settled,
+        there,
+        same=CONTENT if all(one.piece.format == FILES for one in task.pieces) else (),
+        late=task.wanted.late,
+        folder=task.folder,
+    )
     told |= _told(gathered, choice)
     if task.is_dry:
         return _dry(task, gathered, choice, there, told=told)
@@ -145,17 +152,19 @@ def _facts(task: Task, gathered: Gathered, choice: Choice, digest: str) -> Facts
 
 
 def _write(task: Task, choice: Choice, facts: Facts, *, onto: int) -> Version | None:
-    rows = 0
+    done = 0
 
     def count(batch: pl.DataFrame) -> pl.DataFrame:
-        nonlocal rows
-        rows += batch.height
-        task.tell(Step(what=f"writing {task.name}", done=rows))
+        nonlocal done
+        done += batch.height
+        task.tell(Step(what=f"writing {task.name}", done=done))
         return batch
 
-    counted = choice.rows.map_batches(count, streamable=True, validate_output_schema=False)
+    rows = choice.rows
+    if pl.Binary() not in rows.collect_schema().dtypes():  # bytes are looked at twice: that would be told twice
+        rows = rows.map_batches(count, streamable=True, validate_output_schema=False)
     try:
-        return task.catalogue.write(task.name, counted, how=choice.how, facts=facts, onto=onto)
+        return task.catalogue.write(task.name, rows, how=choice.how, facts=facts, onto=onto)
     except ConflictError as error:
         raise MovedError(error.message, hint=error.hint) from error
 

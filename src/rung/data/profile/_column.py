@@ -44,15 +44,18 @@ _LONGEST: Final = 100
 """Characters of a frequent text that are kept."""
 
 
-def measure_column(values: pl.Series, detail: int) -> Column:
-    """Measure a column; bins and frequent values are kept in so many times the usual detail."""
-    dtype, kind, nulls = str(values.dtype), _kind_of(values.dtype), values.null_count()
+def measure_column(values: pl.Series, of: pl.DataType, detail: int) -> Column:
+    """Measure a column of this type; of one of bytes, the values are their lengths.
+
+    Bins and frequent values are kept in so many times the usual detail.
+    """
+    dtype, kind, nulls = str(of), _kind_of(of), values.null_count()
     there = values.drop_nulls()
     match kind:
         case "other":
             return Column(kind=kind, dtype=dtype, nulls=nulls)
         case "list" | "binary":
-            lengths = there.list.len() if kind == "list" else there.bin.size()
+            lengths = there.list.len() if kind == "list" else there
             return Column(kind=kind, dtype=dtype, nulls=nulls, numbers=_numbers(lengths.sort(), 1, detail))
         case "truth":
             counts = {"true": int(there.sum()), "false": there.len() - int(there.sum())}

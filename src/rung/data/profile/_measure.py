@@ -54,6 +54,7 @@ def profile(
     """
     lazy = frame.lazy()
     schema = lazy.collect_schema()
+    lengths = lazy.with_columns(pl.selectors.binary().bin.size())  # of bytes no more is measured, and they are large
     missing = [name for name in key if name not in schema]
     if missing:
         raise NotFoundError(f"the key {', '.join(missing)} is no column", hint=f"there are {', '.join(schema)}")
@@ -61,10 +62,10 @@ def profile(
 
     def measured(part: pl.DataFrame, detail: int) -> Profile:
         keys.append(pl.DataFrame([part.get_column(name) for name in key]).hash_rows() if key else pl.Series())
-        return _measure(part, detail)
+        return _measure(part, schema, detail)
 
-    parts = iter(lazy.collect_batches(chunk_size=max(_CELLS // max(len(schema), 1), _LEAST_ROWS)))
-    ahead = deque(itertools.islice(parts, 2)) or deque([schema.to_frame()])
+    parts = iter(lengths.collect_batches(chunk_size=max(_CELLS // max(len(schema), 1), _LEAST_ROWS)))
+    ahead = deque(itertools.islice(parts, 2)) or deque([lengths.collect_schema().to_frame()])
     detail = 1 if len(ahead) == 1 else _DETAIL
     whole: Profile | None = None
     while ahead:
@@ -82,8 +83,10 @@ def _with_key(found: Profile, key: Sequence[str], keys: Sequence[pl.Series]) -> 
     return replace(found, key=tuple(key), repeated=repeated)
 
 
-def _measure(part: pl.DataFrame, detail: int) -> Profile:
-    columns = {name: measure_column(part.get_column(name).alias("values"), detail) for name in part.columns}
+def _measure(part: pl.DataFrame, schema: pl.Schema, detail: int) -> Profile:
+    columns = {
+        name: measure_column(part.get_column(name).alias("values"), dtype, detail) for name, dtype in schema.items()
+    }
     numeric = [name for name, column in columns.items() if column.kind == "number"][:_CORRELATED]
     return Profile(rows=part.height, columns=columns, correlations=tuple(_correlations(part, numeric)))
 

@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 from rung.errors import CallError
 
-__all__ = ["FORMATS", "fixed", "format_of", "is_hidden", "packing_of", "partition_of"]
+__all__ = ["FILES", "FORMATS", "archive_of", "fixed", "format_of", "is_hidden", "packing_of", "partition_of"]
 
 _SUFFIXES: Final = {
     "csv": "csv",
@@ -29,7 +29,10 @@ _SUFFIXES: Final = {
     "ods": "excel",
 }
 _PACKINGS: Final = frozenset({"gz", "bz2", "xz"})
-FORMATS: Final = tuple(sorted({*_SUFFIXES.values(), "tsv"}))
+_ARCHIVES: Final = frozenset({"zip", "tar"})
+FILES: Final = "files"
+"""No table, whatever the names say: each file is a row."""
+FORMATS: Final = (*sorted({*_SUFFIXES.values(), "tsv"}), FILES)
 """What `--format` takes."""
 
 
@@ -41,6 +44,16 @@ def packing_of(name: str) -> str | None:
     """
     last = PurePosixPath(name).suffix[1:].lower()
     return last if last in _PACKINGS else None
+
+
+def archive_of(name: str) -> str | None:
+    """Tell in what a file holds other files.
+
+    >>> archive_of("photos.zip"), archive_of("photos")
+    ('zip', None)
+    """
+    last = PurePosixPath(name).suffix[1:].lower()
+    return last if last in _ARCHIVES else None
 
 
 def format_of(name: str, given: str | None = None) -> str | None:
@@ -72,13 +85,13 @@ def partition_of(path: str) -> dict[str, str]:
     return {name: unquote(value) for name, equals, value in pairs if name and equals}
 
 
-def is_hidden(path: str) -> bool:
-    """Say whether a part of a path begins with `.` or `_`: such files are some program's own.
+def is_hidden(path: str, *, marks: str = "._") -> bool:
+    """Say whether a part of a path begins with a mark: such files are some program's own.
 
-    >>> is_hidden("year=2026/_SUCCESS"), is_hidden("year=2026/a.csv")
-    (True, False)
+    >>> is_hidden("year=2026/_SUCCESS"), is_hidden("year=2026/a.csv"), is_hidden("_DSC0001.jpg", marks=".")
+    (True, False, False)
     """
-    return any(part.startswith((".", "_")) for part in path.split("/"))
+    return any(part.startswith(tuple(marks)) for part in path.split("/"))
 
 
 def fixed(pattern: str) -> str:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import posixpath
+import tarfile
+import zipfile
+import zlib
+from glob import has_magic
 from typing import TYPE_CHECKING, Any
 
-from rung.data.sources._names import format_of, packing_of
+from rung.data.sources._names import fixed, format_of, packing_of
 from rung.data.sources._piece import Asked, Copied, Piece
 from rung.data.sources._public import public, scheme, without_secrets
 from rung.errors import CallError, NotFoundError, UnavailableError
@@ -16,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["opened"]
 
 _CHUNK = 1 << 20
+_BROKEN = (zipfile.BadZipFile, tarfile.TarError, zlib.error, RuntimeError)  # the last one: it is encrypted
 
 
 def opened(url: str, asked: Asked) -> Iterator[Piece]:
@@ -30,6 +36,7 @@ def opened(url: str, asked: Asked) -> Iterator[Piece]:
         import fsspec  # noqa: PLC0415  optional: the extra data
 
         files = fsspec.open_files(url, "rb")
+        below = fixed(fsspec.core.url_to_fs(url)[1]) if has_magic(url) else None
     except ImportError as error:
         raise CallError(f"{scheme(url)}:// cannot be read here ({error})", hint="pip install what it names") from None
     except FileNotFoundError:
@@ -39,15 +46,17 @@ def opened(url: str, asked: Asked) -> Iterator[Piece]:
             f"{public(url)} is not understood ({without_secrets(str(error), url)})",
             hint="a path, a folder, a glob or a URL names a source",
         ) from None
+    except _BROKEN as error:
+        raise _broken(url, error) from None
     except OSError as error:
         raise _away(url, error) from None
     if not files:
         raise NotFoundError(f"there is nothing at {public(url)}", hint="is the name right?")
     for file in files:
-        yield _piece(url, file, asked, is_one=len(files) == 1)
+        yield _piece(url, file, asked, below=below)
 
 
-def _piece(url: str, file: Any, asked: Asked, *, is_one: bool) -> Piece:
+def _piece(url: str, file: Any, asked: Asked, *, below: str | None) -> Piece:
     def fetch(target: Path, copied: Copied) -> None:
         with target.open("wb") as copy:
             for chunk in _chunks(url, file):
@@ -55,10 +64,11 @@ def _piece(url: str, file: Any, asked: Asked, *, is_one: bool) -> Piece:
                 copied(len(chunk))
 
     return Piece(
-        name=public(url) if is_one else f"{public(url)}: {file.path}",
+        name=public(url) if below is None else f"{public(url)}: {file.path}",
         format=format_of(file.path, asked.format) or "",
         packed=packing_of(file.path),
         fetch=fetch,
+        within=None if below is None else posixpath.normpath(file.path.removeprefix(below)).strip("/"),
     )
 
 
@@ -69,8 +79,17 @@ def _chunks(url: str, file: Any) -> Iterator[bytes]:
                 yield chunk
     except FileNotFoundError:
         raise NotFoundError(f"there is nothing at {public(url)}", hint="is the name right?") from None
+    except _BROKEN as error:
+        raise _broken(url, error) from None
     except OSError as error:
         raise _away(url, error) from None
+
+
+def _broken(url: str, error: Exception) -> CallError:
+    return CallError(
+        f"{public(url)} is no archive that can be read ({without_secrets(str(error), url)})",
+        hint="is it whole, and without a password?",
+    )
 
 
 def _away(url: str, error: OSError) -> UnavailableError:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from datetime import datetime
     from pathlib import Path
 
 __all__ = ["Asked", "Copied", "Piece", "Step", "Tell", "silent"]
@@ -34,11 +35,13 @@ class Piece:
     """One file, one object, or the answer to one query."""
 
     name: str  # without secrets
-    format: str  # "csv", "jsonl", "json", "parquet", "arrow", "excel" or "rows", which are in Arrow files of a folder
+    format: str  # "csv", "jsonl", "json", "parquet", "arrow", "excel"; "rows" and "files": in Arrow files of a folder
     packed: str | None = None  # "gz", "bz2" or "xz"
     path: Path | None = None  # where it lies, when that is on this machine
     fetch: Callable[[Path, Copied], None] | None = None  # brings it to a path of this machine, when it does not
     size: int | None = None  # bytes, where known
+    within: str | None = None  # its path below the source; None: the source names it
+    modified: datetime | None = None  # when it was written last, where known
     partition: Mapping[str, str] = field(default_factory=dict)  # columns that its path tells, as year=2026
 
 

@@ -105,6 +105,7 @@ def _read(kind: str, path: Path, asked: Asked, *, types: Mapping[str, pl.DataTyp
         "parquet": lambda: _tables.read_parquet(path),
         "arrow": lambda: _tables.read_arrow(path),
         "rows": lambda: _tables.read_rows(path),
+        "files": lambda: _tables.read_rows(path),
     }
     return readers[kind]()
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import fnmatch
 import glob
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from rung.data.sources._names import fixed, format_of, is_hidden, packing_of, partition_of
+from rung.data.sources._names import fixed, format_of, packing_of, partition_of
 from rung.data.sources._piece import Asked, Copied, Piece
 from rung.data.sources._public import public
 from rung.errors import CallError, NotFoundError
-from rung.objects import open_objects
+from rung.objects import Entry, open_objects
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,38 +42,35 @@ def objects(url: str, asked: Asked) -> Iterator[Piece]:
     key = parts.path.strip("/")
     size = store.size(key) if key and not glob.has_magic(key) else None
     if size is not None:
-        yield _piece(store, key, size, asked, below=key)
+        yield _piece(store, Entry(key=key, size=size, modified=store.modified(key) or 0), asked, below=None)
         return
     below = fixed(key)
-    found = [
-        _piece(store, entry.key, entry.size, asked, below=below)
-        for entry in store.entries(below)
-        if _is_meant(entry.key, key, below)
-    ]
+    found = [_piece(store, entry, asked, below=below) for entry in store.entries(below) if _is_meant(entry.key, key)]
     if not found:
         raise NotFoundError(f"there is nothing at {url}", hint="is the name right? a prefix ends with /")
     yield from found
 
 
-def _is_meant(key: str, pattern: str, below: str) -> bool:
-    if is_hidden(key.removeprefix(below).strip("/")):
-        return False
+def _is_meant(key: str, pattern: str) -> bool:
     if not glob.has_magic(pattern):
         return True
     return fnmatch.fnmatchcase(key, pattern) and ("**" in pattern or key.count("/") == pattern.count("/"))
 
 
-def _piece(store: Objects, key: str, size: int, asked: Asked, *, below: str) -> Piece:
+def _piece(store: Objects, entry: Entry, asked: Asked, *, below: str | None) -> Piece:
     def fetch(target: Path, copied: Copied) -> None:
-        if not store.download(key, target):
-            raise NotFoundError(f"{store.url}/{key} is gone", hint="the same again takes what is there now")
-        copied(size)
+        if not store.download(entry.key, target):
+            raise NotFoundError(f"{store.url}/{entry.key} is gone", hint="the same again takes what is there now")
+        copied(entry.size)
 
+    within = None if below is None else entry.key.removeprefix(below).strip("/")
     return Piece(
-        name=f"{store.url}/{key}",
-        format=format_of(key, asked.format) or "",
-        packed=packing_of(key),
+        name=f"{store.url}/{entry.key}",
+        format=format_of(entry.key, asked.format) or "",
+        packed=packing_of(entry.key),
         fetch=fetch,
-        size=size,
-        partition=partition_of(key.removeprefix(below)),
+        size=entry.size,
+        within=within,
+        modified=datetime.fromtimestamp(entry.modified, UTC) if entry.modified else None,
+        partition=partition_of(within or ""),
     )

@@ -1,4 +1,4 @@
-"""Files that have types of their own: Parquet, Arrow, workbooks, and rows that a database gave."""
+"""Files that have types of their own: Parquet, Arrow, workbooks, and rows that a database gave or files became."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def read_excel(path: Path, sheet: str | None, *, counted: Callable[[int], None])
 
 
 def read_rows(folder: Path) -> Staged:
-    """Read the batches that a query gave: each column gets the type that holds all of its values."""
+    """Read batches, as a query gave them: each column gets the type that holds all of its values."""
     parts = [pl.scan_ipc(path) for path in sorted(folder.glob("*.arrow"))]
     return _of(pl.concat(parts, how="vertical_relaxed"))
 
