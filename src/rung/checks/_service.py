@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from rung.checks._artifacts import differing
+from rung.checks._evaluation import tell_leakage
 from rung.checks._lint import lint
 from rung.checks._packages import hold_packages
 from rung.checks._practice import Advice, give_advice, hold_questions
@@ -109,6 +110,7 @@ def loose_pins(text: str) -> list[str]:
 def _checks(workspace: Workspace, tests: ServiceTests, given: Given) -> Iterator[tuple[str, Callable[[], str]]]:
     yield "specification", lambda: f"its levels are {tests.specification.service_level}"
     yield "experiment", lambda: _experiment(tests)
+    yield "evaluation", lambda: tell_leakage(tests.service)
     yield "artifacts", lambda: _artifacts(tests)
     yield "features", lambda: _features(tests)
     yield "conversion", lambda: _conversion(tests)

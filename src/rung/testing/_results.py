@@ -1,4 +1,8 @@
-"""What a training keeps of its evaluation; promotion reads it."""
+"""What a training keeps of its evaluation: the numbers of its data tests, and which regression tests passed.
+
+`rung train`, the record of the run, documents and reviews tell it. Gates do not go by it: they run the tests again, on
+the held-out rows that the same training kept, against the live servers.
+"""
 
 from __future__ import annotations
 

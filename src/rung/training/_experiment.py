@@ -36,7 +36,7 @@ from rung.training._mirror import mirror_soon
 from rung.training._provenance import SourceQuery, patch, peak_memory_bytes
 from rung.training._record import RunRecord, new_run_id, user_name, utc_now
 from rung.training._report import Report
-from rung.training._runner import Plan, Runner, author_frames
+from rung.training._runner import Plan, Runner, author_frames, promises_results
 from rung.workspace import find
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ class Experiment:
         Raises:
             GraphError: No task returns `TestResults`, or an override does not fit.
             CallError: A setting does not fit the hyperparameters.
-            TaskError: A task raised.
+            TaskError: A task raised, or one that is annotated with `TestResults` returned something else.
         """
         if self._module() == "__main__":
             try:
@@ -149,12 +149,19 @@ class Experiment:
         return workspace.runs / record.id
 
     def check(self) -> None:
-        """Refuse what `run` would refuse before it starts.
+        """Refuse what `run` would refuse before it starts, and results that are made by hand.
 
         Raises:
-            GraphError: No task returns `TestResults`.
+            GraphError: No task returns `TestResults`, or none that does calls `evaluate_models`.
         """
         _require_evaluation(self.graph)
+        follow = Closures(find(Path(sys.modules[self._module()].__file__ or ".")).root)
+        promising = [task for task in self.graph.tasks.values() if promises_results(task)]
+        if not any(follow.of(task.function, {}).reaches_evaluation for task in promising):
+            raise GraphError(
+                f"{promising[0].name} returns TestResults without evaluate_models, so nothing judges the models",
+                hint="return evaluate_models(X_test=..., y_test=...)",
+            )
 
     def output(self, name: str) -> Any:
         """Give an output of the last run: of a task, or what `evaluate_models` kept.
@@ -368,14 +375,11 @@ def register(workspace: Workspace, record: RunRecord) -> None:
 
 
 def _require_evaluation(chosen: graph.Graph) -> None:
-    for task in chosen.tasks.values():
-        name = task.returns if isinstance(task.returns, str) else getattr(task.returns, "__name__", "")
-        if name.rpartition(".")[2] == "TestResults":
-            return
-    raise GraphError(
-        "no task returns TestResults, so nothing would judge the models",
-        hint="add def evaluate(split, build_model) -> TestResults: return evaluate_models(X_test=..., y_test=...)",
-    )
+    if not any(map(promises_results, chosen.tasks.values())):
+        raise GraphError(
+            "no task returns TestResults, so nothing would judge the models",
+            hint="add def evaluate(split, build_model) -> TestResults: return evaluate_models(X_test=..., y_test=...)",
+        )
 
 
 def _closures(workspace: Workspace, chosen: graph.Graph, service: str, values: Any) -> dict[str, Closure]:

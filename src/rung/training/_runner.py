@@ -187,6 +187,7 @@ class Runner:
         arguments = self._arguments(task)
         draws = Draws(f"{self.plan.seed}:{task.name}")
         value = self._call(task, arguments, context)
+        _hold_promise(task, value)
         drew_seed = self.plan.seed if draws.were_made() else None
         data = self._encode(task.name, value)
         entry = Entry(
@@ -266,8 +267,33 @@ def _kept_reports(context: TaskContext) -> list[list[float]]:
 
 
 def is_test_results(value: Any) -> bool:
-    """Tell whether a task's output is what promotion reads, without importing it."""
+    """Tell whether a task's output is the results of an evaluation, without importing their class."""
     return type(value).__name__ == "TestResults" and type(value).__module__ == "rung.testing._results"
+
+
+def promises_results(task: graph.Task) -> bool:
+    """Tell whether a task is annotated to return the results of an evaluation."""
+    name = task.returns if isinstance(task.returns, str) else getattr(task.returns, "__name__", "")
+    return name.rpartition(".")[2] == "TestResults"
+
+
+def _hold_promise(task: graph.Task, value: Any) -> None:
+    """Refuse another output of a task that promises results: nothing would judge the models.
+
+    Raises:
+        TaskError: It is another one.
+    """
+    if promises_results(task) and not is_test_results(value):
+        raise TaskError(
+            f"task {task.name!r} is annotated -> TestResults and returned {_kind(value)}, so nothing judged the models",
+            hint="return evaluate_models(X_test=..., y_test=...)",
+        )
+
+
+def _kind(value: Any) -> str:
+    if value is None:
+        return "None"
+    return f"{type(value).__module__}.{type(value).__qualname__}".removeprefix("builtins.")
 
 
 def author_frames(error: BaseException) -> list[traceback.FrameSummary]:

@@ -74,6 +74,7 @@ def test_service_keeps_its_contract(laid: Workspace):
     assert all(finding["passed"] for finding in findings.values())
     assert findings["questions"]["because"].startswith("7 of 7 questions are answered")
     assert not findings["advice"]["warns"]
+    assert not findings["evaluation"]["warns"]
 
 
 def test_real_model_passes_its_tests(laid: Workspace):

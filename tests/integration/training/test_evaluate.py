@@ -79,6 +79,42 @@ def test_rows_without_truths_are_refused(line: Place, rows: int, truths: int):
     assert f"{rows} held-out instances and {truths} truths" in line.fail("line")
 
 
+RETURNED = "return evaluate_models(X_test=[Instance(x=number) for number in range(20)], y_test=[3.0] * 20)"
+
+
+@pytest.mark.parametrize(
+    ("returned", "kind"),
+    [
+        ("return 1.5", "float"),
+        ("return None", "None"),
+        ("return evaluate_models([Instance(x=1)], [3.0]).model_dump()", "dict"),
+        (
+            "from experiments.line.train.own import TestResults as Own; return Own()",
+            "experiments.line.train.own.TestResults",
+        ),
+    ],
+    ids=["a number", "nothing", "what was dumped", "a class of the same name"],
+)
+def test_something_else_than_results_fails_the_run(line: Place, returned: str, kind: str):
+    line.write("experiments/line/train/own.py", "class TestResults: ...\n")
+    line.edit("experiments/line/train/main.py", RETURNED, returned)
+    told = line.fail("line")
+    assert f"task 'evaluate' is annotated -> TestResults and returned {kind}, so nothing judged the models" in told
+    assert "return evaluate_models(X_test=..., y_test=...)" in told
+    assert {task.name: task.state for task in line.last().tasks} == {"fit": "ran", "evaluate": "failed"}
+    assert line.last().status == "failed"
+
+
+def test_results_made_by_hand_do_not_pass_the_check(line: Place):
+    asked = "from experiments.line.train.main import experiment; experiment.check()"
+    assert line.python("-c", asked).returncode == 0
+    line.edit(
+        "experiments/line/train/main.py", RETURNED, "return TestResults(rows=1, data=(), regression=(), example={})"
+    )
+    refused = line.python("-c", asked)
+    assert "evaluate returns TestResults without evaluate_models, so nothing judges the models" in refused.stderr
+
+
 def test_evaluation_outside_a_task_is_refused(line: Place):
     ended = line.python("-c", "from rung.training import evaluate_models; evaluate_models([1], [1])")
     assert "evaluate_models was called outside a task" in ended.stderr

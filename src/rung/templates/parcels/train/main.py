@@ -92,7 +92,8 @@ def build_model(split: Split, hyperparameters: Hyperparameters) -> BaseEstimator
 
 def evaluate(split: Split, build_model: BaseEstimator) -> TestResults:
     """Run the data and regression tests against the serving app, which fetches features as of each instance's day."""
-    return evaluate_models(X_test=split.X_test, y_test=split.y_test)
+    learned = [Instance(**row) for row in split.X_train.select("parcel", "valued_on").iter_rows(named=True)]
+    return evaluate_models(X_test=split.X_test, y_test=split.y_test, X_train=learned, y_train=split.y_train)
 
 
 experiment = Experiment(load_data, with_features, split, build_model, evaluate, hyperparameters=Hyperparameters)
