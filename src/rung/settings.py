@@ -18,7 +18,7 @@ from rung.errors import CallError, WorkspaceError
 from rung.schedule import Schedule
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from pathlib import Path
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "Listen",
     "Log",
     "Login",
+    "Person",
     "Policy",
     "Price",
     "Retraining",
@@ -35,6 +36,7 @@ __all__ = [
     "Settings",
     "Severity",
     "read",
+    "variable_of",
 ]
 
 _VARIABLES = {
@@ -239,6 +241,14 @@ class Channel(_Declared):
         return self
 
 
+class Person(_Declared):
+    """Somebody who answers for services, and where alerts of these are told to them: `[people.NAME]`."""
+
+    also: list[str] = Field(default_factory=list)
+    """How they are written in specifications and known to the platform, as `anna@example.org` or `token:anna`."""
+    channels: dict[_ChannelName, Channel] = Field(min_length=1)
+
+
 class Alerts(Rules):
     """What is looked for, how often, and who is told: `[alerts]`."""
 
@@ -352,6 +362,7 @@ class Settings(_Declared):
     login: Login | None = None
     mlflow: Mlflow | None = None
     alerts: Alerts = Alerts()
+    people: dict[_ChannelName, Person] = Field(default_factory=dict)
     training: Training = Training()
     teams: dict[str, Team] = Field(default_factory=dict)
     services: dict[str, Policy] = Field(default_factory=dict)
@@ -411,6 +422,34 @@ class Settings(_Declared):
                 raise ValueError(f"alerts.tell names {unknown[0]!r}, and there is no channel of that name")
         return self
 
+    @model_validator(mode="after")
+    def _told_apart(self) -> Self:
+        names = list(self.channels())
+        variables = [variable_of(name) for name in names]
+        for name, variable in zip(names, variables, strict=True):
+            if variables.count(variable) > 1:
+                raise ValueError(f"two channels, one of them {name}, would have the variable RUNG_ALERT_URL_{variable}")
+        return self
+
+    def channels(self) -> dict[str, Channel]:
+        """Give all channels by their names; those of people as `anna.mail`."""
+        own = {
+            f"{name}.{channel}": declared
+            for name, person in self.people.items()
+            for channel, declared in person.channels.items()
+        }
+        return {**self.alerts.channels, **own}
+
+    def channels_of(self, names: Collection[str]) -> list[str]:
+        """Name the channels of people who have one of these names, in whatever case it is written."""
+        known = {name.casefold() for name in names}
+        return [
+            f"{name}.{channel}"
+            for name, person in self.people.items()
+            if known & {one.casefold() for one in (name, *person.also)}
+            for channel in person.channels
+        ]
+
     def policy(self, service: str) -> Policy:
         """Tell how revisions of a service come to be promoted."""
         return self.services.get(service, Policy())
@@ -419,6 +458,15 @@ class Settings(_Declared):
         """Tell what of a service is worth an alert: what it sets itself, else what is set for all."""
         own = self.policy(service).alerts
         return self.alerts.model_copy(update={name: getattr(own, name) for name in own.model_fields_set})
+
+
+def variable_of(channel: str) -> str:
+    """Give what the name of a channel is in the names of variables.
+
+    >>> variable_of("pager"), variable_of("anna.mail")
+    ('PAGER', 'ANNA_MAIL')
+    """
+    return channel.upper().replace(".", "_")
 
 
 def read(path: Path, environment: Mapping[str, str] = os.environ) -> Settings:
@@ -472,11 +520,14 @@ def _known(loc: tuple[int | str, ...]) -> list[str]:
         "alerts": Alerts,
         "training": Training,
         "teams": Team,
+        "people": Person,
     }
     model = models.get(loc[0], Settings) if len(loc) > 1 else Settings
     if model is Policy and len(loc) > 3:  # noqa: PLR2004  services.NAME.log.SETTING
         parts: dict[str, type[BaseModel]] = {"alerts": Rules, "log": Log, "retraining": Retraining}
         model = parts.get(str(loc[2]), Policy)
     if model is Alerts and len(loc) > 3 and loc[1] == "channels":  # noqa: PLR2004  alerts.channels.NAME.SETTING
+        model = Channel
+    if model is Person and len(loc) > 4:  # noqa: PLR2004  people.NAME.channels.NAME.SETTING
         model = Channel
     return list(model.model_fields)

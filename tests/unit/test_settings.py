@@ -64,6 +64,22 @@ BAD = {
         "the settings are: off, least_drift",
     ),
     "alert that is no kind": (b"[alerts]\noff = ['rain']", "alerts.off.0 = 'rain'", "'drift'"),
+    "unknown of a person": (
+        b"[people.anna]\nto = 'x'\n[people.anna.channels.mail]",
+        "sets 'people.anna.to'",
+        "the settings are: also, channels",
+    ),
+    "unknown of a person's channel": (
+        b"[people.anna.channels.mail]\nto = 'x'",
+        "sets 'people.anna.channels.mail.to'",
+        "the settings are: kind, url",
+    ),
+    "person without a channel": (b"[people.anna]\nalso = ['a@example.org']", "people.anna.channels", "required"),
+    "two channels of one variable": (
+        b"[alerts.channels.anna_mail]\n[people.anna.channels.mail]",
+        "",
+        "would have the variable RUNG_ALERT_URL_ANNA_MAIL",
+    ),
     "channel that is not there": (b"[alerts]\ntell = ['fax']", "", "alerts.tell names 'fax'"),
     "unknown in a section": (b"[listen]\nport = 1", "sets 'listen.port'", "gateway, control, certificate, key"),
     "unknown in a policy": (b"[services.a]\nvotes = 1", "sets 'services.a.votes'", "promotion, approvals"),

@@ -164,7 +164,7 @@ class Platform:
             usage=usage,
             notebooks=notebooks,
             telemetry=Telemetry(registry=registry, servers=deployments.servers, gateways=gateways, usage=usage),
-            alerts=Desk(root=place.workspace.root, registry=registry, settings=settings),
+            alerts=Desk(place=place, registry=registry, settings=settings),
         )
 
     def deploy_training(

@@ -12,13 +12,15 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import tiny_service
 from platform_api import grant, platform_api
 from webhooks import Receiver, receiver
 
 from rung.alerting import verify
-from rung.control.alerts.channels import open_channel
+from rung.control.alerts.channels import channels_for, open_channel
 from rung.control.alerts.desk import examine_channels
 from rung.control.alerts.outbox import Outbox
+from rung.control.alerts.owners import owners_of_alert
 from rung.errors import UnavailableError
 from rung.lifecycle import State
 from rung.registry import Alert, Step, open_registry
@@ -40,6 +42,12 @@ secret_file = "pager.secret"
 least = "info"
 [alerts.channels.away]
 url = "http://127.0.0.1:9/nobody"
+[people.ada.channels.phone]
+url_file = "pager.url"
+[people.grace]
+also = ["engineering@example.org"]
+[people.grace.channels.phone]
+url_file = "pager.url"
 """
 
 
@@ -68,13 +76,13 @@ def wait(until: Callable[[], Any], seconds: float = 10.0) -> Any:
     return found
 
 
-def drift(registry: Any, *, service: str = "housing", channels: tuple[str, ...] = ("pager",)) -> Alert:
+def drift(registry: Any, *, service: str = "housing", minor: int = 2, channels: tuple[str, ...] = ("pager",)) -> Alert:
     now = datetime.now(UTC)
     alert = Alert(
         id=0,
         service=service,
         major=1,
-        minor=2,
+        minor=minor,
         kind="drift",
         subject="instance.rooms",
         against="training",
@@ -212,7 +220,7 @@ def test_platform_without_room_opens_one_alert(api: Api, hooks: Receiver):
     assert (alert["about"], alert["severity"], alert["times"]) == ("*", "critical", 2)
     assert "rung gc" in alert["next"]
     told = [one for one in api.platform.registry.deliveries() if one.alert == alert["id"]]
-    assert sorted(one.channel for one in told) == ["away", "pager"]
+    assert sorted(one.channel for one in told) == ["away", "pager"]  # nobody answers for the platform
     assert api.ask("GET", "/status").json()["alerts"][0]["kind"] == "disk"
     page = api.ask("GET", "/metrics").text
     assert 'rung_alerts_open{service="*",kind="disk",severity="critical"} 1' in page
@@ -246,7 +254,7 @@ def test_people_say_what_they_may(api: Api):
 def test_channels_are_told_without_their_urls(api: Api, hooks: Receiver):
     assert api.ask("POST", "/alerts/test", json={"channels": ["fax"]}).status_code == 404
     made = api.ask("POST", "/alerts/test", json={}).json()["deliveries"]
-    assert [one["channel"] for one in made] == ["away", "pager"]
+    assert [one["channel"] for one in made] == ["ada.phone", "away", "grace.phone", "pager"]
     api.platform.loop.watch.outbox.look()
     wait(lambda: hooks.bodies)
     wait(lambda: api.platform.registry.undelivered("away")[0])
@@ -260,13 +268,33 @@ def test_channels_are_told_without_their_urls(api: Api, hooks: Receiver):
         assert secret not in json.dumps(made)
 
 
+def test_owner_by_the_specification_is_told_in_place_of_who_trained(api: Api, hooks: Receiver):
+    registry, place = api.platform.registry, api.platform.place
+    name = registry.create_revision("tiny", 1, actor="ada", commit=None, dirty=False)
+    tiny_service.write(place.source(name))
+    alert = drift(registry, service="tiny", minor=name.minor, channels=())
+    owners = owners_of_alert(alert, place=place, registry=registry)
+    assert owners == ("engineering@example.org", "product@example.org")
+    assert channels_for(place.workspace.settings(), alert, owners) == ("pager", "away", "grace.phone")
+
+
+def test_word_that_an_alert_was_closed_reaches_its_owner(api: Api, hooks: Receiver):
+    registry = api.platform.registry
+    name = registry.create_revision("housing", 1, actor="ada", commit=None, dirty=False)
+    alert = drift(registry, channels=(), minor=name.minor)
+    api.platform.alerts.say(alert.id, "closed", because="it is right", actor="bob")
+    api.platform.loop.watch.outbox.look()
+    wait(lambda: [one for one in registry.deliveries() if one.channel == "ada.phone" and one.sent])
+    assert {event["data"]["alert"]["ending"] for event in hooks.events} == {"closed by bob: it is right"}
+
+
 def test_doctor_names_a_channel_that_does_not_work(api: Api):
     registry, place = api.platform.registry, api.platform.place
     (place.workspace.root / "pager.url").unlink()
     drift(registry, channels=("away",))
     api.platform.loop.watch.outbox.look()
     wait(lambda: registry.undelivered("away")[0])
-    away, pager = examine_channels(place, registry)
+    _, away, _, pager = examine_channels(place, registry)
     assert (away.is_well, away.told) == (
         False,
         "1 notification was not told: its receiver does not answer (ConnectError)",
@@ -291,6 +319,7 @@ def test_alert_of_a_server_that_does_not_answer_has_an_owner(api: Api):
     (alert,) = registry.alerts("housing")
     assert (alert.kind, alert.severity) == ("unready", "critical")
     assert alert.owner == "ada, who trained it; bob, who had it promoted"
+    assert {one.channel for one in registry.deliveries()} == {"pager", "away", "ada.phone"}
     assert "incumbent, it is better" in alert.suspects[0]
     with open_registry(api.platform.place.workspace.state) as other:
         assert other.alerts("housing") == [alert]

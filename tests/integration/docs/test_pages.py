@@ -23,6 +23,7 @@ from rung.settings import (
     Log,
     Login,
     Mlflow,
+    Person,
     Policy,
     Price,
     Retraining,
@@ -94,18 +95,20 @@ def test_operations_page_has_the_settings():
     sections = {"listen": Listen, "login": Login, "price": Price, "services.NAME": Policy, "services.NAME.log": Log}
     sections |= {"alerts": Alerts, "alerts.channels.NAME": Channel, "services.NAME.alerts": Rules, "mlflow": Mlflow}
     sections |= {"services.NAME.retraining": Retraining, "training": Training, "teams.NAME": Team}
+    sections |= {"people.NAME": Person, "people.NAME.channels.NAME": Channel}
     inside = {f"{section}.{name}" for section, model in sections.items() for name in model.model_fields}
     outside = Settings.model_fields.keys() - {
         "alerts",
         "listen",
         "login",
         "mlflow",
+        "people",
         "price",
         "services",
         "teams",
         "training",
     }
-    assert (inside - {*sections, "alerts.channels"}) | outside <= told
+    assert (inside - {*sections, "alerts.channels", "people.NAME.channels"}) | outside <= told
     for name in ("gateway_port", "control_port", "keep_warm_s", "keep_candidates_s"):
         assert f"| `{name}` | {getattr(Settings(), name)} |" in text
 

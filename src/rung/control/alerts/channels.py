@@ -20,9 +20,10 @@ from rung._http import verify
 from rung.alerting import CONTENT_TYPE, cloud_event, message, rank, signature
 from rung.control.alerts.people import Ended
 from rung.errors import CallError, UnavailableError, WorkspaceError
+from rung.settings import variable_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from pathlib import Path
 
     from rung.registry import Alert, Delivery
@@ -84,12 +85,13 @@ def open_channel(name: str, declared: Declared, root: Path, environment: Mapping
         name: Of the channel.
         declared: As the settings have it.
         root: Of the workspace; files are looked for from there.
-        environment: Where `RUNG_ALERT_URL_NAME` and `RUNG_ALERT_SECRET_NAME` are looked for first.
+        environment: Where `RUNG_ALERT_URL_NAME` and `RUNG_ALERT_SECRET_NAME` are looked for first; for a person's
+            channel the name is `PERSON_CHANNEL`.
 
     Raises:
         WorkspaceError: It has no URL, a file cannot be read, or a webhook would send in the clear.
     """
-    suffix = name.upper().replace("-", "_")
+    suffix = variable_of(name)
     url = environment.get(f"{_URL}_{suffix}") or declared.url or _content(declared.url_file, root, name)
     secret = environment.get(f"{_SECRET}_{suffix}") or _content(declared.secret_file, root, name)
     if not url:
@@ -103,13 +105,19 @@ def open_channel(name: str, declared: Declared, root: Path, environment: Mapping
     return Channel(name=name, kind=declared.kind, url=url, secret=secret, source=f"/rung/{root.name}")
 
 
-def channels_for(settings: Settings, alert: Alert) -> tuple[str, ...]:
-    """Name the channels that an alert is told on."""
+def channels_for(settings: Settings, alert: Alert, owners: Collection[str] = ()) -> tuple[str, ...]:
+    """Name the channels that an alert is told on: those of all, and those of the people who answer for it.
+
+    Args:
+        settings: Of the workspace.
+        alert: What is told.
+        owners: Names of who answers for what it is about.
+    """
     wanted = settings.rules(alert.service).tell
+    shared = [name for name in settings.alerts.channels if wanted is None or name in wanted]
+    declared = settings.channels()
     return tuple(
-        name
-        for name, declared in settings.alerts.channels.items()
-        if (wanted is None or name in wanted) and rank(alert.severity) >= rank(declared.least)
+        name for name in (*shared, *settings.channels_of(owners)) if rank(alert.severity) >= rank(declared[name].least)
     )
 
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from rung.alerting import CHANGES, Circumstances, suspects
-from rung.control.promotion.papers import read_specification
-from rung.errors import RungError
+from rung.control.alerts.owners import owners_of
 from rung.schema import RevisionName
 
 if TYPE_CHECKING:
@@ -52,17 +50,11 @@ class Describer:
         return suspects(sighting.kind, Circumstances(since=since, changes=tuple(changes), **told))
 
     def _owner(self, sighting: Sighting) -> str:
-        """Name who answers for the service by its specification; else who trained the revision and who promoted it."""
+        """Name who answers for the revision."""
         if sighting.minor is None:
             return ""
         name = RevisionName(service=sighting.service, major=sighting.major, minor=sighting.minor)
-        with suppress(RungError):
-            owners = read_specification(self.place, name).owners
-            if declared := [one for one in (owners.engineering, owners.product) if one]:
-                return ", ".join(declared)
-        trained = self.registry.revision(name).actor
-        promoted = [one.actor for one in self.registry.promotions(name.service) if one.revision == name]
-        return f"{trained}, who trained it" + (f"; {promoted[-1]}, who had it promoted" if promoted else "")
+        return owners_of(name, place=self.place, registry=self.registry).told
 
 
 def _major(sighting: Sighting) -> str:

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from rung.control._finding import Finding
 from rung.control.alerts.channels import channels_for, open_channel
+from rung.control.alerts.owners import owners_of_alert
 from rung.errors import NotFoundError, RungError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
-    from pathlib import Path
 
     from rung.control.place import Place
     from rung.registry import Alert, Registry
@@ -25,7 +25,7 @@ __all__ = ["Desk", "examine_channels"]
 class Desk:
     """Of one platform."""
 
-    root: Path  # of the workspace
+    place: Place
     registry: Registry
     settings: Settings
 
@@ -36,12 +36,16 @@ class Desk:
             NotFoundError: There is no such alert.
             ConflictError: It is closed.
         """
-        told = channels_for(self.settings, self.registry.alert(identity)) if what == "closed" else ()
+        told: tuple[str, ...] = ()
+        if what == "closed":
+            alert = self.registry.alert(identity)
+            owners = owners_of_alert(alert, place=self.place, registry=self.registry)
+            told = channels_for(self.settings, alert, owners)
         return self.registry.say(identity, what, because=because, actor=actor, until=until, channels=told)
 
     def channels(self) -> list[dict[str, Any]]:
         """Tell of each channel where it leads, as far as that is no secret, and what was not told."""
-        return [self._channel(name) for name in sorted(self.settings.alerts.channels)]
+        return [self._channel(name) for name in sorted(self.settings.channels())]
 
     def test(self, wanted: Sequence[str], *, actor: str) -> list[dict[str, str]]:
         """Put a test among what is to be told, for the channels that are wanted, or for all.
@@ -49,12 +53,13 @@ class Desk:
         Raises:
             NotFoundError: There is no such channel, or none at all.
         """
-        known = sorted(self.settings.alerts.channels)
+        known = sorted(self.settings.channels())
         unknown = sorted(set(wanted) - set(known))
         if unknown or not known:
             told = f"there is no channel {unknown[0]!r}" if unknown else "no channel is set"
             raise NotFoundError(
-                told, hint=f"the channels are: {', '.join(known) or 'none'}; see [alerts.channels.NAME]"
+                told,
+                hint=f"the channels are: {', '.join(known) or 'none'}; see [alerts.channels.NAME] and [people.NAME]",
             )
         names = [name for name in known if not wanted or name in wanted]
         because = f"{actor} tests the channels of alerts"
@@ -62,11 +67,11 @@ class Desk:
         return [{"id": one, "channel": name} for one, name in zip(ids, names, strict=True)]
 
     def _channel(self, name: str) -> dict[str, Any]:
-        declared = self.settings.alerts.channels[name]
+        declared = self.settings.channels()[name]
         waiting, error = self.registry.undelivered(name)
         shown: dict[str, Any] = {"name": name, "kind": declared.kind, "least": declared.least}
         try:
-            channel = open_channel(name, declared, self.root)
+            channel = open_channel(name, declared, self.place.workspace.root)
         except RungError as wrong:
             return {**shown, "where": None, "signed": False, "undelivered": waiting, "error": str(wrong)}
         return {
@@ -80,7 +85,7 @@ class Desk:
 
 def examine_channels(place: Place, registry: Registry) -> Iterator[Finding]:
     """Look whether each channel can be used, and whether all was told that was to be, for `rung doctor`."""
-    desk = Desk(root=place.workspace.root, registry=registry, settings=place.workspace.settings())
+    desk = Desk(place=place, registry=registry, settings=place.workspace.settings())
     for one in desk.channels():
         count, subject = one["undelivered"], f"channel {one['name']}"
         if one["where"] is None:

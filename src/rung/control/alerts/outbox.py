@@ -93,7 +93,7 @@ class Outbox:
                 return
 
     def _tell(self, name: str, delivery: Delivery) -> None:
-        declared = self.settings.alerts.channels.get(name)
+        declared = self.settings.channels().get(name)
         if declared is None:
             raise GoneError(f"there is no channel {name} any more")
         open_channel(name, declared, self.place.workspace.root).send(delivery)

@@ -26,6 +26,7 @@ from rung.control.alerts.channels import channels_for
 from rung.control.alerts.descriptions import Describer
 from rung.control.alerts.health import Pulse
 from rung.control.alerts.outbox import Outbox
+from rung.control.alerts.owners import owners_of_alert
 from rung.control.alerts.production import Found
 from rung.errors import UnavailableError
 from rung.lifecycle import State
@@ -46,6 +47,8 @@ __all__ = ["Watch"]
 _HEALTH_EVERY_S: Final = 30.0
 _FIRST_S: Final = 20.0
 """After the start, before production is looked at first."""
+_TOLD: Final = frozenset({"opened", "worse", "closed"})
+"""Steps of an alert that are told."""
 _LATE: Final = timedelta(minutes=2)
 """So late a request may be known to have come."""
 _BUDGET_S: Final = 240.0
@@ -166,12 +169,16 @@ class Watch:
     ) -> None:
         look = Look(now=described.now, judged=judged, sightings=tuple(sightings))
         steps = course(followed, look, quiet_s=lambda name: self.settings.rules(name).quiet_s, described=described)
-        told = [replace(step, channels=channels_for(self.settings, step.alert)) for step in steps]
+        told = [replace(step, channels=self._channels(step.alert)) if step.what in _TOLD else step for step in steps]
         self.registry.keep_steps(told)
         for step in told:
-            if step.what in {"opened", "worse", "closed"}:
+            if step.what in _TOLD:
                 alert = step.alert
                 _log.warning("alert", what=step.what, about=alert.about, kind=alert.kind, because=alert.because)
+
+    def _channels(self, alert: Alert) -> tuple[str, ...]:
+        owners = owners_of_alert(alert, place=self.place, registry=self.registry) if self.settings.people else ()
+        return channels_for(self.settings, alert, owners)
 
     def _due(self, now: datetime) -> dict[str, list[str]]:
         """Say which windows of which services are looked at: of those that were asked since the last look."""

@@ -55,6 +55,42 @@ def test_service_names_its_channels():
     assert channels_for(own, alert("critical", "reviews")) == ("mail", "pager")
 
 
+ANNA = {
+    "also": ["Anna@example.org", "token:anna"],
+    "channels": {"mail": {"kind": "apprise"}, "sms": {"least": "critical"}},
+}
+BOB = {"channels": {"mail": {}}}
+
+
+@pytest.mark.parametrize(
+    ("owners", "told"),
+    [
+        ([], ()),
+        (["nobody@example.org"], ()),
+        (["bob"], ("bob.mail",)),
+        (["anna@example.org", "token:anna"], ("anna.mail",)),
+        (["token:anna", "bob"], ("anna.mail", "bob.mail")),
+    ],
+    ids=["nobody answers", "a stranger", "by the name", "twice the same", "two people"],
+)
+def test_owners_are_told_beside_the_channels_of_all(owners: list[str], told: tuple[str, ...]):
+    found = settings(people={"anna": ANNA, "bob": BOB})
+    assert channels_for(found, alert(), owners) == ("pager", *told)
+
+
+def test_channels_of_people_take_what_is_bad_enough_and_no_rule_of_a_service_keeps_them_out():
+    found = settings(people={"anna": ANNA}, services={"housing": {"alerts": {"tell": []}}})
+    assert channels_for(found, alert("critical"), ["token:anna"]) == ("anna.mail", "anna.sms")
+
+
+def test_channel_of_a_person_has_its_own_variables():
+    environment = {"RUNG_ALERT_URL_ANNA_MAIL": SECRET_URL}
+    assert open_channel("anna.mail", Channel(), ROOT, environment).url == SECRET_URL
+    with pytest.raises(WorkspaceError, match=r"anna.mail has no URL") as refused:
+        open_channel("anna.mail", Channel(), ROOT, {})
+    assert "RUNG_ALERT_URL_ANNA_MAIL" in refused.value.hint
+
+
 def test_channel_that_is_not_there_is_refused():
     with pytest.raises(ValidationError, match="names 'fax', and there is no channel of that name"):
         settings(services={"housing": {"alerts": {"tell": ["fax"]}}})
