@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import os
 import threading
 import time
 from typing import TYPE_CHECKING, Final
@@ -82,9 +83,11 @@ class Exchange:
         self._objects.replace(f"{self._key}/{ALIVE}", str(time.time_ns()).encode())
 
     def hear(self) -> None:
-        """Touch `ALIVE` here when the other end told so anew."""
+        """Touch `ALIVE` here when the other end told so anew; have it look old when that has gone."""
         told = self._objects.read(f"{self._key}/{ALIVE}")
-        if told not in (None, self._heard):
+        if told is None and self._heard is not None:
+            os.utime(self._folder / ALIVE, (0, 0))
+        elif told != self._heard:
             self._heard = told
             (self._folder / ALIVE).touch()
 
@@ -111,7 +114,7 @@ class Exchange:
         while not self._is_over.wait(_LOOK_S):
             now = time.monotonic()
             try:
-                if now - greeted >= _BEAT_S:
+                if now - greeted >= _BEAT_S or not (self._is_host or self._heard):
                     greet()
                     greeted = now
                 self.move()

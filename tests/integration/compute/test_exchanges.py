@@ -66,12 +66,17 @@ def test_files_move_both_ways_and_leave_nothing(
     assert [entry.key for entry in objects.entries()] == [f"{KEY}/{ALIVE}"]
 
 
-def test_nothing_is_sent_to_who_has_gone(tmp_path: Path, here: Exchange, there: Exchange, objects: FolderObjects):
+def test_work_is_over_and_sends_nothing_when_the_other_end_has_gone(
+    tmp_path: Path, here: Exchange, there: Exchange, objects: FolderObjects
+):
     here.beat()
+    there.hear()
     clear(objects, KEY)
     (tmp_path / "there/1.out").write_bytes(b"predictions\n")
     there.move()
+    there.hear()
     assert not list(objects.entries())
+    assert (tmp_path / "there" / ALIVE).stat().st_mtime == 0
 
 
 def test_what_was_changed_on_the_way_is_not_taken(
