@@ -21,12 +21,10 @@ from rung.data import open_catalogue
 from rung.errors import ConflictError, NotFoundError, TaskError
 from rung.registry import open_registry
 from rung.training import RunRecord, read_run
-from rung.workspace import MARKER
+from rung.workspace import MARKER, Workspace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from rung.workspace import Workspace
 
 __all__ = ["Reproduction", "reproduce"]
 
@@ -124,6 +122,9 @@ def _restore_data(workspace: Workspace, record: RunRecord, target: Path) -> None
             if "dataset" in read:
                 _check_version(workspace, record, read)
                 continue
+            if "fetched" in read:
+                _hand_over(workspace, read["fetched"], target)
+                continue
             path, here = target / read["path"], workspace.root / read["path"]
             if not path.is_file() and here.is_file():
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -132,6 +133,19 @@ def _restore_data(workspace: Workspace, record: RunRecord, target: Path) -> None
                 raise ConflictError(
                     f"{read['path']} is not what {task.name} read in run {record.id}", hint="bring that version back"
                 )
+
+
+def _hand_over(workspace: Workspace, kept: str, target: Path) -> None:
+    """Give the repeated run a file from elsewhere that is kept here; what is not, it fetches again."""
+    here, there = workspace.fetched / kept, Workspace(root=target, state=_state(target)).fetched / kept
+    if here.is_file():
+        there.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(here, there)
+
+
+def _state(source: Path) -> Path:
+    """Name the state folder of the repeated run."""
+    return source.with_name("state")
 
 
 def _check_version(workspace: Workspace, record: RunRecord, read: dict[str, Any]) -> None:
@@ -175,7 +189,7 @@ def _python(workspace: Workspace, record: RunRecord, tell: Callable[[str], None]
 def _run(workspace: Workspace, record: RunRecord, source: Path, python: Path) -> RunRecord:
     arguments = [f"--set={name}={value}" for name, value in record.settings.items()]
     arguments += [f"--override={name}={value}" for name, value in record.overrides.items()]
-    state = source.with_name("state")
+    state = _state(source)
     environment = {
         **author_environment(workspace, record.service),
         **(thread_limits(2) if record.revision else {}),

@@ -76,6 +76,11 @@ class Workspace:
         """Which artifact is the output of which task key."""
         return self.state / "cache"
 
+    @property
+    def fetched(self) -> Path:
+        """Files from elsewhere that trainings read, by their digests."""
+        return self.cache / "fetched"
+
     def service(self, name: str) -> Service:
         """Give the service of that name.
 

@@ -124,7 +124,8 @@ def _roots(place: Place, registry: Registry, gone: set[Path]) -> set[str]:
     records = place.workspace.runs.glob("*/run.json")
     texts += [path.read_text() for path in records if path.parent.name not in emptied]
     texts += [path.read_text() for path in (place.workspace.state / "revisions").glob("*/bundle.json")]
-    texts += [path.read_text() for path in _files(place.workspace.cache) if path not in gone]
+    cached = {*_files(place.workspace.cache)} - {*_files(place.workspace.fetched)} - gone
+    texts += [path.read_text() for path in cached]
     return {digest for text in texts for digest in _DIGEST.findall(text)}
 
 

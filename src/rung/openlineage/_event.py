@@ -148,12 +148,12 @@ def _parent(place: Place, job: str, run: str) -> dict[str, Any]:
 
 
 def _read(place: Place, read: Mapping[str, Any]) -> dict[str, Any]:
-    """Name what a task read: a version of a dataset, or a file of the workspace with its content."""
+    """Name what a task read: a version of a dataset, or a file of the workspace or from elsewhere with its content."""
     statistics = _facets(inputStatistics={"size": read["size"]})
     if "dataset" in read:
         found = _dataset(place, read["dataset"], _facets(version={"datasetVersion": str(read["version"])}))
     else:
-        location = _location(place, str(place.root / read["path"]))
+        location = _location(place, read["path"])
         found = _named(*location, _facets(version={"datasetVersion": read["digest"]}))
     return {**found, "inputFacets": statistics}
 

@@ -1,8 +1,8 @@
 """Training a service: functions become a graph, every output an artifact, every run a record that can be repeated.
 
-Authors import `Experiment`, `TestResults`, `evaluate_models`, `data_file` and `sampled` in `train/main.py`, and for
-`rung tune` `Range`, `NotTuned` and `report`; the CLI and the control plane read records. Each name is imported when it
-is first used.
+Authors import `Experiment`, `TestResults`, `evaluate_models`, `data_file`, `fetched` and `sampled` in `train/main.py`,
+and for `rung tune` `Range`, `NotTuned` and `report`; the CLI and the control plane read records. Each name is imported
+when it is first used.
 """
 
 from typing import TYPE_CHECKING
@@ -11,7 +11,7 @@ from rung._lazy import exports
 
 if TYPE_CHECKING:
     from rung.testing._results import TestResults
-    from rung.training._context import data_file, report
+    from rung.training._context import data_file, fetched, report
     from rung.training._evaluation import evaluate_models
     from rung.training._experiment import Experiment
     from rung.training._memo import recall
@@ -31,6 +31,7 @@ __all__ = [
     "Trial",
     "data_file",
     "evaluate_models",
+    "fetched",
     "list_runs",
     "mirror_soon",
     "read_run",
@@ -50,6 +51,7 @@ __getattr__ = exports(
         "TestResults": "_evaluation",
         "Trial": "_trial",
         "data_file": "_context",
+        "fetched": "_context",
         "evaluate_models": "_evaluation",
         "list_runs": "_record",
         "mirror_soon": "_mirror",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rung.errors import ConflictError, NotFoundError
 from rung.training._data import read_dataset, read_file
+from rung.training._fetch import fetch
 from rung.training._trial import Trial, checked, judge
 from rung.workspace import find
 
@@ -70,13 +71,34 @@ def data_file(name: str) -> Path:
     Raises:
         NotFoundError: There is no such file.
     """
-    contexts = _contexts()
-    root = (contexts[0].workspace if contexts else find()).root
-    path = root / name
+    workspace, contexts = _workspace(), _contexts()
+    path = workspace.root / name
     if not path.is_file():
-        raise NotFoundError(f"there is no data file {name!r} in {root}", hint="name it from the workspace's root")
+        raise NotFoundError(
+            f"there is no data file {name!r} in {workspace.root}", hint="name it from the workspace's root"
+        )
     if contexts:
-        _record(read_file(root, name), contexts)
+        _record(read_file(workspace.root, name), contexts)
+    return path
+
+
+def fetched(url: str, *, sha256: str) -> Path:
+    """Give a file from elsewhere to read, and make its content count as `data_file` does.
+
+    It is fetched once, kept in the workspace's cache by its digest, and held against that whenever it is asked for.
+
+    Args:
+        url: One file, as `https://example.org/words.txt` or `s3://bucket/words.txt`.
+        sha256: The digest of its content, in hexadecimal.
+
+    Raises:
+        CallError: The URL names no single file elsewhere, its server refuses, or the digest is none.
+        NotFoundError: There is no such file.
+        UnavailableError: Its server does not answer; the same again works when it does.
+        IntegrityError: Its content has another digest; the message tells it.
+    """
+    read, path = fetch(_workspace(), url, sha256)
+    _record(read, _contexts())
     return path
 
 
@@ -103,6 +125,11 @@ def report(step: int, value: float) -> None:
 def notice_dataset(dataset: Dataset) -> None:
     """Put on record that the task that runs now reads a dataset: its content counts as a file's does."""
     _record(read_dataset(dataset), _contexts())
+
+
+def _workspace() -> Workspace:
+    contexts = _contexts()
+    return contexts[0].workspace if contexts else find()
 
 
 def _contexts() -> list[TaskContext]:

@@ -1,7 +1,8 @@
-"""What a task reads: files of the workspace and versions of datasets, each with the digest of its content.
+"""What a task reads: files of the workspace and from elsewhere, versions of datasets, each with its content's digest.
 
 A record of it is `{"path", "digest", "size"}`; a dataset's path is `dataset:houses@3`, and it has `dataset`, `version`
-and what was asked for (`asked_version`, `asked_as_of`) besides.
+and what was asked for (`asked_version`, `asked_as_of`) besides. What was fetched has its URL as path, without
+secrets, and `fetched`: where it is kept.
 """
 
 from __future__ import annotations
@@ -41,6 +42,8 @@ def read_dataset(dataset: Dataset) -> dict[str, Any]:
 
 def digest_now(workspace: Workspace, read: dict[str, Any]) -> str | None:
     """Give the digest of what would be read now; None when there is nothing any more."""
+    if "fetched" in read:
+        return str(read["digest"])  # it is asked for by this digest, which stands in the code
     if "dataset" not in read:
         path = workspace.root / read["path"]
         return file_digest(path) if path.is_file() else None
