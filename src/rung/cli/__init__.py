@@ -109,6 +109,10 @@ class _Verbs(click.Group):
             close = difflib.get_close_matches(args[0], _VERBS, n=1)
             hint = f"did you mean {close[0]!r}?" if close else "`rung --help` lists the verbs"
             raise click.UsageError(f"there is no verb {args[0]!r}: {hint}", ctx)
+        if args and ctx.params.get("control"):
+            from rung.cli import _remote
+
+            _remote.hold(ctx, args[0], args[1:])
         return super().resolve_command(ctx, args)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
@@ -133,7 +137,7 @@ class _Verbs(click.Group):
 @click.option("--control", metavar="URL", envvar="RUNG_CONTROL", help="A control plane elsewhere, https://HOST:4700.")
 def rung(control: str | None) -> None:
     """Take a machine learning service through its whole life: train, serve, promote by evidence, roll back."""
-    del control  # for the commands that ask a control plane: `_remote` reads it
+    del control  # for the commands that ask a control plane: `_remote` reads it, and refuses the others
 
 
 def main() -> None:

@@ -9,10 +9,56 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import click
+from click.core import ParameterSource
 
 from rung.errors import CallError, NotAuthenticatedError
 
 _SOON_S = 60.0  # a login that is over by then is renewed first
+ASKING = frozenset(
+    {
+        *(
+            "ab",
+            "alerts",
+            "approve",
+            "audit",
+            "check",
+            "consumer",
+            "contract",
+            "cost",
+            "dashboard",
+            "deploy",
+            "doc fill",
+        ),
+        *("doc new", "doc show", "down", "gateway", "history", "lineage", "login", "logs", "metrics", "monitor"),
+        *("notebook schedule", "offpolicy", "promote", "queue", "reject", "retrain", "revive", "rollback", "runs"),
+        *("shadow", "simulate-ab", "spec", "status", "teardown", "token", "why"),
+    }
+)
+"""Commands that ask the control plane that `--control` names; all others work in the workspace alone."""
+
+
+def hold(context: click.Context, verb: str, words: list[str]) -> None:
+    """Refuse a command that would not ask the control plane that was named; of the variable it is told.
+
+    Args:
+        context: Of the root command.
+        verb: What was called.
+        words: What follows it.
+
+    Raises:
+        CallError: `--control` was given, and the command asks no control plane elsewhere.
+    """
+    told = f"{verb} {words[0]}" if words and not words[0].startswith("-") else verb
+    is_help = not {"-h", "--help"}.isdisjoint(words)
+    if {verb, told} & ASKING or is_help or context.resilient_parsing:
+        return
+    if context.get_parameter_source("control") is ParameterSource.COMMANDLINE:
+        raise CallError(
+            f"`rung {verb}` works in a workspace, and asks no control plane elsewhere",
+            hint="leave --control away, and call it where the workspace is",
+        )
+    if verb != "completion":
+        click.echo(f"`rung {verb}` works in this workspace: RUNG_CONTROL does not count for it", err=True)
 
 
 def chosen() -> str | None:

@@ -17,13 +17,18 @@ _FIELDS = 5
 _COLUMNS = 40  # of a learning curve
 
 
-def print_insights(workspace: Workspace, run: Mapping[str, Any]) -> None:
-    """Print a line for each task that reported something and each measure by group, and the fields that matter most."""
+def print_insights(workspace: Workspace | None, run: Mapping[str, Any]) -> None:
+    """Print a line for each task that reported something and each measure by group, and the fields that matter most.
+
+    Without a workspace only what the record has: groups and fields are artifacts, which the dashboard shows.
+    """
     from rung.cards import kept_insights
     from rung.training.learning import learning_curves
 
     for curve in learning_curves(run):
         click.echo(f"{curve.task} reported {_drawn([value for _, value in curve.points])}  {curve.told}")
+    if workspace is None:
+        return
     groups, explanation = kept_insights(run, workspace)
     for one in groups:
         judged = "" if one.limit is None else f"{state('pass' if one.passed else 'fail')}: "

@@ -9,9 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rung.cli import _remote
 from rung.cli._terminal import json_option, print_json
-from rung.errors import CallError
 from rung.workspace import find
 
 if TYPE_CHECKING:
@@ -37,11 +35,6 @@ def command(before: str, after: str, *, with_code: bool, as_json: bool) -> None:
     artifacts, metrics, and what was decided. A change of the schema that a consumer may notice is marked. Needs no
     control plane.
     """
-    if _remote.chosen() is not None:
-        raise CallError(
-            "versions are compared where the workspace is, not by a control plane elsewhere",
-            hint=f"there: rung diff {before} {after}; nothing need run",
-        )
     from rung.reviews import diff
 
     found = diff(find(), before, after)

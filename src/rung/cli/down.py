@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from rung.cli import _remote
 from rung.cli._control import Control
 from rung.control.place import Place
 from rung.errors import ControlPlaneError, UnavailableError
@@ -25,7 +26,13 @@ _LOOK_S = 1.0  # for a lease that runs out
 
 @click.command(epilog="Example: rung down")
 def command() -> None:
-    """Stop the platform of this workspace: servers finish what they have begun. Nothing that is kept is lost."""
+    """Stop the platform of this workspace, or with --control one elsewhere.
+
+    Servers finish what they have begun. Nothing that is kept is lost.
+    """
+    if _remote.chosen() is not None:
+        _stop_elsewhere()
+        return
     place = Place(workspace=find())
     deadline = time.monotonic() + _WITHIN_S
     while not _is_asked(place):
@@ -37,6 +44,20 @@ def command() -> None:
         _check(deadline, place)
         time.sleep(0.05)
     click.echo("down")
+
+
+def _stop_elsewhere() -> None:
+    control = Control()
+    control.post("/shutdown")
+    deadline = time.monotonic() + _WITHIN_S
+    try:
+        while time.monotonic() < deadline:
+            control.get("/healthz")
+            time.sleep(_LOOK_S)
+    except ControlPlaneError:
+        click.echo("down")
+        return
+    raise UnavailableError(f"the control plane still answers after {_WITHIN_S:.0f} s", hint="does another one lead?")
 
 
 def _is_asked(place: Place) -> bool:

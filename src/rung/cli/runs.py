@@ -6,10 +6,11 @@ from typing import Any
 
 import click
 
+from rung.cli import _remote
 from rung.cli._run_insights import print_insights
 from rung.cli._terminal import json_option, print_json, state, table, time_of_day
 from rung.registry import Registry, open_registry
-from rung.workspace import Workspace, find
+from rung.workspace import find
 
 
 @click.group(epilog="Example: rung runs compare RUN RUN")
@@ -24,9 +25,12 @@ def command() -> None:
 @json_option
 def list_runs(service: str | None, kind: str | None, limit: int, as_json: bool) -> None:
     """List runs of trainings and notebooks, and imported ones, the newest first."""
-    workspace = find()
-    with open_registry(workspace.state, workspace.registry_url()) as registry:
-        runs = registry.runs(service, kind=kind, limit=limit)
+    if _remote.chosen() is not None:
+        runs = _asked("/runs", service=service, kind=kind, limit=limit)
+    else:
+        workspace = find()
+        with open_registry(workspace.state, workspace.registry_url()) as registry:
+            runs = registry.runs(service, kind=kind, limit=limit)
     if as_json:
         print_json(runs)
         return
@@ -56,8 +60,7 @@ def list_runs(service: str | None, kind: str | None, limit: int, as_json: bool) 
 @json_option
 def show(run: str, as_json: bool) -> None:
     """Show all that is recorded of a run."""
-    workspace = find()
-    record = _find(workspace, run)
+    record = _find(run)
     if as_json:
         print_json(record)
         return
@@ -68,7 +71,8 @@ def show(run: str, as_json: bool) -> None:
         *("hyperparameters", "settings", "overrides", "metrics", "failed_tests", "peak_memory_bytes"),
     ):
         click.echo(f"{name:<18} {record.get(name)}")
-    click.echo(f"{'folder':<18} {workspace.runs / run}\n")
+    workspace = None if _remote.chosen() is not None else find()
+    click.echo(f"{'folder':<18} {'where the platform is' if workspace is None else workspace.runs / run}\n")
     table(
         [
             [
@@ -102,8 +106,7 @@ def compare(run: str, other: str, as_json: bool) -> None:
     """Show what differs between two runs: settings, code, data, environment, outputs and metrics."""
     from rung.training.differences import compared
 
-    workspace = find()
-    left, right = _find(workspace, run), _find(workspace, other)
+    left, right = _find(run), _find(other)
     differences = [
         {"what": found.what, "run": found.values[0], "other": found.values[1]}
         for found in compared([left, right])
@@ -118,10 +121,23 @@ def compare(run: str, other: str, as_json: bool) -> None:
     table([[row["what"], _short(row["run"]), _short(row["other"])] for row in differences], ["WHAT", run, other])
 
 
-def _find(workspace: Workspace, run: str) -> dict[str, Any]:
+def _find(run: str) -> dict[str, Any]:
+    """Ask the control plane elsewhere, or else look into the registry of the workspace."""
+    if _remote.chosen() is not None:
+        from urllib.parse import quote
+
+        found: dict[str, Any] = _asked(f"/runs/{quote(run, safe='')}")
+        return found
     registry: Registry
+    workspace = find()
     with open_registry(workspace.state, workspace.registry_url()) as registry:
         return registry.run(run)
+
+
+def _asked(path: str, **parameters: Any) -> Any:
+    from rung.cli._control import Control
+
+    return Control().get(path, **parameters)
 
 
 def _measured(verdict: dict[str, Any]) -> str:

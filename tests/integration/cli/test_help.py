@@ -5,15 +5,12 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from typing import TYPE_CHECKING
 
 import click
 import pytest
+from verbs import commands, group, options
 
 from rung.cli import rung
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _HEAVY = ("alembic", "fastapi", "httpx2", "numpy", "polars", "pydantic", "scipy", "sqlalchemy", "structlog", "uvicorn")
 _IMPORTED = """
@@ -26,17 +23,6 @@ except SystemExit:
     pass
 print(json.dumps(sorted({{name.partition(".")[0] for name in sys.modules}})), file=sys.stderr)
 """
-
-
-def commands(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
-    """Walk all verbs and their subverbs."""
-    context = click.Context(group)
-    for name in group.list_commands(context):
-        found = group.get_command(context, name)
-        assert found is not None
-        yield (*path, name)
-        if isinstance(found, click.Group):
-            yield from commands(found, (*path, name))
 
 
 @pytest.mark.parametrize("path", list(commands(rung)), ids=" ".join)
@@ -76,17 +62,3 @@ def test_help_imports_nothing_heavy():
 def test_module_is_the_command():
     ended = subprocess.run([sys.executable, "-m", "rung.cli", "--version"], capture_output=True, text=True, check=True)
     assert ended.stdout.startswith("rung, version ")
-
-
-def group(path: tuple[str, ...]) -> click.Command:
-    command: click.Command = rung
-    for name in path:
-        assert isinstance(command, click.Group)
-        found = command.get_command(click.Context(command), name)
-        assert found is not None
-        command = found
-    return command
-
-
-def options(path: tuple[str, ...]) -> set[str]:
-    return {name for option in group(path).params for name in option.opts}

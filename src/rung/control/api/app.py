@@ -51,6 +51,7 @@ _STATUS: tuple[tuple[type[RungError], int], ...] = (
 )
 
 _MAX_EVENTS = 1_000
+_MAX_RUNS = 10_000
 _REFUSED: dict[int | str, dict[str, Any]] = {
     status: {"description": told, "content": {"application/problem+json": {"schema": PROBLEM}}}
     for status, told in ((422, "The request is not right"), ("4XX", "It is refused"), ("5XX", "It could not be done"))
@@ -127,6 +128,7 @@ def create_api(platform: Platform, *, guard: Guard, shut_down: Callable[[], None
 
     router = APIRouter(dependencies=[Depends(asker)])
     _add_reads(router, platform)
+    _add_runs(router, platform)
     _add_reads_of_the_lake(router, platform)
     _add_deeds(router, platform)
     _add_experiments(router, platform)
@@ -207,6 +209,24 @@ def _add_reads(router: APIRouter, platform: Platform) -> None:
     def history(service: ServiceName, major: Major | None = None) -> dict[str, Any]:
         """Tell what answered production when."""
         return platform.view.history(service, major)
+
+
+def _add_runs(router: APIRouter, platform: Platform) -> None:
+    @router.get("/runs")
+    def runs(
+        service: ServiceName | None = None,
+        kind: Annotated[str, Query(max_length=40)] | None = None,
+        limit: Annotated[int, Query(ge=1, le=_MAX_RUNS)] = 100,
+    ) -> list[dict[str, Any]]:
+        """Give the records of runs, the newest first; of all services to whom may see all."""
+        return platform.registry.runs(service, kind=kind, limit=limit)
+
+    @router.get("/runs/{identity}")
+    def run(identity: str, actor: Asker) -> dict[str, Any]:
+        """Give the record of one run."""
+        record = platform.registry.run(identity)
+        check(actor, Action.READ, record["service"])
+        return record
 
 
 def _add_reads_of_the_lake(router: APIRouter, platform: Platform) -> None:
