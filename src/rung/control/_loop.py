@@ -102,6 +102,7 @@ class Loop:
         self.watch.close()
         self._shipper.shutdown()
         self._tender.shutdown()
+        self.upkeep.close()
         for thread in list(self._stopping.values()):
             thread.join()
 

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import structlog
 
 from rung import openlineage
-from rung.data import open_catalogue
-from rung.data.feedback import DOCUMENT, dataset_of, refresh
+from rung.control._feedback import Feedback
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -31,7 +30,6 @@ _EVERY_S = 20.0
 _BUDGET_S = 5.0
 """For the tables of the lake, in one look."""
 _RETENTION_EVERY_S = 3_600.0
-_REFRESH_EVERY_S = 86_400.0
 _LOOK_BACK = timedelta(days=30)
 """Outcomes from before an A/B test that it takes for its covariate."""
 
@@ -51,7 +49,10 @@ class Upkeep:
     _looked: float = -math.inf
     """Monotonic seconds, as the next."""
     _retained: float = -math.inf
-    _refreshed: float = -math.inf
+    _feedback: Feedback = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._feedback = Feedback(place=self.place, registry=self.registry, must_forget=frozenset(self.retention))
 
     def is_due(self) -> bool:
         """Tell whether it is time to look."""
@@ -67,7 +68,7 @@ class Upkeep:
         is_retained = began - self._retained < _RETENTION_EVERY_S
         done = self.lake.upkeep(budget_s=_BUDGET_S, keep_from=None if is_retained else self._keep_from())
         self._retained = self._retained if is_retained else began
-        self._refresh_datasets()
+        self._feedback.look()
         openlineage.send_soon(self.place.workspace)
         packed = self.access_log.look()
         if done or packed:
@@ -76,19 +77,9 @@ class Upkeep:
         if done.waiting:
             self._looked = -math.inf  # the next look goes on at once
 
-    def _refresh_datasets(self) -> None:
-        """Once a day let what is not kept any longer go from the datasets that are made of the log, too."""
-        if time.monotonic() - self._refreshed < _REFRESH_EVERY_S:
-            return
-        self._refreshed = time.monotonic()
-        catalogue = open_catalogue(self.place.workspace)
-        for service in self.retention:
-            name = dataset_of(service)
-            if catalogue.has(name):
-                read = catalogue.kept(name, catalogue.version(name).number, DOCUMENT) or {}
-                kinds = read.get("kinds", ["production"])
-                done = refresh(self.place.workspace, service, kinds=kinds, lake=self.lake)
-                _log.info("feedback_refreshed", dataset=name, forgotten=list(done.forgotten))
+    def close(self) -> None:
+        """Stop what goes on beside the loop."""
+        self._feedback.close()
 
     def _keep_from(self) -> dict[str, date]:
         return keep_from(self.retention, self.registry.experiments(active_only=True), now=datetime.now(UTC))
