@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from rung.control._usage import idle, idle_told
 from rung.control.deployment.builds import ENVIRONMENT, failures_of
 from rung.control.deployment.memory import MEMORY
+from rung.control.deployment.packages import PACKAGES
 from rung.control.deployment.trainings import RESUMED
 from rung.control.practice.holds import held_majors
 from rung.control.practice.practice import path_facts
@@ -64,6 +65,8 @@ class _Seen:
     """Of trainings that wait for a slot."""
     resumed: Mapping[str, Event]
     """When their trainings were cut off last, and begun again."""
+    packages: Mapping[str, Event]
+    """What the machine lacks of their packages."""
 
     def memory_of(self, revision: Revision) -> dict[str, Any] | None:
         """Tell what a revision's server took when it was deployed, in bytes and a sentence; None without a server."""
@@ -77,15 +80,18 @@ class _Seen:
 
     def troubles(self, revision: Revision) -> list[str]:
         """Say in sentences what is not as it should be with a revision that trains or has a server."""
-        if revision.state is State.TRAINING and (resumed := self.resumed.get(str(revision.name))):
-            return [resumed.because]
+        told = self.packages.get(str(revision.name))
+        lacking = [told.because] if told is not None and told.data["is_lacking"] else []
+        if revision.state is State.TRAINING:
+            resumed = self.resumed.get(str(revision.name))
+            return lacking if resumed is None else [resumed.because, *lacking]
         if not _may_have_server(revision):
             return []
         environment, memory = self.environments.get(str(revision.name)), self.memory_of(revision)
         found = [environment.because] if environment is not None and failures_of(environment) else []
         if memory is not None and memory["is_above"]:
             found.append(f"its server takes {memory['told']}")
-        return found
+        return found + lacking
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +135,7 @@ class View:
             scaled=self.registry.latest(SCALED, service),
             turns=self.turns(),
             resumed=self.registry.latest(RESUMED, service),
+            packages=self.registry.latest(PACKAGES, service),
         )
 
     def _major(

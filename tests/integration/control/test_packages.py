@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import shutil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from rung.compute.packages import installed_packages
+from rung.control._view import _Seen
 from rung.control.deployment import packages
 from rung.control.place import Place
 from rung.registry import open_registry
@@ -49,6 +50,18 @@ def told(registry: Registry) -> list[str]:
     return [event.because for event in registry.events() if event.kind == packages.PACKAGES]
 
 
+def troubles(registry: Registry, name: RevisionName) -> list[str]:
+    """Give what `rung status` says of a revision that trains."""
+    names = ("environments", "memory", "asked", "servers", "scaled", "turns", "resumed")
+    seen: dict[str, Any] = {one: {} for one in names}
+    return _Seen(**seen, packages=registry.latest(packages.PACKAGES)).troubles(registry.revision(name))
+
+
+def test_a_machine_that_cannot_be_asked_is_told_and_is_no_trouble():
+    because, lacks = packages.judge(("libgomp1=1",), None)
+    assert (because, lacks) == ("whether this machine has libgomp1=1 cannot be known: it has no dpkg", None)
+
+
 def test_nothing_is_told_of_none(place: Place, registry: Registry, name: RevisionName):
     declare(place, name, "# none\n")
     packages.look(place, registry, name)
@@ -67,8 +80,10 @@ def test_what_is_lacking_is_told_once_and_that_it_is_there(place: Place, registr
     declare(place, name, "no-such-package-here=1.0\n")
     packages.look(place, registry, name)
     packages.look(place, registry, name)
+    assert troubles(registry, name) == told(registry)
     declare(place, name, "dpkg\n")
     packages.look(place, registry, name)
+    assert troubles(registry, name) == []
     assert told(registry) == [
         "this machine lacks no-such-package-here=1.0, which packages.txt asks for: apt-get install them",
         "this machine has the Debian packages that it needs",

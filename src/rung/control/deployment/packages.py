@@ -28,18 +28,18 @@ def look(place: Place, registry: Registry, name: RevisionName) -> None:
         return
     because, lacks = judge(wanted, installed_packages())
     last = registry.latest(PACKAGES, name.service).get(str(name))
-    if last.because != because if last is not None else lacks:
-        registry.record_event(PACKAGES, str(name), because=because, actor="rung", is_lacking=lacks)
+    if last.because != because if last is not None else lacks is not False:
+        registry.record_event(PACKAGES, str(name), because=because, actor="rung", is_lacking=lacks is True)
 
 
-def judge(wanted: tuple[str, ...], installed: Mapping[str, str] | None) -> tuple[str, bool]:
-    """Say in a sentence what a machine lacks, and whether it may lack something; None: it cannot be asked.
+def judge(wanted: tuple[str, ...], installed: Mapping[str, str] | None) -> tuple[str, bool | None]:
+    """Say in a sentence what a machine lacks, and whether it lacks something; None where it cannot be asked.
 
     >>> judge(("ffmpeg=7:5.1",), {"ffmpeg": "7:5.1"})
     ('this machine has the Debian packages that it needs', False)
     """
     if installed is None:
-        return f"whether this machine has {', '.join(wanted)} cannot be known: it has no dpkg", True
+        return f"whether this machine has {', '.join(wanted)} cannot be known: it has no dpkg", None
     missing = missing_packages(wanted, installed)
     if not missing:
         return "this machine has the Debian packages that it needs", False
