@@ -266,7 +266,7 @@ def test_why_gives_the_evidence(story: Story):
     assert [
         event["kind"]
         for event in why["events"]
-        if event["kind"] not in ("gate", "verdict", "environment", "memory", "alert")
+        if event["kind"] not in ("gate", "verdict", "environment", "memory", "training_machine", "alert")
     ] == [*("training", "trained", "deploying", "candidate", "testing", "plan", "experimenting", "incumbent")]
 
 
