@@ -202,7 +202,7 @@ class Crew:
             told = "was cut off" if code is None else f"ended with {code}"
             raise TaskError(
                 f"workers of the batch died {self._replaced} times, the last one {told}",
-                hint="; ".join(said) or "its log is empty; is there enough memory? --workers 1 takes the least",
+                hint="; ".join(said) or "its log is empty; is there enough memory? --parallel 1 takes the least",
             )
         worker = self._workers.pop(name)
         self._loose |= worker.parts

@@ -180,8 +180,9 @@ class Job:
         workspace = self.export.place.workspace
         storage = workspace.settings().storage
         for left in folder.glob(f"{WORK}*"):
-            if storage is not None:
-                clear(open_objects(storage), left.relative_to(workspace.state).as_posix())
+            with suppress(RungError):  # a later batch sweeps it
+                if storage is not None:
+                    clear(open_objects(storage), left.relative_to(workspace.state).as_posix())
             shutil.rmtree(left)
 
     def _pack(self, compute: Compute, more: Mapping[str, Path]) -> Parcel | None:

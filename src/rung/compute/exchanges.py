@@ -22,12 +22,11 @@ if TYPE_CHECKING:
 
     from rung.objects import Objects
 
-__all__ = ["ALIVE", "ORPHANED_S", "Exchange", "clear", "sweep"]
+__all__ = ["ALIVE", "Exchange", "clear", "sweep"]
 
 ALIVE: Final = "alive"
 """Touched as long as somebody wants what comes back."""
-ORPHANED_S: Final = 60.0
-"""Without that, or without the object store, the work is over."""
+_ORPHANED_S: Final = 60.0  # without that, or without the object store: then the work is over
 _IN, _OUT = ".in", ".out"
 _SEAL: Final = hashlib.sha256().digest_size
 _LOOK_S: Final = 0.2
@@ -120,7 +119,7 @@ class Exchange:
                 self.move()
                 worked = now
             except UnavailableError as error:
-                if now - worked > ORPHANED_S:
+                if now - worked > _ORPHANED_S:
                     self.trouble = error
                     return
             except RungError as error:

@@ -7,6 +7,7 @@ workspace's folder and on those that do not.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import tempfile
 import time
@@ -56,8 +57,14 @@ class Kit:
     parcel: Parcel  # of any trial, without what is its own
 
     @classmethod
-    def make(cls, workspace: Workspace, service: str, study: str) -> Self | None:
+    def make(cls, workspace: Workspace, service: str, study: str, *, is_new: bool) -> Self | None:
         """Make that of a study, or find it again, and put it into the storage; None where there is no storage.
+
+        Args:
+            workspace: Where the service is.
+            service: What is tuned.
+            study: Its name.
+            is_new: What lies in its folder is of one that never began.
 
         Raises:
             WorkspaceError: The workspace is not in git, or its requirements cannot be locked.
@@ -70,6 +77,9 @@ class Kit:
         objects, folder = open_objects(url), folder_of(workspace, study)
         with suppress(RungError):  # some other time
             sweep(objects, STUDIES, before=time.time() - _LEFT_S)
+        if is_new:
+            for name in (_ORIGIN, LOCK):
+                (folder / name).unlink(missing_ok=True)
         commit, dirty = _snapshot(workspace, folder)
         if not (folder / LOCK).is_file():
             write_atomically(folder / LOCK, resolve(workspace.service(service).requirements).text.encode())
@@ -123,6 +133,7 @@ class Kit:
         Raises:
             UnavailableError: The storage does not take it.
         """
+        os.utime(self.parcel.environment)  # young again: garbage collection leaves it alone
         key = _key(self.workspace, order)
         files = {**self.parcel.files, key: _put(self.objects, key, order)}
         return replace(self.parcel, files=files, returns=(f"runs/{run}", self.parcel.steps), kept=steps)

@@ -133,8 +133,11 @@ class Runs:
     def adopt(self, one: Started) -> Started | Ended | None:
         """Find a run of an earlier process again: it runs, is over, or has to run once more."""
         seen = self.compute.observe([one.handle])[0]
-        if seen.state != "ended" or not self._is_back(one, seen):
-            return one
+        try:
+            if seen.state != "ended" or not self._is_back(one, seen):
+                return one
+        except IntegrityError:  # it ended so long ago that nobody has kept what it left
+            return None
         record = self._read(one.run)
         if record is not None and record.status != "running":
             return self._end(one, "")

@@ -176,7 +176,9 @@ class Session:
             order.check(known.spec, workspace)
         spec = known.spec if known else order.spec(workspace, experiment, tests, parallel=order.parallel or processors)
         place, hardware = compute(spec.compute), tests.infrastructure.training
-        kit = Kit.make(workspace, order.service, spec.name) if spec.compute == "ray" else None
+        kit = None
+        if spec.compute == "ray":
+            kit = Kit.make(workspace, order.service, spec.name, is_new=known is None)
         runs = Runs(
             workspace=workspace,
             service=order.service,

@@ -91,6 +91,27 @@ def test_what_a_command_left_comes_back(shop: Shop, tmp_path: Path):
     assert not (state / "revisions").exists()
 
 
+def test_only_steps_that_are_new_come_back(shop: Shop, tmp_path: Path):
+    here, node, state = tmp_path / "here", tmp_path / "node", tmp_path / "state"
+    for folder, name in ((here, "shared"), (node, "earlier")):
+        (folder / "cache/tasks").mkdir(parents=True)
+        (folder / f"cache/tasks/{name}.json").write_text("[]")
+    shared = parcels.keep_steps(shop.objects, here, [here / "cache/tasks/shared.json"])
+    parcel = replace(shop.parcel, steps="cache/tasks", returns=("runs/r1", "cache/tasks"))
+
+    steps = parcels.Steps(parcel, node)
+    steps.bring(shared)
+    made = LocalStore(node / "artifacts").put(b"made there")
+    (node / "cache/tasks/new.json").write_text(f'[{{"digest": "{made}"}}]')
+    told = steps.keep()
+    assert sorted(told) == ["new.json", "shared.json"]
+    assert sorted(path.name for path in (node / "cache/tasks").iterdir()) == ["earlier.json", "new.json", "shared.json"]
+
+    digest = parcels.give_back(parcel, node, more={f"cache/tasks/{path.name}": path for path in steps.own})
+    parcels.take_back(shop.objects, state, digest, allowed=parcel.returns)
+    assert [path.name for path in (state / "cache/tasks").iterdir()] == ["new.json"]
+
+
 def test_what_was_changed_in_the_storage_does_not_come_back(shop: Shop, tmp_path: Path):
     node = tmp_path / "node"
     (node / "runs/r1").mkdir(parents=True)

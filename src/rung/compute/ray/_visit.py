@@ -145,7 +145,9 @@ class Visit:
         self._stay.end(now=time.time())
 
     def last_words(self) -> str:
-        """Give the last line of the log."""
+        """Say why nothing moved any more, or give the last line of the log."""
+        if self._exchange is not None and self._exchange.trouble is not None:
+            return str(self._exchange.trouble)
         with contextlib.suppress(OSError), self.log.open("rb") as file:
             file.seek(max(0, self.log.stat().st_size - _LAST_BYTES))
             lines = file.read().decode(errors="replace").strip().splitlines()

@@ -1,0 +1,7 @@
+"""The object store that studies on a cluster use."""
+
+from __future__ import annotations
+
+from object_store import object_store, storage
+
+__all__ = ["object_store", "storage"]
