@@ -302,6 +302,9 @@ class NeverDue:
     def look(self) -> None:
         raise AssertionError("it was not due")
 
+    def close(self) -> None:
+        """Nothing is open."""
+
 
 class Unwatched:
     """Nobody looks for what is worth an alert."""
