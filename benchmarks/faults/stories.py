@@ -280,7 +280,8 @@ def killed_trainer(platform: LivePlatform, name: str, *, with_keeper: bool = Fal
         platform.wait(lambda: len(platform.states()) > len(known))
         (trained,) = platform.states().keys() - known.keys()
         job = Job(platform.place.revision(RevisionName.parse(trained)) / "jobs" / "training")
-        platform.wait(lambda: job.state() == "running")
+        record = platform.place.workspace.runs / platform.revision(trained)["run"] / "run.json"
+        platform.wait(record.is_file)
         process = job.process()
         if process is not None and with_keeper and process.keeper is not None:
             kill(process.keeper.pid)
