@@ -6,6 +6,7 @@ At last there is a node that does not see the workspace's folder, and what it ne
 from __future__ import annotations
 
 import json
+import os
 import signal
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ import tuned_shop
 from live_platform import LivePlatform, live_platform
 from ray_cluster import HEAD, RayCluster, can_hide, ray_cluster
 
+from rung.artifacts import LocalStore
 from rung.lake import Lake
 from rung.objects import open_objects
 from rung.registry import open_registry
@@ -198,8 +200,10 @@ def test_batch_is_predicted_where_the_folder_is_not_seen(
     platform: LivePlatform, far: Path, cluster: RayCluster, storage: str
 ):
     """The command is killed, and a worker of the next one; neither costs a row, nor leaves anything in the storage."""
-    words = (*inputs(cluster.folder, 60_000), "--compute", "ray", "--address", cluster.address, "--parallel", "2")
-    done = platform.root / ".rung" / "batches"
+    words = (*inputs(cluster.folder, 40_000), "--compute", "ray", "--address", cluster.address, "--parallel", "2")
+    done, old = platform.root / ".rung" / "batches", LocalStore(far / "artifacts")
+    unused = old.put(b"of work long ago")
+    os.utime(old.path(unused), (1, 1))
     first = platform.begin_command(*words)
     platform.wait(lambda: list(done.glob("*/*/0*.json")), within_s=60)
     first.kill()
@@ -213,13 +217,14 @@ def test_batch_is_predicted_where_the_folder_is_not_seen(
     next(one for one in workers_of(far) if one.pid not in before).kill()
     said, _ = second.communicate(timeout=120)
     told = json.loads(said[said.index("{") :])
-    assert (told["predicted"], told["refused"]) == (60_000, 0)
+    assert (told["predicted"], told["refused"]) == (40_000, 0)
     assert told["resumed"] > 0
     frame = pl.read_parquet(cluster.folder / "out.parquet")
-    assert frame["id"].to_list() == list(range(60_000))
-    assert frame["y"].to_list() == [float(number % 600) for number in range(60_000)]
+    assert frame["id"].to_list() == list(range(40_000))
+    assert frame["y"].to_list() == [float(number % 600) for number in range(40_000)]
     platform.wait(lambda: not workers_of(far), within_s=30)  # those of the first command hear that nobody wants theirs
     assert not list(open_objects(storage).entries("batches"))
+    assert not old.has(unused)
 
 
 def test_study_is_the_same_where_the_folder_is_not_seen(
