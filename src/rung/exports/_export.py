@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from rung.compute.environments import Environments, Lock
+from rung.control.deployment.storage import Storage
 from rung.control.deployment.trust import Trust
 from rung.control.place import Place
 from rung.errors import NotFoundError
 from rung.registry import open_registry
 from rung.serving import read_bundle
+from rung.training._kept import kept_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -62,13 +64,16 @@ class Export:
 def open_export(name: RevisionName, workspace: Workspace) -> Export:
     """Hold a revision's files, artifacts and source too, against what was signed, and give it to be exported.
 
+    What is not here is fetched from the storage, where there is one.
+
     Raises:
-        NotFoundError: There is no such revision, it is not trained, or its source is not here.
+        NotFoundError: There is no such revision, it is not trained, or its source is neither here nor in the storage.
         IntegrityError: Something is not as it was signed, or has to be signed and is not.
     """
     place = Place(workspace=workspace)
     with open_registry(workspace.state, workspace.registry_url()) as registry:
         revision = registry.revision(name)
+        Storage(place, registry, kept_in(workspace)).bring_now(name)
         bundle = read_bundle(workspace.state, str(name))
         run = registry.run(revision.run)
     trust = Trust.of(place)

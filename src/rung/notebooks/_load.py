@@ -6,7 +6,6 @@ of the workspace before and after.
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import re
 import sys
@@ -19,6 +18,8 @@ from rung.errors import ConflictError, IntegrityError, NotFoundError
 from rung.serving import Artifacts, handlers_of, needed_artifacts, read_bundle
 from rung.testing import Client, import_part, serve_in_process
 from rung.training import list_runs, read_run
+from rung.training._kept import bring_run, kept_in
+from rung.training._stored import BUNDLE, SOURCE, bring_revision, folder_of, is_here, key, source_digest
 from rung.workspace import Workspace, find
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from pydantic import BaseModel
+
+    from rung.training import RunRecord
 
 __all__ = ["Loaded", "load"]
 
@@ -150,13 +153,13 @@ def load(name: str) -> Loaded:
     """Load a revision or a run into this process: `rung.load("housing.v1.m2").predict([{...}])`.
 
     It needs the libraries that it was trained with. A revision comes with its own source; a run of a training here is
-    served by the workspace's present one.
+    served by the workspace's present one. What is not on this machine comes from the storage that `rung.toml` names.
 
     Args:
         name: Of a revision, of a run, or of a service: its newest training here that succeeded.
 
     Raises:
-        NotFoundError: There is no such revision, run or service, or it is not on this machine.
+        NotFoundError: There is no such revision, run or service, or it is neither on this machine nor in the storage.
         ConflictError: The run did not succeed.
         IntegrityError: Its files are not what was signed.
     """
@@ -166,7 +169,13 @@ def load(name: str) -> Loaded:
 
 def _load_revision(workspace: Workspace, name: str) -> Loaded:
     folder = workspace.state / "revisions" / name
+    _bring(workspace, name)
     signed = _signed(workspace, name)
+    if not signed and workspace.settings().require_signatures:
+        raise IntegrityError(
+            f"{name} is not signed by a key that is trusted here, and rung.toml wants all to be",
+            hint="put the public key that signed it into .rung/keys/trusted",
+        )
     bundle = read_bundle(workspace.state, name, digest=signed.get(name))
     if not (folder / "source").is_dir():
         raise NotFoundError(f"the source of {name} is not on this machine", hint="the platform that serves it has it")
@@ -183,10 +192,32 @@ def _load_run(workspace: Workspace, name: str) -> Loaded:
         if record is None:
             raise NotFoundError(f"{name} has not been trained here", hint=f"`rung train {name}` first")
     else:
-        record = read_run(workspace.runs / name)
+        record = _run(workspace, name)
     if record.status != "succeeded":
         raise ConflictError(f"run {record.id} is {record.status}", hint=f"`rung runs show {record.id}` tells why")
     return Loaded(workspace, name=record.id, service=record.service, digests=record.artifacts, signed=None)
+
+
+def _bring(workspace: Workspace, name: str) -> None:
+    """See to it that a revision is here, where there is a storage that has it."""
+    objects = kept_in(workspace)
+    if objects is None:
+        return
+
+    def is_known(other: str) -> bool:
+        return (folder_of(workspace, other) / BUNDLE).is_file() or objects.size(key(other, BUNDLE)) is not None
+
+    if not is_here(workspace, name, is_known):
+        bring_revision(objects, workspace, name, is_known)
+
+
+def _run(workspace: Workspace, name: str) -> RunRecord:
+    """Read the record of a run; one that is not here comes from the storage, with its artifacts."""
+    objects = None if (workspace.runs / name).is_dir() or "/" in name else kept_in(workspace)
+    if objects is not None and bring_run(objects, workspace, name):
+        store = artifacts.WriteThroughStore(artifacts.LocalStore(workspace.artifacts), objects)
+        store.fetch_missing(read_run(workspace.runs / name).artifacts.values())
+    return read_run(workspace.runs / name)
 
 
 def _signed(workspace: Workspace, name: str) -> dict[str, str]:
@@ -198,10 +229,14 @@ def _signed(workspace: Workspace, name: str) -> dict[str, str]:
         payload, _ = unseal((folder / "provenance.json").read_bytes(), Keys(folder=workspace.state / "keys").trusted())
     except (FileNotFoundError, Unsigned):
         return {}
-    digest = Provenance.from_json(payload).digest_of("bundle.json")
-    bundle = folder / "bundle.json"
-    if bundle.is_file() and digest != f"sha256:{hashlib.sha256(bundle.read_bytes()).hexdigest()}":
+    stated = Provenance.from_json(payload)
+    digest = stated.digest_of(BUNDLE)
+    bundle = folder / BUNDLE
+    if bundle.is_file() and digest != artifacts.file_digest(bundle):
         raise IntegrityError(f"the bundle of {name} is not what was signed", hint=f"`rung verify {name}` tells more")
+    source = next((one.digest for one in stated.dependencies if one.name == SOURCE), None)
+    if source is not None and (folder / "source").is_dir() and source != source_digest(folder / "source"):
+        raise IntegrityError(f"the source of {name} is not what was signed", hint=f"`rung verify {name}` tells more")
     return {name: digest} if digest else {}
 
 

@@ -29,7 +29,7 @@ def require(workspace: Workspace) -> None:
         WorkspaceError: The storage lacks something, or refuses.
         UnavailableError: It does not answer.
     """
-    objects = _storage(workspace)
+    objects = kept_in(workspace)
     if objects is not None:
         from rung.objects import probe  # noqa: PLC0415  most trainings have no storage
 
@@ -42,7 +42,7 @@ def keep(workspace: Workspace, record: RunRecord) -> None:
     Raises:
         UnavailableError: The storage does not answer. The run stays here, and can be kept later.
     """
-    objects = _storage(workspace) if record.revision is None else None
+    objects = kept_in(workspace) if record.revision is None else None
     if objects is not None:
         keep_run(objects, workspace, record)
 
@@ -65,12 +65,15 @@ def keep_run(objects: Objects, workspace: Workspace, record: RunRecord) -> None:
 
 def bring_run(objects: Objects, workspace: Workspace, run: str) -> bool:
     """Bring the files of a run back from an object store; False when it is not there."""
-    folder = workspace.runs / run
-    found = [objects.download(f"runs/{run}/{name}", folder / name) for name in _FILES]
-    return found[-1]
+    if objects.size(f"runs/{run}/{_record.RECORD}") is None:
+        return False
+    for name in _FILES:
+        objects.download(f"runs/{run}/{name}", workspace.runs / run / name)
+    return True
 
 
-def _storage(workspace: Workspace) -> Objects | None:
+def kept_in(workspace: Workspace) -> Objects | None:
+    """Open the storage that the settings name; None where they name none."""
     if not os.environ.get("RUNG_STORAGE") and b"storage" not in (workspace.root / MARKER).read_bytes():
         return None  # without its settings being read, which takes longer than an unchanged training
     from rung.objects import open_objects  # noqa: PLC0415  as above

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -168,6 +170,29 @@ def test_store_without_conditional_writes_is_refused(platform: LivePlatform):
         )
     assert refused.returncode == 2, refused.stderr
     assert "overwrites what is there although it is told not to" in refused.stderr
+
+
+def test_revision_is_exported_where_only_the_registry_is(platform: LivePlatform, storage: str, tmp_path: Path):
+    there, here = platform.place.workspace.state, tmp_path / "elsewhere"
+    (here / ".rung" / "keys").mkdir(parents=True)
+    (here / "rung.toml").write_text(f'storage = "{storage}"\n')
+    shutil.copytree(there / "keys" / "trusted", here / ".rung" / "keys" / "trusted")
+    with (
+        contextlib.closing(sqlite3.connect(there / "registry.db")) as registry,
+        contextlib.closing(sqlite3.connect(here / ".rung" / "registry.db")) as copied,
+    ):
+        registry.backup(copied)
+
+    command = [sys.executable, "-m", "rung.cli", "export", "tiny.v1.m1", "--to", "container", "--output", "image"]
+    ended = subprocess.run(
+        [*command, "--json"], cwd=here, env=platform.environment, capture_output=True, text=True, check=False
+    )
+
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    told = json.loads(ended.stdout)
+    assert told["signed_by"]
+    assert told["artifacts"] == platform.ask("export", "tiny.v1.m1", "--to", "container", "--output", "i")["artifacts"]
+    assert (here / "image/source/experiments/tiny/serve/app.py").is_file()
 
 
 def test_backup_comes_back_while_traffic_goes_on(platform: LivePlatform, tmp_path: Path):

@@ -7,7 +7,6 @@ from the storage. Uploads and downloads have threads of their own; the loop look
 from __future__ import annotations
 
 import math
-import re
 import tempfile
 import time
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -16,16 +15,24 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from rung.artifacts import LocalStore, WriteThroughStore
 from rung.compute import parcels
 from rung.compute.followed import append_parts
 from rung.errors import ConflictError, NotFoundError, RungError, UnavailableError
 from rung.lifecycle import State
-from rung.objects import open_objects, pack, probe, unpack
+from rung.objects import open_objects, pack, probe
 from rung.schema import RevisionName
-from rung.serving import read_bundle
 from rung.training import read_run
-from rung.training._kept import bring_run, keep_run
+from rung.training._kept import keep_run
+from rung.training._stored import (
+    BUNDLE,
+    PAPERS,
+    SOURCE,
+    bring_papers,
+    bring_revision,
+    is_here,
+    key,
+    others,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -37,11 +44,6 @@ if TYPE_CHECKING:
 _LOOK_S = 0.4  # that the loop waits for an upload or a download at each look
 _AGAIN_S = 5.0  # after one that failed
 _FOLLOW_S = 3.0  # between looks for what was logged on nodes
-_PAPERS = ("requirements.lock", "diff.patch", "provenance.json", "bundle.json")
-"""Small files of a revision; the bundle is last: where it is, the rest is."""
-_BUNDLE = _PAPERS[-1]
-_OTHERS = re.compile(r"\b([a-z][a-z0-9_]*\.v\d+\.m\d+)\.[A-Za-z_]\w*")
-"""An artifact of another revision, as the author's code names it."""
 
 
 @dataclass(slots=True)
@@ -130,6 +132,17 @@ class Storage:
         if not self.is_done(f"bring {name}", partial(self._bring, name, self.objects)):
             raise UnavailableError(f"what {name} is made of is being fetched from {self.objects.url}")
 
+    def bring_now(self, name: RevisionName) -> None:
+        """As `bring`, in this thread: for commands, which wait for it.
+
+        Raises:
+            UnavailableError: The storage does not answer.
+            NotFoundError: The storage does not have it.
+            IntegrityError: The storage has other bytes.
+        """
+        if self.objects is not None and not self._is_here(name):
+            self._bring(name, self.objects)
+
     def take_back(self, listed: str, *, allowed: Collection[str]) -> bool:
         """Tell whether what a command left on a machine that does not see the folder is here; begin to bring it.
 
@@ -186,82 +199,46 @@ class Storage:
 
     def _settle(self, revision: Revision, objects: Objects) -> None:
         name = revision.name
-        if not (self.place.revision(name) / _BUNDLE).is_file():
-            self.is_done(f"papers of {name}", partial(self._bring_papers, name, objects))
+        if not (self.place.revision(name) / BUNDLE).is_file():
+            self.is_done(f"papers of {name}", partial(bring_papers, objects, self.place.workspace, str(name)))
         elif self.is_done(f"keep {name}", partial(self._keep, name, revision.run, objects)):
             self._settled.add(str(name))
 
     def _keep(self, name: RevisionName, run: str, objects: Objects) -> None:
         folder = self.place.revision(name)
-        if (folder / _BUNDLE).is_file() and objects.read(_key(name, _BUNDLE)) == (folder / _BUNDLE).read_bytes():
+        if (folder / BUNDLE).is_file() and objects.read(key(str(name), BUNDLE)) == (folder / BUNDLE).read_bytes():
             return
         try:
             keep_run(objects, self.place.workspace, read_run(self.place.workspace.runs / run))
         except NotFoundError:  # a training that ended before it could write anything
             return
-        if not (folder / _BUNDLE).is_file():
+        if not (folder / BUNDLE).is_file():
             return
         with tempfile.TemporaryDirectory(prefix="rung-source-") as scratch:
-            packed = Path(scratch) / "source.tar"
+            packed = Path(scratch) / SOURCE
             pack(self.place.source(name), packed)
-            objects.upload(_key(name, "source.tar"), packed)
-        for paper in _PAPERS[:-1]:
+            objects.upload(key(str(name), SOURCE), packed)
+        for paper in PAPERS[:-1]:
             if (folder / paper).is_file():
-                objects.upload(_key(name, paper), folder / paper)
-        bundle = (folder / _BUNDLE).read_bytes()
-        if not objects.create(_key(name, _BUNDLE), bundle) and objects.read(_key(name, _BUNDLE)) != bundle:
+                objects.upload(key(str(name), paper), folder / paper)
+        bundle = (folder / BUNDLE).read_bytes()
+        if not objects.create(key(str(name), BUNDLE), bundle) and objects.read(key(str(name), BUNDLE)) != bundle:
             raise ConflictError(
                 f"{objects.url} has another {name}: two registries would share one storage",
                 hint="give each registry a prefix of its own",
             )
 
-    def _bring_papers(self, name: RevisionName, objects: Objects) -> None:
-        folder = self.place.revision(name)
-        found = [objects.download(_key(name, paper), folder / paper) for paper in _PAPERS]
-        if not found[-1]:
-            raise NotFoundError(f"{name} is neither here nor in {objects.url}", hint="was another storage set then?")
-
     def _bring(self, name: RevisionName, objects: Objects) -> None:
-        state = self.place.workspace.state
-        store = WriteThroughStore(LocalStore(self.place.workspace.artifacts), objects)
-        self._bring_papers_once(name, objects)
-        if not self.place.source(name).is_dir():
-            self._bring_source(name, objects)
-        for one in (name, *self.others(name)):
-            self._bring_papers_once(one, objects)
-            store.fetch_missing(read_bundle(state, str(one)).artifacts.values())
-        run = read_bundle(state, str(name)).run
-        if not (self.place.workspace.runs / run).is_dir():
-            bring_run(objects, self.place.workspace, run)
-
-    def _bring_papers_once(self, name: RevisionName, objects: Objects) -> None:
-        if not (self.place.revision(name) / _BUNDLE).is_file():
-            self._bring_papers(name, objects)
-
-    def _bring_source(self, name: RevisionName, objects: Objects) -> None:
-        with tempfile.TemporaryDirectory(prefix="rung-source-") as scratch:
-            packed = Path(scratch) / "source.tar"
-            if not objects.download(_key(name, "source.tar"), packed):
-                raise NotFoundError(f"the source of {name} is neither here nor in {objects.url}")
-            unpack(packed, self.place.source(name))
-
-    def _is_here(self, name: RevisionName) -> bool:
-        state, store = self.place.workspace.state, LocalStore(self.place.workspace.artifacts)
-        if not self.place.source(name).is_dir():
-            return False
-        try:
-            bundles = [read_bundle(state, str(one)) for one in (name, *self.others(name))]
-        except RungError:
-            return False
-        return all(store.has(digest) for bundle in bundles for digest in bundle.artifacts.values())
+        bring_revision(objects, self.place.workspace, str(name), self._is_known())
 
     def others(self, name: RevisionName) -> list[RevisionName]:
         """Name the revisions whose artifacts the code of this one asks for."""
-        package = self.place.source(name) / "experiments" / name.service
-        text = "\n".join(path.read_text(errors="replace") for path in package.rglob("*.py"))
+        return [RevisionName.parse(found) for found in others(self.place.workspace, str(name), self._is_known())]
+
+    def _is_here(self, name: RevisionName) -> bool:
+        return is_here(self.place.workspace, str(name), self._is_known())
+
+    def _is_known(self) -> Callable[[str], bool]:
+        """Look the revisions up that are on record."""
         known = {str(revision.name) for revision in self.registry.revisions()}
-        return [RevisionName.parse(found) for found in sorted(set(_OTHERS.findall(text)) & (known - {str(name)}))]
-
-
-def _key(name: RevisionName, paper: str) -> str:
-    return f"revisions/{name}/{paper}"
+        return lambda name: name in known

@@ -8,7 +8,6 @@ signed is refused when it holds pickles, or when the settings want every revisio
 from __future__ import annotations
 
 import os
-import tempfile
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,13 +15,13 @@ from typing import TYPE_CHECKING, Any, Self
 
 import rung
 from rung import artifacts
-from rung.artifacts import LocalStore, digest_of, file_digest
+from rung.artifacts import LocalStore, digest_of
 from rung.errors import IntegrityError, NotFoundError, RungError
 from rung.lifecycle import State
-from rung.objects import pack
 from rung.schema import RevisionName
 from rung.serving import read_bundle
 from rung.signing import Dependency, Keys, Provenance, Subject, Unsigned, seal, unseal
+from rung.training._stored import SOURCE, source_digest
 from rung.workspace import write_atomically
 
 if TYPE_CHECKING:
@@ -39,8 +38,6 @@ PROVENANCE = "provenance.json"
 SIGNED = "provenance"
 """Kind of the events that tell of signatures."""
 _BUNDLE, _LOCK, _ARTIFACT = "bundle.json", "requirements.lock", "artifacts/"
-_SOURCE = "source.tar"
-"""The snapshot as one file, as the storage keeps it: equal folders give equal bytes."""
 _UNTRAINED = (State.TRAINING, State.FAILED)
 
 
@@ -171,7 +168,7 @@ class Trust:
             IntegrityError: It is another one.
         """
         name = RevisionName.parse(verified.revision)
-        stated = [one for one in verified.provenance.dependencies if one.name == _SOURCE] if verified.provenance else []
+        stated = [one for one in verified.provenance.dependencies if one.name == SOURCE] if verified.provenance else []
         for found in self._snapshot(name) if stated else ():
             if found != stated[0]:
                 raise _false(f"the source of {name} is {found.digest[:19]}, and {stated[0].digest[:19]} was signed")
@@ -243,10 +240,7 @@ class Trust:
         """Give the digest of the source snapshot; nothing where it is not here."""
         if not self.place.source(name).is_dir():
             return []
-        with tempfile.TemporaryDirectory(prefix="rung-source-") as folder:
-            packed = Path(folder) / _SOURCE
-            pack(self.place.source(name), packed)
-            return [Dependency(name=_SOURCE, digest=file_digest(packed))]
+        return [Dependency(name=SOURCE, digest=source_digest(self.place.source(name)))]
 
     def _read_all(self, bundle: Bundle) -> None:
         store = LocalStore(self.place.workspace.artifacts)
