@@ -290,7 +290,11 @@ def _seed_housing(scene: Scene) -> None:
     for depth in range(2, 8):
         scene.clock.pass_time(_HOUR / 6)
         scene.run(None, "housing", depth=depth)
-    scene.test(scene.candidate("housing"), first, looks=_LOOKS)
+    challenger = scene.candidate("housing")
+    package = scene.place.source(challenger) / "experiments" / "housing"
+    package.mkdir(parents=True)
+    (package / "specification.md").write_text(dedent(SPECIFICATION).replace("would fetch", "would fetch in May"))
+    scene.test(challenger, first, looks=_LOOKS)
     _register(scene, "webshop", "it sorts by price")
 
 

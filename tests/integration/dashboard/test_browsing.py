@@ -96,6 +96,18 @@ def test_contracts_say_whether_they_were_kept(owner: Visitor):
     assert "In the specification, with nothing registered\nvaluation desk" in shown
 
 
+def test_revision_shows_the_specification_that_it_was_made_with(owner: Visitor):
+    shown = {}
+    for name, promise in {"housing.v1.m1": "would fetch.", "housing.v1.m3": "would fetch in May."}.items():
+        owner.open(f"/ui/revisions/{name}/promotion").get_by_role("link", name="Specification").click()
+        section = owner.page.get_by_role("region", name="Specification")
+        section.get_by_text("Problem").click()
+        expect(section.locator("details").first).to_contain_text(promise)
+        shown[name] = section.locator("code").first.get_attribute("title")
+    assert shown["housing.v1.m1"] != shown["housing.v1.m3"]
+    assert all((digest or "").startswith("sha256:") for digest in shown.values())
+
+
 def test_lessons_are_found_in_all_services(owner: Visitor):
     found = owner.open(PAGES["knowledge-found"]).locator(".hits li")
     expect(found.first).to_contain_text("Late outcomes are those of dear houses")

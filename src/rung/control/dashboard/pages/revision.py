@@ -48,6 +48,7 @@ def page(visit: Visit) -> Page:
         "attempts": attempts,
         "tests": tests,
         "figures": {one["id"]: load_figure(one) for one in attempts},
+        "specification": _papers.specification(visit.platform.place, name),
         "document": _papers.document(visit.platform.place, name),
         "importance": () if run is None else _importance(visit, name, run),
         "cost": _cost(visit, name),
