@@ -84,7 +84,7 @@ def test_page_is_sound(owner: Visitor, name: str):
 
 def test_monitoring_shows_what_production_sends(owner: Visitor):
     shown = owner.open(PAGES["monitoring"]).locator("main")
-    expect(shown.locator("h2")).to_have_count(2)
+    expect(shown.locator("h2")).to_have_count(2, timeout=30_000)  # it is made when it is first asked for
     expect(shown.get_by_role("rowheader", name="instance.rooms").first).to_be_visible()
     assert "converted, measured" in shown.inner_text()
 
