@@ -68,6 +68,7 @@ class Visit:
         self._steps: parcels.Steps | None = None
         self._told: dict[str, list[str]] = {}
         self._sending = threading.Lock()
+        self._ending = threading.Lock()
         self._is_over = threading.Event()
 
     @cached_property
@@ -135,14 +136,15 @@ class Visit:
 
     def end(self) -> None:
         """Send the last lines, and follow no more."""
-        self._is_over.set()
-        self.send()
-        if self._exchange is not None:
-            self._exchange.end()
-            with contextlib.suppress(RungError, OSError):
-                self._exchange.move()
-            shutil.rmtree(self._folder / self._parcel.exchange, ignore_errors=True)
-        self._stay.end(now=time.time())
+        with self._ending:  # whoever stops it and whoever sees it end come at once
+            self._is_over.set()
+            self.send()
+            if self._exchange is not None:
+                self._exchange.end()
+                with contextlib.suppress(RungError, OSError):
+                    self._exchange.move()
+                shutil.rmtree(self._folder / self._parcel.exchange, ignore_errors=True)
+            self._stay.end(now=time.time())
 
     def last_words(self) -> str:
         """Say why nothing moved any more, or give the last line of the log."""
