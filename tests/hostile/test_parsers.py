@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 import struct
+import tarfile
 import tempfile
+import zipfile
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rung.artifacts import decode, describe, encode
+from rung.data import Catalogue, ingest
 from rung.errors import CallError, IntegrityError, NotFoundError, RungError, WorkspaceError
 from rung.lake._lines import KINDS, parse
 from rung.lake.log import OUTCOMES, PREDICTIONS
@@ -41,6 +45,23 @@ SETTINGS = b'gateway_port = 1\n[listen]\ngateway = "127.0.0.1"\n[services.a]\nap
 FRONT = '+++\ntitle = "Houses"\nlatency_p99_ms = 250\nthroughput_rps = 20\nerror_rate = 0.01\n+++\n# Problem\n'
 
 
+def _archives() -> dict[str, bytes]:
+    """A .zip and a .tar of two files that are no tables."""
+    packed, plain = io.BytesIO(), io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in ("a.txt", "in/b.txt"):
+            archive.writestr(name, "größe " * 50)
+    with tarfile.open(fileobj=plain, mode="w") as archive:
+        for name in ("a.txt", "in/b.txt"):
+            member = tarfile.TarInfo(name)
+            member.size = 300
+            archive.addfile(member, io.BytesIO(bytes(300)))
+    return {"files.zip": packed.getvalue(), "files.tar": plain.getvalue()}
+
+
+ARCHIVES = _archives()
+
+
 def changed(good: bytes) -> st.SearchStrategy[bytes]:
     """Give what was right, with a part cut out, doubled, or replaced."""
     places = st.integers(min_value=0, max_value=len(good))
@@ -65,6 +86,15 @@ def test_artifacts(data: bytes):
     for reader in (decode, describe):
         with suppress(RungError):
             reader(data)
+
+
+@given(name=st.sampled_from(sorted(ARCHIVES)), data=st.data())
+def test_archives(name: str, data: st.DataObject):
+    def taken(folder: Path) -> None:
+        ingest(str(folder / name), name="files", catalogue=Catalogue(folder / "datasets"))
+
+    with suppress(RungError):
+        in_file(name, data.draw(BYTES | changed(ARCHIVES[name])), taken)
 
 
 @pytest.mark.parametrize("stream", [PREDICTIONS, OUTCOMES])
