@@ -13,6 +13,7 @@ import polars as pl
 import pyarrow.parquet
 import pytest
 
+from rung.artifacts import decode, encode
 from rung.data import Append, Catalogue, Dataset, Ingested, Upsert, ingest, reading_from
 from rung.data import _write as writing
 from rung.data._difference import difference
@@ -153,6 +154,23 @@ def test_objects_below_a_prefix_are_rows(take: Callable[..., Ingested], catalogu
     assert catalogue.scan(catalogue.version("photos")).select(pl.col("modified").null_count()).collect().item() == 0
     with pytest.raises(CallError, match=r"a\.jpg does not tell what it is"):
         take(f"{storage}/photos/a.jpg")
+
+
+def test_files_become_rows_of_a_dataset_in_a_store(folder: Path, tmp_path: Path, storage: str):
+    catalogue = Catalogue(f"{storage}/lake/datasets", locks=tmp_path / "locks")
+
+    assert ingest(str(folder), name="photos", catalogue=catalogue).added == 4
+    (folder / "a.jpg").write_bytes(b"another")
+    assert ingest(str(folder), name="photos", catalogue=catalogue).changed == 1
+    assert contents(catalogue) == {**FILES, "a.jpg": b"another"}
+    assert verify(catalogue, catalogue.version("photos"), lambda _: None) == []
+
+
+def test_a_frame_of_files_is_an_output_of_a_task(take: Callable[..., Ingested], catalogue: Catalogue, folder: Path):
+    take(folder)
+    frame = catalogue.scan(catalogue.version("photos")).collect()
+
+    assert decode(encode(frame)).equals(frame)
 
 
 def test_files_by_name_are_rows_and_one_alone_must_be_meant(
