@@ -1,6 +1,7 @@
 """`rung reproduce`: a run again, from its commit, patch, data, settings and environment, with nothing from the cache.
 
-Outputs are compared by digest, task by task. Called by the CLI.
+Whoever has the repository and the registry can do it: what is not on this machine comes from the storage, and an
+environment that has changed since is built again. Outputs are compared by digest, task by task. Called by the CLI.
 """
 
 from __future__ import annotations
@@ -14,17 +15,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rung.artifacts import file_digest
-from rung.compute.environments import Environments, Lock
+from rung.compute.environments import Environments, Lock, resolve
 from rung.compute.installed import installed_environment
 from rung.control.servers import author_environment, thread_limits
 from rung.data import open_catalogue
-from rung.errors import ConflictError, NotFoundError, TaskError
+from rung.errors import ConflictError, EnvironmentBuildError, NotFoundError, TaskError, WorkspaceError
 from rung.registry import open_registry
 from rung.training import RunRecord, read_run
+from rung.training import _stored as stored
+from rung.training._kept import bring_run, kept_in
 from rung.workspace import MARKER, Workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 __all__ = ["Reproduction", "reproduce"]
 
@@ -55,6 +58,7 @@ def reproduce(workspace: Workspace, run: str, *, report: Callable[[str], None] |
     Raises:
         NotFoundError: There is no such run, or its commit is gone.
         ConflictError: Its source, data or environment cannot be had any more; the message says which.
+        UnavailableError: The storage does not answer.
         TaskError: It fails this time.
     """
     with open_registry(workspace.state, workspace.registry_url()) as registry:
@@ -65,6 +69,7 @@ def reproduce(workspace: Workspace, run: str, *, report: Callable[[str], None] |
             hint="`rung notebook run` runs a notebook again",
         )
     tell = report or (lambda _: None)
+    _bring(workspace, record, tell)
     with tempfile.TemporaryDirectory(prefix="rung-reproduce-") as folder:
         source = Path(folder) / "source"
         tell(f"source of commit {record.commit}")
@@ -75,6 +80,19 @@ def reproduce(workspace: Workspace, run: str, *, report: Callable[[str], None] |
         tell(f"running {record.service} again, without the cache")
         again = _run(workspace, record, source, python)
     return _compare(record, again)
+
+
+def _bring(workspace: Workspace, record: RunRecord, tell: Callable[[str], None]) -> None:
+    """Bring what is told of a run that was made on another machine, where there is a storage."""
+    folder = workspace.runs / record.id if record.revision is None else stored.folder_of(workspace, record.revision)
+    objects = None if folder.is_dir() else kept_in(workspace)
+    if objects is None:
+        return
+    tell(f"what {objects.url} has of {record.id}")
+    if record.revision is None:
+        bring_run(objects, workspace, record.id)
+    else:
+        stored.bring_code(objects, workspace, record.revision)
 
 
 def _restore_source(workspace: Workspace, record: RunRecord, target: Path) -> None:
@@ -178,12 +196,28 @@ def _python(workspace: Workspace, record: RunRecord, tell: Callable[[str], None]
         tell(f"environment of the study {study}")
         return Environments(workspace.state / "environments").ensure(Lock(text=lock.read_text())).python
     kept = workspace.runs / record.id / "environment.txt"
-    then = set(kept.read_text().splitlines()) if kept.is_file() else set()
-    differing = sorted(then ^ set(now.lines))
-    raise ConflictError(
-        f"run {record.id} had another environment: {len(differing)} lines differ, as {', '.join(differing[:3])}",
-        hint=f"install what {kept} lists, then try again",
-    )
+    if not kept.is_file():
+        raise ConflictError(f"the environment of run {record.id} is not known", hint="only a revision keeps a lock")
+    then = kept.read_text().splitlines()
+    tell(f"environment of then, of which {len(set(then) ^ set(now.lines))} lines differ from this one")
+    try:
+        return _build(workspace, then)
+    except (EnvironmentBuildError, WorkspaceError) as error:
+        raise ConflictError(
+            f"the environment of run {record.id} cannot be built again: {error.message}",
+            hint=f"install what {kept} lists, then try again",
+        ) from error
+
+
+def _build(workspace: Workspace, lines: Sequence[str]) -> Path:
+    """Build an environment from what was installed in another; Rung itself is the present one."""
+    versions = [line.split()[-1] for line in lines if line.startswith("python ")]
+    pins = [line for line in lines if "==" in line and not line.startswith("rung==")]
+    with tempfile.TemporaryDirectory(prefix="rung-lock-") as folder:
+        requirements = Path(folder) / "requirements.txt"
+        requirements.write_text("\n".join(pins))
+        lock = resolve(requirements, python=".".join(versions[0].split(".")[:2]))
+    return Environments(workspace.state / "environments").ensure(lock).python
 
 
 def _run(workspace: Workspace, record: RunRecord, source: Path, python: Path) -> RunRecord:

@@ -69,9 +69,7 @@ def bring_revision(objects: Objects, workspace: Workspace, name: str, is_known: 
         UnavailableError: The storage does not answer.
     """
     store = WriteThroughStore(LocalStore(workspace.artifacts), objects)
-    _bring_papers_once(objects, workspace, name)
-    if not (folder_of(workspace, name) / "source").is_dir():
-        _bring_source(objects, workspace, name)
+    bring_code(objects, workspace, name)
     for one in (name, *others(workspace, name, is_known)):
         _bring_papers_once(objects, workspace, one)
         store.fetch_missing(read_bundle(workspace.state, one).artifacts.values())
@@ -91,6 +89,18 @@ def bring_papers(objects: Objects, workspace: Workspace, name: str) -> None:
         raise NotFoundError(f"{name} is neither here nor in {objects.url}", hint="was another storage set then?")
     for paper in PAPERS:
         objects.download(key(name, paper), folder_of(workspace, name) / paper)
+
+
+def bring_code(objects: Objects, workspace: Workspace, name: str) -> None:
+    """Bring the small files of a revision and its source, which is enough to train it again.
+
+    Raises:
+        NotFoundError: The storage does not have it.
+        UnavailableError: The storage does not answer.
+    """
+    _bring_papers_once(objects, workspace, name)
+    if not (folder_of(workspace, name) / "source").is_dir():
+        _bring_source(objects, workspace, name)
 
 
 def source_digest(source: Path) -> str:

@@ -12,6 +12,7 @@ from rung.control.dashboard import _learning, _parallel, _quality
 from rung.control.dashboard._visit import Page
 from rung.errors import CallError, RungError
 from rung.testing import EVALUATED, Evaluated
+from rung.training._kept import kept_in
 from rung.training.differences import compared
 
 if TYPE_CHECKING:
@@ -105,13 +106,17 @@ def _run(visit: Visit, identity: str) -> dict[str, Any]:
 
 def _charts(visit: Visit, run: Mapping[str, Any]) -> Kept:
     """Give what a run answered to held-out rows, by field."""
-    store = artifacts.LocalStore(visit.platform.place.workspace.artifacts)
+    workspace = visit.platform.place.workspace
+    store = artifacts.LocalStore(workspace.artifacts)
     digest = next((task["kept"][EVALUATED] for task in run["tasks"] if EVALUATED in task.get("kept", {})), None)
 
     def make() -> Sequence[tuple[Numbers | Classes, Sequence[Any]]]:
-        if digest is None or not store.has(digest):
+        if digest is None:
             return ()
         try:
+            objects = None if store.has(digest) else kept_in(workspace)
+            if objects is not None:  # it was made on another machine
+                artifacts.WriteThroughStore(store, objects).fetch_missing([digest])
             kept = Evaluated.model_validate(artifacts.decode(store.path(digest)))
         except (RungError, ValueError):  # of an older Rung, or changed since
             return ()
