@@ -16,29 +16,6 @@ if TYPE_CHECKING:
 
     from conftest import Place
 
-MAIN = """
-from rung.training import Experiment, TestResults
-
-
-def load() -> str:
-    return "1 2 3"
-
-
-def evaluate(load: str) -> TestResults:
-    return TestResults(rows=len(load), data=(), regression=(), example={})
-
-
-experiment = Experiment(load, evaluate)
-"""
-
-
-@pytest.fixture
-def toy(place: Place, storage: str) -> Place:
-    place.service("toy", MAIN)
-    place.write("rung.toml", f'storage = "{storage}"\n')
-    place.commit()
-    return place
-
 
 def registered(place: Place) -> list[str]:
     with open_registry(place.root / ".rung") as registry:

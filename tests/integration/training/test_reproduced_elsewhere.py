@@ -8,6 +8,7 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
+from toy_training import MAIN
 
 from rung.compute.environments import Environments, resolve
 from rung.errors import ConflictError
@@ -21,30 +22,12 @@ if TYPE_CHECKING:
 
     from conftest import Place
 
-MAIN = """
-from rung.training import Experiment, TestResults
-
-
-def load() -> str:
-    return "1 2 3"
-
-
-def evaluate(load: str) -> TestResults:
-    return TestResults(rows=len(load), data=(), regression=(), example={})
-
-
-experiment = Experiment(load, evaluate)
-"""
-
 
 @pytest.fixture
-def toy(place: Place, storage: str) -> Place:
+def changed(toy: Place) -> Place:
     """A workspace whose code differs from its commit."""
-    place.service("toy", MAIN)
-    place.write("rung.toml", f'storage = "{storage}"\n')
-    place.commit()
-    place.service("toy", MAIN.replace("1 2 3", "1 2 3 4"))
-    return place
+    toy.service("toy", MAIN.replace("1 2 3", "1 2 3 4"))
+    return toy
 
 
 def elsewhere(toy: Place, folder: Path) -> Workspace:
@@ -55,33 +38,33 @@ def elsewhere(toy: Place, folder: Path) -> Workspace:
     return Workspace(root=folder, state=folder / ".rung")
 
 
-def test_what_was_never_committed_comes_from_the_storage(toy: Place, tmp_path: Path):
-    run = toy.train("toy")
-    other = elsewhere(toy, tmp_path / "two")
+def test_what_was_never_committed_comes_from_the_storage(changed: Place, tmp_path: Path):
+    run = changed.train("toy")
+    other = elsewhere(changed, tmp_path / "two")
     told: list[str] = []
     assert reproduce(other, run.id, report=told.append).is_identical
     assert told[0].startswith("what s3://")
-    assert (other.runs / run.id / "diff.patch").read_bytes() == (toy.folder(run) / "diff.patch").read_bytes()
+    assert (other.runs / run.id / "diff.patch").read_bytes() == (changed.folder(run) / "diff.patch").read_bytes()
     again: list[str] = []
     assert reproduce(other, run.id, report=again.append).is_identical
     assert again == told[1:]
 
 
-def test_environment_that_was_another_is_built_again(toy: Place, tmp_path: Path):
-    toy.write("rung.toml", "")  # what the environment of then has not is a driver of the storage
-    toy.write("none.txt", "")
-    python = Environments(tmp_path / "environments").ensure(resolve(toy.root / "none.txt")).python
+def test_environment_that_was_another_is_built_again(changed: Place, tmp_path: Path):
+    changed.write("rung.toml", "")  # what the environment of then has not is a driver of the storage
+    changed.write("none.txt", "")
+    python = Environments(tmp_path / "environments").ensure(resolve(changed.root / "none.txt")).python
     ended = subprocess.run(
-        [python, "-m", "rung.cli", "train", "toy", "--json"], cwd=toy.root, check=True, capture_output=True
+        [python, "-m", "rung.cli", "train", "toy", "--json"], cwd=changed.root, check=True, capture_output=True
     )
-    run = read_run(toy.root / ".rung" / "runs" / json.loads(ended.stdout)["id"])
+    run = read_run(changed.root / ".rung" / "runs" / json.loads(ended.stdout)["id"])
     told: list[str] = []
-    workspace = Workspace(root=toy.root, state=toy.root / ".rung")
+    workspace = Workspace(root=changed.root, state=changed.root / ".rung")
     record_run(workspace.state, run.to_json(), workspace.registry_url())  # it has no driver of the registry either
     assert reproduce(workspace, run.id, report=told.append).is_identical
     assert any(line.startswith("environment of then, of which ") for line in told)
 
-    kept = toy.folder(run) / "environment.txt"
+    kept = changed.folder(run) / "environment.txt"
     kept.write_text(f"{kept.read_text()}\nno-such-package-anywhere==1.0")
     with pytest.raises(ConflictError, match=r"(?s)cannot be built again: .*no-such-package-anywhere"):
         reproduce(workspace, run.id)
