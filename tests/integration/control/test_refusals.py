@@ -183,14 +183,8 @@ def test_promotion_with_an_unwritten_document_is_refused(platform: LivePlatform)
 
 def test_promotion_by_another_measure_is_refused(platform: LivePlatform):
     tiny_service.document(platform.root, len(platform.states()))
-    path = platform.root / "experiments" / "tiny" / "schema" / "service.py"
-    text = path.read_text()
-    path.write_text(text.replace("ABTest(", "ABTest(alpha=0.2, "))
-    try:
+    with changed(platform, "ab_test = ABTest(", "ab_test = ABTest(alpha=0.2, ", file="schema/service.py"):
         name = platform.deploy("tiny")
-    finally:
-        path.write_text(text)
-        platform.commit("back")
     error = platform.ask("promote", name, expect=2)["error"]
     assert error["message"] == f"{name} is not measured as tiny.v1.m1 is: alpha is 0.2, and was 0.05"
     assert "business metrics belong to the major" in error["hint"]
@@ -198,14 +192,8 @@ def test_promotion_by_another_measure_is_refused(platform: LivePlatform):
 
 def test_promotion_without_metrics_is_refused(platform: LivePlatform):
     tiny_service.document(platform.root, len(platform.states()))
-    path = platform.root / "experiments" / "tiny" / "schema" / "service.py"
-    text = path.read_text()
-    path.write_text(text.replace("metrics=[", "metrics=[] and ["))
-    try:
+    with changed(platform, "metrics=[", "metrics=[] and [", file="schema/service.py"):
         name = platform.deploy("tiny")
-    finally:
-        path.write_text(text)
-        platform.commit("back")
     error = platform.ask("promote", name, expect=2)["error"]
     assert f"{name} has no business metric that could decide an A/B test" in error["message"]
     assert "no metrics, no promotion" in error["hint"]
