@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
 TORCH ?= $(filter true,$(CI))
+STORIES ?= tests/end_to_end
 INSTALL := $(UV) pip install --quiet --python $(BIN)/python
 
 .DEFAULT_GOAL := help
@@ -44,8 +45,8 @@ demo-ab: $(VENV)/.dev ## see every way in which an A/B test ends, through a real
 test: $(VENV)/.dev $(VENV)/.chromium $(if $(TORCH),$(VENV)/.torch) ## run all tests; with TORCH=1, or CI=true, also those with torch
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder # stories first: else the longest begin last
 
-test-ray: $(VENV)/.dev $(VENV)/.chromium ## tell the stories of the end-to-end tests on a Ray cluster of this machine
-	RUNG_STORIES_ON=ray $(BIN)/python -m pytest tests/end_to_end
+test-ray: $(VENV)/.dev $(VENV)/.chromium ## tell the stories of the end-to-end tests, or STORIES, on a Ray cluster of this machine
+	RUNG_STORIES_ON=ray $(BIN)/python -m pytest $(STORIES)
 
 check: format lint types imports test ## all that CI runs
 
