@@ -37,13 +37,29 @@ def command() -> None:
     deadline = time.monotonic() + _WITHIN_S
     while not _is_asked(place):
         if _is_left_stopped(place):
-            click.echo("down")
+            _tell(place)
             return
         _check(deadline, place)
     while place.address_file.exists() or _is_held(place):
         _check(deadline, place)
         time.sleep(0.05)
+    _tell(place)
+
+
+def _tell(place: Place) -> None:
+    """Say that it is done, and name what a cluster that does not answer may still run."""
     click.echo("down")
+    if place.workspace.settings().compute_address is None:
+        return
+    from rung.registry import open_registry
+
+    with open_registry(place.workspace.state, place.workspace.registry_url()) as registry:
+        left = sorted(registry.processes())
+    if left:
+        told = (
+            f"not stopped, since their cluster does not answer: {', '.join(left)}; the next `rung up` takes them over"
+        )
+        click.echo(told, err=True)
 
 
 def _stop_elsewhere() -> None:
@@ -90,7 +106,7 @@ def _is_left_stopped(place: Place) -> bool:
     from rung.registry import open_registry
 
     with open_registry(place.workspace.state, place.workspace.registry_url()) as registry:
-        servers = Servers(place=place, registry=registry)
+        servers = Servers.of(place, registry)
         if registry.is_shared:
             return _is_stopped_by_leader(place, registry, servers)
         servers.stop_all()

@@ -134,7 +134,8 @@ def _run(lead: Lead, platform: Platform, listener: socket.socket, settings: Sett
         loop.join()
         if stop_all.is_set():
             log.info("stopping")
-            platform.deployments.servers.stop_all()
+            for name, because in platform.deployments.servers.stop_all().items():
+                log.warning("not_stopped", process=name, because=because)
             lead.give_back()
             place.address_file.unlink(missing_ok=True)
         log.info("down")

@@ -24,6 +24,7 @@ from rung._http import connect
 from rung.compute.local import Command, Usage
 from rung.compute.protocol import ENDPOINT, Machine, Work
 from rung.control.machines import Machines, process_of
+from rung.errors import LeaseLostError, UnavailableError, WorkspaceError
 from rung.infrastructure import Infrastructure
 from rung.workspace import write_atomically
 
@@ -147,15 +148,32 @@ class Servers:
         self._crashes.pop(name, None)
         self._seen.pop(name, None)
 
-    def stop_all(self) -> None:
-        """Stop everything: servers, collector, then the gateway; remove their sockets."""
-        gateways = {GATEWAY, GATEWAY_BEFORE}
+    def stop_all(self) -> dict[str, str]:
+        """Stop everything: servers, collector, then the gateway; remove their sockets.
+
+        Returns:
+            Why something was not stopped, by name: it stays on record, for whoever leads next.
+
+        Raises:
+            LeaseLostError: As `stop`.
+        """
+        gateways, left = {GATEWAY, GATEWAY_BEFORE}, dict[str, str]()
+
+        def stop(name: str) -> None:
+            try:
+                self.stop(name)
+            except LeaseLostError:
+                raise
+            except (UnavailableError, WorkspaceError) as error:  # its cluster does not answer, or is not named any more
+                left[name] = error.message
+
         names = self.registry.processes().keys()
         with ThreadPoolExecutor(_AT_ONCE) as pool:  # each finishes what it has begun: together they take as long as one
-            list(pool.map(self.stop, sorted(names - gateways)))
+            list(pool.map(stop, sorted(names - gateways)))
         for name in sorted(names & gateways):
-            self.stop(name)
+            stop(name)
         shutil.rmtree(self.place.sockets, ignore_errors=True)
+        return left
 
     def gateway_work(self, gateway: Gateway) -> Work:
         """Say how to start Envoy."""
