@@ -95,14 +95,18 @@ class Gates:
         ended, held = self._run(promotion, Gate.REGRESSION, command), self._held(promotion)
         if held is None or isinstance(held, str):
             return self._verdict(Gate.REGRESSION, held, lambda _: None)
-        ours, theirs = self._bundles(name, reference)
-        facts = RegressionFacts(
-            candidate=str(name),
-            reference=str(reference),
-            changes=compare_tests(ours.regression_tests, theirs.regression_tests, ours.removed_tests),
-            contracts=judge_contracts(self.contracts.declared(name, held["contracts"])),
-        )
-        return self._verdict(Gate.REGRESSION, ended, lambda found: judge_regression(found["tests"], facts))
+
+        def judge(found: dict[str, Any]) -> Verdict:
+            ours, theirs = self._bundles(name, reference)
+            facts = RegressionFacts(
+                candidate=str(name),
+                reference=str(reference),
+                changes=compare_tests(ours.regression_tests, theirs.regression_tests, ours.removed_tests),
+                contracts=judge_contracts(self.contracts.declared(name, held["contracts"])),
+            )
+            return judge_regression(found["tests"], facts)
+
+        return self._verdict(Gate.REGRESSION, ended, judge)
 
     def _held(self, promotion: Promotion) -> dict[str, Any] | str | None:
         """Hold the contracts that there are when the gate begins, in a job of the platform's environment."""
