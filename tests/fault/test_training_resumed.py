@@ -102,7 +102,7 @@ def training(platform: LivePlatform, tmp_path: Path) -> Iterator[Training]:
         tiny_service.change(platform.root, before, after.format(folder=str(tmp_path)))
     platform.commit()
     known = platform.states()
-    platform.begin_command("deploy", "training", "tiny")
+    watcher = platform.begin_command("deploy", "training", "tiny")
     platform.wait(lambda: len(platform.states()) > len(known))
     (name,) = platform.states().keys() - known.keys()
     under_way = Training(platform=platform, name=name, folder=tmp_path)
@@ -110,6 +110,7 @@ def training(platform: LivePlatform, tmp_path: Path) -> Iterator[Training]:
     yield under_way
     under_way.go_on()
     platform.wait(lambda: platform.revision(name)["state"] != "training")
+    watcher.wait(60)  # it looks once a second, and would wait for the control plane to come back from `rung down`
     for before, after in changed:
         tiny_service.change(platform.root, after.format(folder=str(tmp_path)), before)
 
