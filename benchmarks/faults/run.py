@@ -103,7 +103,7 @@ def _goals(rows: list[Row], changes: planned.Changes | None, left: list[str]) ->
     ]
     for row in rows:
         if row.recovered_s is not None and row.fault != "kill -9 of everything":
-            bar = _WORKER_S if row.fault.endswith("a worker") else _SERVER_S
+            bar = _WORKER_S if "a worker" in row.fault else _SERVER_S
             found.append(_goal(f"{row.fault}: seconds until it serves again", round(row.recovered_s, 2), bar))
     if changes is not None:
         found.append(_goal(f"requests failed in {changes.number} planned changes", changes.failed, 0))

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from live_platform import LivePlatform
 
 PROMOTED, REJECTED = "promoted", "rejected"
+DEADLINE = "minutes=10"
+"""Of an A/B test, as a timedelta has it."""
 _UNTIL_S = 180.0
 _BETTER = (0.4, 0.8)
 """How often consumers find the incumbent right, and the challenger."""
@@ -101,10 +103,12 @@ class Row:
     failures: list[str]
 
 
-def begin(platform: LivePlatform, *, design: str = "", handler: tuple[str, str] | None = None) -> Scene:
+def begin(
+    platform: LivePlatform, *, design: str = "", deadline: str = DEADLINE, handler: tuple[str, str] | None = None
+) -> Scene:
     """Deploy a challenger that consumers find better, and begin its promotion under load."""
     now = next(name for name, state in platform.states().items() if state == "incumbent")
-    challenger = outcome_stories.deploy(platform, design=f"deadline=timedelta(minutes=10), {design}", handler=handler)
+    challenger = outcome_stories.deploy(platform, design=f"deadline=timedelta({deadline}), {design}", handler=handler)
     right = {name: _BETTER[name == challenger] for name in platform.states()}
     consumers = CountingConsumers(gateway=platform.gateway, right=right, report_share=0.02)
     consumers.__enter__()

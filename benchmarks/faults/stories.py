@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import random
-import re
 import shutil
 import signal
 import sqlite3
 import subprocess
+import sys
+import tempfile
 import time
+from email.utils import parsedate_to_datetime
 from functools import partial
+from importlib.resources import files
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx2
@@ -21,7 +26,7 @@ import tiny_platform
 import tiny_service
 from live_platform import kill, live_platform
 from postgresql import postgres_server
-from scene import PROMOTED, REJECTED, Row, Scene, begin, end
+from scene import DEADLINE, PROMOTED, REJECTED, Row, Scene, begin, end, now
 from upgrade import upgraded
 
 from rung.compute.jobs import Job
@@ -29,7 +34,6 @@ from rung.schema import RevisionName
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from live_platform import LivePlatform
 
@@ -37,6 +41,8 @@ STEPS = ("regression", "data", "replay", "load", "experiment")
 _DISK_MIB = 1_500
 _LIVE_X = 777
 """A number that no test asks for: what goes wrong with it goes wrong in production alone."""
+_ALONE = "len(request.instances) == 1"
+"""Of what tests of data never ask: a training ends well, and a gate finds it."""
 
 
 class SkippedError(Exception):
@@ -73,8 +79,8 @@ def kill_worker(scene: Scene) -> None:
 
 def _that_serve(scene: Scene) -> set[int]:
     """Give the pids of the incumbent's workers that have said that they serve."""
-    log = scene.platform.server_log(scene.incumbent)
-    return {int(pid) for pid in re.findall(r"\[(\d+)\] \[INFO\] Application startup complete", log)}
+    lines = [json.loads(line) for line in scene.platform.server_log(scene.incumbent).splitlines() if line[:1] == "{"]
+    return {line["pid"] for line in lines if line["event"] == "Application startup complete."}
 
 
 def kill_server(scene: Scene) -> None:
@@ -222,10 +228,10 @@ def through(
     at: str = "experiment",
     expected: str = PROMOTED,
     may_fail: bool = False,
-    design: str = "",
+    deadline: str = DEADLINE,
 ) -> Row:
     """Put one fault into a promotion at a step, and see it to its end."""
-    scene = begin(platform, design=design)
+    scene = begin(platform, deadline=deadline)
     try:
         scene.await_step(at)
         if at == "experiment":
@@ -242,13 +248,12 @@ def bad_candidate(platform: LivePlatform, name: str, before: str, after: str, *,
     It is torn down. What fails in production alone fails for those of the challenger's units that ask meanwhile.
     """
     is_live = x == _LIVE_X
-    scene = begin(platform, design="replay=0," if is_live else "", handler=(before, after))
-    try:
+    with contextlib.ExitStack() as last:
+        last.callback(tiny_service.change, platform.root, after, before, file="serve/app.py")
+        scene = begin(platform, design="replay=0," if is_live else "", handler=(before, after))
+        last.callback(scene.consumers.stop)
         scene.consumers.x = x
         return end(scene, name, expected=REJECTED, may_fail=is_live)
-    finally:
-        scene.consumers.stop()
-        tiny_service.change(platform.root, after, before, file="serve/app.py")
 
 
 def two_operators(platform: LivePlatform, name: str) -> Row:
@@ -382,6 +387,40 @@ def restarted_database(_: LivePlatform, name: str) -> Row:
         raise SkippedError(str(skipped)) from None
 
 
+def jumping_clock(_: LivePlatform, name: str) -> Row:
+    """The clock of a whole platform is an hour ahead in an A/B test, and five seconds later right again."""
+    library = files("libfaketime") / "vendor/libfaketime/src/libfaketime.so.1" if sys.platform == "linux" else None
+    if library is None:
+        raise SkippedError("only Linux lets us tell a whole platform another time")
+    with tempfile.TemporaryDirectory() as folder:
+        clock = Path(folder) / "clock"
+        clock.write_text("+0")
+        variables = {
+            "LD_PRELOAD": str(library),
+            "FAKETIME_TIMESTAMP_FILE": str(clock),
+            "FAKETIME_CACHE_DURATION": "1",
+            "DONT_FAKE_MONOTONIC": "1",
+            "NO_FAKE_STAT": "1",
+        }
+
+        def jump(scene: Scene) -> None:
+            clock.write_text("+3600")
+            time.sleep(5)
+            scene.notes.append(f"the control plane was {_ahead_s(scene):,.0f} s ahead")
+            clock.write_text("+0")
+            time.sleep(5)
+
+        with live_platform(variables=variables) as platform:
+            tiny_platform.begin(platform)
+            return through(platform, name, jump, deadline="days=3")
+
+
+def _ahead_s(scene: Scene) -> float:
+    """Give how far the control plane's clock is ahead of ours, by the date of an answer."""
+    told = parsedate_to_datetime(scene.platform.api("/revisions").headers["date"])
+    return (told - now()).total_seconds()
+
+
 def leaking(platform: LivePlatform, name: str) -> Row:
     """Promote a candidate that keeps a little of every production request: it is torn down before it takes all."""
     return bad_candidate(
@@ -392,25 +431,31 @@ def leaking(platform: LivePlatform, name: str) -> Row:
     )
 
 
-def killed_at(step: str) -> Callable[[LivePlatform, str], Row]:
-    """Kill the control plane at a step of a promotion."""
-    return lambda platform, name: through(platform, name, kill_control_plane, at=step)
-
-
 def _bad(after: str, *, x: int = 3) -> Callable[[LivePlatform, str], Row]:
     return lambda platform, name: bad_candidate(platform, name, "offset = request.parameters.offset", after, x=x)
 
 
+VICTIMS: dict[str, Callable[[Scene], None]] = {
+    "the control plane": kill_control_plane,
+    "`rung promote`": kill_command,
+    "a worker": kill_worker,
+    "the incumbent's server": kill_server,
+    "the gateway": kill_gateway,
+}
+"""What a promotion needs, or production beside it: each is killed at every step."""
+IN_FLIGHT = ("a worker", "the gateway")
+"""Whose requests under way may fail."""
+
 STORIES: dict[str, Callable[[LivePlatform, str], Row]] = {
-    **{f"kill -9 of the control plane at {step}": killed_at(step) for step in STEPS},
-    "kill -9 of `rung promote`": partial(through, do=kill_command),
+    **{
+        f"kill -9 of {victim} at {step}": partial(through, do=do, at=step, may_fail=victim in IN_FLIGHT)
+        for victim, do in VICTIMS.items()
+        for step in STEPS
+    },
     "kill -9 of a gate's job": partial(through, do=kill_job, at="load"),
     "kill -9 of a training": killed_trainer,
     "kill -9 of a training and its keeper": partial(killed_trainer, with_keeper=True),
-    "kill -9 of a worker": partial(through, do=kill_worker, may_fail=True),
-    "kill -9 of the incumbent's server": partial(through, do=kill_server),
     "kill -9 of the challenger's server": partial(through, do=kill_challenger),
-    "kill -9 of the gateway": partial(through, do=kill_gateway, may_fail=True),
     "kill -9 of the collector": partial(through, do=kill_collector),
     "kill -9 of everything": partial(through, do=kill_everything, may_fail=True),
     "SIGSTOP of the control plane, 5 s": partial(through, do=freeze_control_plane),
@@ -422,11 +467,13 @@ STORIES: dict[str, Callable[[LivePlatform, str], Row]] = {
     "store of artifacts read-only": read_only_store,
     "challenger's artifact corrupted": partial(through, do=corrupt_artifact, expected=REJECTED),
     "half-written line in the log": partial(through, do=halve_log_line, may_fail=True),
+    "clock an hour ahead, then back": jumping_clock,
     "outcomes three times and late": partial(through, do=resend_outcomes),
     "two operators promote at once": two_operators,
     "candidate raises": _bad("offset = 1 / 0"),
     "candidate answers NaN": _bad("offset = math.nan"),
-    "candidate answers too few": _bad("offset = 0; request.instances.pop()"),
+    "candidate answers too few": _bad(f"offset = 0; {_ALONE} and request.instances.pop()"),
+    "candidate answers a million for one": _bad(f"offset = 0; request.instances *= 1_000_000 if {_ALONE} else 1"),
     "candidate leaks memory": leaking,
     "candidate fails in production alone": _bad(f"offset = 0 / (request.instances[0].x != {_LIVE_X})", x=_LIVE_X),
     "candidate hangs in production alone": _bad(

@@ -15,7 +15,7 @@ import tiny_service
 from live_platform import LivePlatform, live_platform
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 _ENVIRONMENTS = ".rung/environments"
@@ -31,9 +31,11 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LivePlatform]
         yield platform
 
 
-def begin(platform: LivePlatform) -> None:
-    """Deploy the benchmark, then the first incumbent."""
+def begin(platform: LivePlatform, *, without: Mapping[str, str] | None = None) -> None:
+    """Deploy the benchmark, then the first incumbent; of the service without these words of its files."""
     tiny_service.write(platform.root)
+    for words, file in (without or {}).items():
+        tiny_service.change(platform.root, words, "", file=file)
     platform.rung("up", "--detach")
     platform.deploy("tiny")
     tiny_service.change(platform.root, "slope: float = 0.0", "slope: float = 1.0")

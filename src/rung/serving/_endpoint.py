@@ -204,7 +204,7 @@ class Endpoint:
             ProblemError: There is no prediction.
             HTTPException: As above, raised by the handler.
         """
-        call = _Asked(items=request.instances, key=None, request=request, others=_NOTHING, observation=None)
+        call = _Asked(items=tuple(request.instances), key=None, request=request, others=_NOTHING, observation=None)
         await self._batcher.submit(call)
 
     def _submit(self, observation: Observation, request: Any, others: Mapping[str, Any]) -> asyncio.Future[Any]:
@@ -215,7 +215,7 @@ class Endpoint:
         """
         observation.received(request)
         call = _Asked(
-            items=request.instances,
+            items=tuple(request.instances),  # a handler may change its list, and owes no less
             key=observation.parameters if self._shares and not others else None,
             started=observation.started,
             context=None if self._shares else copy_context(),

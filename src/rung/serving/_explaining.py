@@ -140,8 +140,8 @@ class Explaining:
         if handler.features:
             arguments |= endpoint.features.readers(handler.features, [])
         arguments |= {handler.body_name: request, **others}
+        count = len(request.instances)  # before the handler may change them
         await self._call(arguments)
-        count = len(request.instances)
         try:
             return await asyncio.to_thread(explain_use, model, recorder.use, artifact=self._artifact, count=count)
         except NotExplainableError as error:

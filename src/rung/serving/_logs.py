@@ -25,7 +25,7 @@ _SHOWN: Final = 20  # requests of one call that a line names
 
 
 class JsonLines(logging.Formatter):
-    """One JSON object a line: time, level, event, logger, revision, request, trace."""
+    """One JSON object a line: time, level, event, logger, revision, pid, request, trace."""
 
     def __init__(self, revision: str) -> None:
         super().__init__()
@@ -39,6 +39,7 @@ class JsonLines(logging.Formatter):
             "event": record.getMessage(),
             "logger": record.name,
             "revision": self._revision,
+            "pid": record.process,
             **_requests(),
         }
         if given := getattr(record, "request_id", None):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
 import os
 import sys
 import time
@@ -68,6 +69,10 @@ class Worker(UvicornWorker):  # type: ignore[misc]
         "proxy_headers": False,
         "server_header": False,
     }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        logging.getLogger("uvicorn.error").propagate = True  # its lines go to gunicorn's handlers, which has none here
 
     async def _serve(self) -> None:
         self.config.app = self.wsgi

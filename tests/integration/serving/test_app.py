@@ -236,6 +236,16 @@ def test_one_prediction_is_owed_for_each_instance(count: int):
     assert problem(answer, 500)["detail"].startswith(f"the handler gave {count} predictions for 1 instances")
 
 
+@pytest.mark.parametrize("factor", [0, 2])
+def test_handler_that_changes_the_instances_owes_as_many_predictions(factor: int):
+    def careless(request: Body) -> list[Prediction]:
+        request.instances *= factor
+        return [Prediction(price=instance.area) for instance in request.instances]
+
+    answer = answering(careless).post("/predict", json={"instances": [{"area": 2.0}]})
+    assert problem(answer, 500)["detail"].startswith(f"the handler gave {factor} predictions for 1 instances")
+
+
 @pytest.mark.parametrize("given", [None, 3, "text", [{"price": "high"}], [None]])
 def test_answer_of_another_shape_is_a_500(given: Any):
     def handler(request: Body) -> list[Prediction]:

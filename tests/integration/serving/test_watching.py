@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
 import threading
@@ -94,6 +95,26 @@ def test_lines_name_the_request(watched: Place):
     (line,) = [one for one in lines if one.get("request_id") == answer.headers["x-request-id"]]
     assert (line["event"], line["level"], line["logger"]) == ("asked for 1", "info", "author")
     assert any(one["logger"] == "gunicorn.error" for one in lines)
+
+
+def test_each_worker_says_when_it_serves_and_each_line_which_process_wrote_it(watched: Place):
+    with serving(watched, workers=2) as server:
+        workers = set()
+        while len(workers) < 2:
+            workers.add(server.worker())
+    lines = log_lines(server)
+    assert {line["pid"] for line in lines if line["event"] == "Application startup complete."} == workers
+    assert server.process.pid in {line["pid"] for line in lines if line["logger"] == "gunicorn.error"}
+
+
+def test_malformed_request_is_told_in_the_log(watched: Place):
+    with serving(watched) as server:
+        with socket.socket(socket.AF_UNIX) as caller:
+            caller.connect(str(server.socket))
+            caller.sendall(b"not http at all\r\n\r\n")
+            assert caller.recv(100).startswith(b"HTTP/1.1 400")
+        lines = log_lines(server)
+    assert any((one["event"], one["level"]) == ("Invalid HTTP request received.", "warning") for one in lines)
 
 
 @contextmanager
