@@ -6,9 +6,11 @@ then expects the promotion to end as it would have ended without it.
 
 from __future__ import annotations
 
+import json
 import signal
 import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -138,6 +140,27 @@ def test_one_of_two_promotions_wins(platform: LivePlatform):
     assert watchers[winner].wait(30) == 1
     assert platform.revision(winner)["state"] == "torn_down"
     assert "enough was seen" in platform.revision(winner)["reason"]
+
+
+def test_what_answers_production_begins_first_on_a_machine_that_comes_up_again(platform: LivePlatform):
+    states = platform.states()
+    incumbent = next(name for name, state in states.items() if state == "incumbent")
+    benchmark = next(name for name, state in states.items() if state == "candidate")
+    known = {name: len(platform.server_log(name).splitlines()) for name in (benchmark, incumbent)}
+    kill(platform.address.pid)
+    for pid in pids(platform).values():
+        with suppress(psutil.NoSuchProcess):  # a worker whose server has just been killed ends by itself
+            for process in (psutil.Process(pid), *psutil.Process(pid).children(recursive=True)):
+                process.kill()
+
+    platform.rung("up", "--detach")
+
+    platform.wait(lambda: all(platform.revision(name)["ready"] for name in (benchmark, incumbent)))
+    told = {
+        name: [json.loads(line) for line in platform.server_log(name).splitlines()[before:] if line.startswith("{")]
+        for name, before in known.items()
+    }
+    assert min(line["time"] for line in told[incumbent]) < min(line["time"] for line in told[benchmark])
 
 
 def next_candidate(platform: LivePlatform) -> str:

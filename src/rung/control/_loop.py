@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from rung.control._bundles import Bundles
+from rung.control._head_start import FIRST, HeadStart
 from rung.control._routing import Endpoint, is_served, routing
 from rung.control.servers import COLLECTOR, GATEWAY, GATEWAY_BEFORE, process_name
 from rung.control.sleeping import ACTIVATOR
@@ -23,7 +24,8 @@ from rung.gateway import Consumer, Limits
 from rung.lifecycle import State, Wait
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
     from rung.compute.protocol import Work
     from rung.control._overuse import Overuse
@@ -83,6 +85,7 @@ class Loop:
     """Processes that get requests by it."""
     _bundles: Bundles = field(init=False)
     _stopping: dict[str, threading.Thread] = field(default_factory=dict)
+    _head_start: HeadStart = field(default_factory=HeadStart)
     _shipped: float = 0.0
     _shipping: Future[None] | None = None
     _shipper: ThreadPoolExecutor = field(default_factory=partial(ThreadPoolExecutor, 1, "shipping"))
@@ -259,12 +262,29 @@ class Loop:
         if GATEWAY not in alive:
             self._routed = None
         servers.ensure(GATEWAY, lambda: servers.gateway_work(self.gateway))
-        for revision in self._served():
-            for number, process in enumerate(self._servers_of(revision.name), start=1):
-                if process not in alive and process not in self._stopping:
-                    self._guarded("server_failed", partial(self._ensure_server, revision.name, number))
+        served = self._served()
+        wanted = {
+            process: (revision, number)
+            for revision in served
+            for number, process in enumerate(self._servers_of(revision.name), start=1)
+        }
+        self._begin_servers(wanted, missing=wanted.keys() - alive - self._stopping.keys())
+        for revision in served:
             if self._takes_features(revision.name):
                 self._guarded("features_failed", partial(self._follow_data, revision))
+
+    def _begin_servers(self, wanted: Mapping[str, tuple[Revision, int]], *, missing: AbstractSet[str]) -> None:
+        """Start the servers that do not run: those of production, and the rest when these answer."""
+        first = {process for process, (revision, _) in wanted.items() if revision.state in FIRST}
+        now = time.monotonic()
+        for process in first if self._routed is None else first & missing:
+            self._head_start.begin(process, now=now)
+        is_ready = self.deployments.servers.is_ready
+        waits = missing <= first or not self._head_start.is_over(lambda process: is_ready(process)[0], now=now)
+        begin = first & missing if waits else missing
+        for process, (revision, number) in wanted.items():
+            if process in begin:
+                self._guarded("server_failed", partial(self._ensure_server, revision.name, number))
 
     def _servers_of(self, name: RevisionName) -> list[str]:
         """Name the processes that shall serve a revision."""
