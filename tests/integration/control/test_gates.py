@@ -11,10 +11,13 @@ import httpx2
 import pytest
 import tiny_service
 from experiment_document import written
+from live_platform import kill
 
 from rung.lake import Lake
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from live_platform import LivePlatform
 
 METRIC = "abs(one.y - y) for one, y"
@@ -28,12 +31,17 @@ def verdicts(platform: LivePlatform, name: str) -> dict[str, dict[str, Any]]:
     return {verdict["gate"]: verdict for verdict in attempts[-1]["verdicts"]} if attempts else {}
 
 
-def judged(platform: LivePlatform, gate: str, *, major: int = 1) -> dict[str, Any]:
-    """Deploy what is in the working tree, promote it until a gate has found something, and tear it down."""
+def deployed(platform: LivePlatform, *, major: int = 1) -> str:
+    """Deploy what is in the working tree."""
     minor = sum(name.startswith(f"tiny.v{major}.") for name in platform.states())
     document = platform.root / "experiments" / "tiny" / "experiments" / f"v{major}.m{minor}.md"
     document.write_text(written("Double otherwise"))
-    name = platform.deploy("tiny")
+    return platform.deploy("tiny")
+
+
+def judged(platform: LivePlatform, gate: str, *, major: int = 1) -> dict[str, Any]:
+    """Deploy what is in the working tree, promote it until a gate has found something, and tear it down."""
+    name = deployed(platform, major=major)
     platform.rung("promote", name, "--detach")
     platform.wait(lambda: gate in verdicts(platform, name) or platform.states()[name] == "torn_down")
     platform.rung("teardown", name, expect=None)
@@ -171,6 +179,34 @@ def test_request_that_is_refused_now_rejects(platform: LivePlatform):
     assert "2 were refused, and its schema took them all (predict answered 422: " in found["because"]
     tiny_service.change(platform.root, rule, "", file="schema/request.py")
     tiny_service.change(platform.root, "range(8, 201)", "range(1, 201)")
+
+
+def test_gateway_that_dies_in_a_gate_is_not_the_candidates_fault(platform: LivePlatform, tmp_path: Path):
+    asked = "    less, more = client.predict([{"
+    waits = f"""
+    import time
+    from pathlib import Path
+    client.predict([{{"x": 1}}])
+    folder = Path({str(tmp_path)!r})
+    (folder / "reached").touch()
+    while (folder / "wait").exists():
+        time.sleep(0.05)
+"""
+    tiny_service.change(platform.root, asked, waits + asked, file="tests/regression.py")
+    name = deployed(platform)
+    (tmp_path / "reached").unlink()
+    (tmp_path / "wait").touch()
+    platform.rung("promote", name, "--detach")
+    platform.wait((tmp_path / "reached").exists)
+    kill(platform.recorded()["gateway"].pid)
+    (tmp_path / "wait").unlink()
+    platform.wait(lambda: "regression" in verdicts(platform, name))
+    platform.rung("teardown", name, expect=None)
+    tiny_service.change(platform.root, waits, "", file="tests/regression.py")
+    events = platform.api(f"/revisions/{name}/why").json()["events"]
+    [told] = [event["because"] for event in events if event["kind"] == "gate_repeated"]
+    assert told.startswith("the gateway went away during its regression test, which is run again; it had found: ")
+    assert verdicts(platform, name)["regression"]["kind"] == "pass"
 
 
 def test_new_major_is_replayed_through_its_mapping(platform: LivePlatform):

@@ -1,22 +1,25 @@
 """The gates before traffic: each one's job in the candidate's own environment, and its figures judged.
 
-A job that was killed is run again; what a gate found is judged by `lifecycle`, never here.
+A job that was killed is run again, and so is one that failed while the gateway went away, or the server of the revision
+that it compares with: that says nothing of the candidate. What a gate found is judged by `lifecycle`, never here.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
 
 from rung.compute import local
 from rung.compute.jobs import Ended, Job
 from rung.control.deployment.deployments import write_plan
+from rung.control.machines import is_here
 from rung.control.promotion.papers import read_ab_test, read_specification
 from rung.control.promotion.recorded import read_plan, replay_plan, with_mapped
-from rung.control.servers import clean_environment, revision_environment, thread_limits
+from rung.control.servers import GATEWAY, clean_environment, revision_environment, thread_limits
+from rung.errors import GatewayError
 from rung.lake._privacy import privacy_of
 from rung.lifecycle import (
     DataFacts,
@@ -37,7 +40,7 @@ from rung.lifecycle import (
 from rung.serving import read_bundle
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from rung.control.deployment.deployments import Deployments
@@ -48,9 +51,11 @@ if TYPE_CHECKING:
     from rung.schema import RevisionName
     from rung.serving import Bundle
 
+REPEATED: Final = "gate_repeated"
+"""The event of a gate that is run again, because what failed was not the candidate."""
 _LOADS = ("load", "load-2", "load-3")  # a load test that a busy machine disturbed is repeated, twice at most
 _CONTRACTS = "contracts"
-_SEEN_WITHIN = timedelta(seconds=10)  # by the gateway, which looks at a new server within a second
+_SEEN_WITHIN_S = 10.0  # by the gateway, which looks at a new server within a second
 _KILLED = (None, 137, 143)  # exit codes of a job that somebody killed: it is run again, within the gate's deadline
 
 
@@ -62,6 +67,8 @@ class Gates:
     gateway: Gateway
     lake: Lake
     contracts: Contracts
+    _unseen: dict[int, float] = field(default_factory=dict)
+    """Since when the gateway does not find the candidate of an attempt healthy (monotonic seconds)."""
 
     def look(
         self, promotion: Promotion, gate: Gate, reference_of: Callable[[RevisionName], RevisionName]
@@ -73,24 +80,68 @@ class Gates:
             gate: Which.
             reference_of: Gives the revision to compare with.
         """
-        name = promotion.revision
         match gate:
-            case Gate.REGRESSION:
-                return self._regression(promotion, reference_of(name))
-            case Gate.DATA:
-                return self._data(promotion, reference_of(name))
             case Gate.REPLAY:
                 return self._replay(promotion)
-            case Gate.LOAD:
-                return self._load(promotion, self._url(name))
             case Gate.APPROVAL | Gate.SHADOW | Gate.EXPERIMENT:
                 return None
+            case Gate.REGRESSION | Gate.DATA | Gate.LOAD:
+                return self._through_the_gateway(promotion, gate, reference_of(promotion.revision))
+
+    def _through_the_gateway(self, promotion: Promotion, gate: Gate, reference: RevisionName) -> Verdict | None:
+        """Run a gate whose job asks the gateway, once it passes requests on; again, when it did not all the while."""
+        kinds = (*_LOADS,) if gate is Gate.LOAD else (gate, *((_CONTRACTS,) if gate is Gate.REGRESSION else ()))
+        if self._job(promotion, kinds[0]).state() == "absent" and not self._is_seen(promotion):
+            return None
+        match gate:
+            case Gate.REGRESSION:
+                verdict = self._regression(promotion, reference)
+            case Gate.DATA:
+                verdict = self._data(promotion, reference)
+            case _:
+                verdict = self._load(promotion, self._url(promotion.revision))
+        if verdict is None or verdict.kind is VerdictKind.PASS:
+            return verdict
+        jobs = [self._job(promotion, kind) for kind in kinds]
+        away = self._was_away(jobs, GATEWAY, *([str(reference)] if gate is Gate.DATA else ()))
+        if away is None:
+            return verdict
+        if not all(job.state() == "absent" or isinstance(job.state(), Ended) for job in jobs):
+            return None
+        told = f"{away} went away during its {gate} test, which is run again; it had found: {verdict.because}"
+        self.deployments.registry.record_event(REPEATED, str(promotion.revision), because=told, actor="rung")
+        for job in jobs:
+            job.clear()
+        return None
+
+    def _is_seen(self, promotion: Promotion) -> bool:
+        """Tell whether the gateway passes requests to the candidate; one that it never would is tested all the same."""
+        if self.deployments.servers.running(GATEWAY) is None:
+            return False
+        now = time.monotonic()
+        try:
+            if self.gateway.healthy(str(promotion.revision)):
+                self._unseen.pop(promotion.id, None)
+                return True
+        except GatewayError:  # it has only just begun
+            return False
+        return now - self._unseen.setdefault(promotion.id, now) > _SEEN_WITHIN_S
+
+    def _was_away(self, jobs: Sequence[Job], *names: str) -> str | None:
+        """Name one of these processes that does not run, or began anew while one of the jobs ran."""
+        begun = [process for job in jobs if (process := job.process()) is not None]
+        handles = self.deployments.registry.processes()
+        for name in names:
+            if name not in handles or not is_here(handles[name]):
+                continue
+            running = self.deployments.servers.running(name)
+            if running is None or any(one.boot != running.boot or one.started < running.started for one in begun):
+                return "the gateway" if name == GATEWAY else f"the server of {name}"
+        return None
 
     def _regression(self, promotion: Promotion, reference: RevisionName) -> Verdict | None:
         """Run the author's regression tests, and beside them hold the contracts of consumers."""
         name = promotion.revision
-        if not self.gateway.healthy(str(name)) and datetime.now(UTC) - promotion.started < _SEEN_WITHIN:
-            return None
         command = self._test_command(name, "regression", "--url", self._url(name))
         ended, held = self._run(promotion, Gate.REGRESSION, command), self._held(promotion)
         if held is None or isinstance(held, str):
