@@ -55,6 +55,12 @@ REPEATED: Final = "gate_repeated"
 """The event of a gate that is run again, because what failed was not the candidate."""
 _LOADS = ("load", "load-2", "load-3")  # a load test that a busy machine disturbed is repeated, twice at most
 _CONTRACTS = "contracts"
+_ASKING: Final[Mapping[Gate, Sequence[str]]] = {
+    Gate.REGRESSION: (Gate.REGRESSION, _CONTRACTS),
+    Gate.DATA: (Gate.DATA,),
+    Gate.LOAD: _LOADS,
+}
+"""The jobs of a gate that ask the candidate through the gateway, the first of them first."""
 _SEEN_WITHIN_S = 10.0  # by the gateway, which looks at a new server within a second
 _KILLED = (None, 137, 143)  # exit codes of a job that somebody killed: it is run again, within the gate's deadline
 
@@ -80,38 +86,45 @@ class Gates:
             gate: Which.
             reference_of: Gives the revision to compare with.
         """
-        match gate:
-            case Gate.REPLAY:
-                return self._replay(promotion)
-            case Gate.APPROVAL | Gate.SHADOW | Gate.EXPERIMENT:
-                return None
-            case Gate.REGRESSION | Gate.DATA | Gate.LOAD:
-                return self._through_the_gateway(promotion, gate, reference_of(promotion.revision))
-
-    def _through_the_gateway(self, promotion: Promotion, gate: Gate, reference: RevisionName) -> Verdict | None:
-        """Run a gate whose job asks the gateway, once it passes requests on; again, when it did not all the while."""
-        kinds = (*_LOADS,) if gate is Gate.LOAD else (gate, *((_CONTRACTS,) if gate is Gate.REGRESSION else ()))
-        if self._job(promotion, kinds[0]).state() == "absent" and not self._is_seen(promotion):
-            return None
+        name = promotion.revision
         match gate:
             case Gate.REGRESSION:
-                verdict = self._regression(promotion, reference)
+                return self._undisturbed(promotion, gate, lambda: self._regression(promotion, reference_of(name)))
             case Gate.DATA:
-                verdict = self._data(promotion, reference)
-            case _:
-                verdict = self._load(promotion, self._url(promotion.revision))
+                reference = reference_of(name)
+                return self._undisturbed(promotion, gate, lambda: self._data(promotion, reference), reference)
+            case Gate.REPLAY:
+                return self._replay(promotion)
+            case Gate.LOAD:
+                return self._undisturbed(promotion, gate, lambda: self._load(promotion, self._url(name)))
+            case Gate.APPROVAL | Gate.SHADOW | Gate.EXPERIMENT:
+                return None
+
+    def _undisturbed(
+        self, promotion: Promotion, gate: Gate, look: Callable[[], Verdict | None], *others: RevisionName
+    ) -> Verdict | None:
+        """Look at a gate that asks the gateway, from when it passes requests on; run it again when it went away.
+
+        Args:
+            promotion: The attempt.
+            gate: Which.
+            look: Starts or reads its jobs.
+            others: Revisions that it asks beside the candidate; their servers are not the candidate's fault either.
+        """
+        jobs = [self._job(promotion, kind) for kind in _ASKING[gate]]
+        if jobs[0].state() == "absent" and not self._is_seen(promotion):
+            return None
+        verdict = look()
         if verdict is None or verdict.kind is VerdictKind.PASS:
             return verdict
-        jobs = [self._job(promotion, kind) for kind in kinds]
-        away = self._was_away(jobs, GATEWAY, *([str(reference)] if gate is Gate.DATA else ()))
+        away = self._was_away(jobs, GATEWAY, *map(str, others))
         if away is None:
             return verdict
-        if not all(job.state() == "absent" or isinstance(job.state(), Ended) for job in jobs):
-            return None
-        told = f"{away} went away during its {gate} test, which is run again; it had found: {verdict.because}"
-        self.deployments.registry.record_event(REPEATED, str(promotion.revision), because=told, actor="rung")
-        for job in jobs:
-            job.clear()
+        if all(job.state() == "absent" or isinstance(job.state(), Ended) for job in jobs):
+            told = f"{away} went away during its {gate} test, which is run again; it had found: {verdict.because}"
+            self.deployments.registry.record_event(REPEATED, str(promotion.revision), because=told, actor="rung")
+            for job in jobs:
+                job.clear()
         return None
 
     def _is_seen(self, promotion: Promotion) -> bool:
