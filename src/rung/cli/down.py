@@ -6,6 +6,7 @@ import fcntl
 import logging
 import threading
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import click
@@ -47,19 +48,29 @@ def command() -> None:
 
 
 def _tell(place: Place) -> None:
-    """Say that it is done, and name what a cluster that does not answer may still run."""
-    click.echo("down")
-    if place.workspace.settings().compute_address is None:
-        return
+    """Say that it is done; name the trainings that go on, and what a cluster that does not answer may still run."""
+    from rung.compute.jobs import Job
+    from rung.lifecycle import State
     from rung.registry import open_registry
 
-    with open_registry(place.workspace.state, place.workspace.registry_url()) as registry:
+    click.echo("down")
+    with suppress(UnavailableError), open_registry(place.workspace.state, place.workspace.registry_url()) as registry:
+        trained = [
+            str(revision.name)
+            for revision in registry.revisions()
+            if revision.state is State.TRAINING and Job(place.revision(revision.name) / "jobs" / "training").handle()
+        ]
         left = sorted(registry.processes())
-    if left:
-        told = (
-            f"not stopped, since their cluster does not answer: {', '.join(left)}; the next `rung up` takes them over"
+        lines = (
+            [f"trained further: {', '.join(trained)}; the next `rung up` takes over what comes of it"]
+            if trained
+            else []
         )
-        click.echo(told, err=True)
+        if left and place.workspace.settings().compute_address is not None:
+            unknown = f"not stopped, since their cluster does not answer: {', '.join(left)}"
+            lines.append(f"{unknown}; the next `rung up` takes them over")
+        for line in lines:
+            click.echo(line, err=True)
 
 
 def _stop_elsewhere() -> None:
@@ -102,6 +113,7 @@ def _is_held(place: Place) -> bool:
 
 def _is_left_stopped(place: Place) -> bool:
     """Stop what a killed control plane left running; false while another one leads, which is to be asked then."""
+    from rung.control.promotion.gates import stop_jobs
     from rung.control.servers import Servers
     from rung.registry import open_registry
 
@@ -109,6 +121,7 @@ def _is_left_stopped(place: Place) -> bool:
         servers = Servers.of(place, registry)
         if registry.is_shared:
             return _is_stopped_by_leader(place, registry, servers)
+        stop_jobs(place, registry)
         servers.stop_all()
     place.address_file.unlink(missing_ok=True)
     return True
@@ -119,10 +132,12 @@ def _is_stopped_by_leader(place: Place, registry: Registry, servers: Servers) ->
     import structlog
 
     from rung.control._lead import Lead
+    from rung.control.promotion.gates import stop_jobs
 
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     lead = Lead(place, registry)
     if lead.take(threading.Event(), within_s=_LOOK_S):
+        stop_jobs(place, registry)
         servers.stop_all()
         lead.give_back()
     elif registry.is_led():

@@ -32,6 +32,7 @@ from rung.control.api.door import Guard
 from rung.control.api.patience import MAX_CONNECTIONS, PatientProtocol
 from rung.control.dashboard.app import add_dashboard
 from rung.control.place import Address, Place, read_address
+from rung.control.promotion.gates import stop_jobs
 from rung.control.servers import GATEWAY, Servers
 from rung.errors import ConflictError, ControlPlaneError, RungError
 from rung.registry import open_registry
@@ -134,6 +135,7 @@ def _run(lead: Lead, platform: Platform, listener: socket.socket, settings: Sett
         loop.join()
         if stop_all.is_set():
             log.info("stopping")
+            stop_jobs(place, platform.registry)
             for name, because in platform.deployments.servers.stop_all().items():
                 log.warning("not_stopped", process=name, because=because)
             lead.give_back()

@@ -16,6 +16,7 @@ from live_platform import kill
 from rung.lake import Lake
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from live_platform import LivePlatform
@@ -181,7 +182,9 @@ def test_request_that_is_refused_now_rejects(platform: LivePlatform):
     tiny_service.change(platform.root, "range(8, 201)", "range(1, 201)")
 
 
-def test_gateway_that_dies_in_a_gate_is_not_the_candidates_fault(platform: LivePlatform, tmp_path: Path):
+@pytest.fixture
+def in_a_gate(platform: LivePlatform, tmp_path: Path) -> Iterator[str]:
+    """A revision in the middle of its regression gate, whose test waits for as long as a file `wait` is there."""
     asked = "    less, more = client.predict([{"
     waits = f"""
     import time
@@ -193,20 +196,42 @@ def test_gateway_that_dies_in_a_gate_is_not_the_candidates_fault(platform: LiveP
         time.sleep(0.05)
 """
     tiny_service.change(platform.root, asked, waits + asked, file="tests/regression.py")
-    name = deployed(platform)
+    name = deployed(platform)  # its training runs the test, too
     (tmp_path / "reached").unlink()
     (tmp_path / "wait").touch()
     platform.rung("promote", name, "--detach")
     platform.wait((tmp_path / "reached").exists)
-    kill(platform.recorded()["gateway"].pid)
-    (tmp_path / "wait").unlink()
-    platform.wait(lambda: "regression" in verdicts(platform, name))
+    yield name
+    (tmp_path / "wait").unlink(missing_ok=True)
     platform.rung("teardown", name, expect=None)
     tiny_service.change(platform.root, waits, "", file="tests/regression.py")
+
+
+def repeated(platform: LivePlatform, name: str) -> list[str]:
+    """Tell why gates were run again."""
     events = platform.api(f"/revisions/{name}/why").json()["events"]
-    [told] = [event["because"] for event in events if event["kind"] == "gate_repeated"]
+    return [event["because"] for event in events if event["kind"] == "gate_repeated"]
+
+
+def test_gateway_that_dies_in_a_gate_is_not_the_candidates_fault(
+    platform: LivePlatform, in_a_gate: str, tmp_path: Path
+):
+    kill(platform.recorded()["gateway"].pid)
+    (tmp_path / "wait").unlink()
+    platform.wait(lambda: "regression" in verdicts(platform, in_a_gate))
+    [told] = repeated(platform, in_a_gate)
     assert told.startswith("the gateway went away during its regression test, which is run again; it had found: ")
-    assert verdicts(platform, name)["regression"]["kind"] == "pass"
+    assert verdicts(platform, in_a_gate)["regression"]["kind"] == "pass"
+
+
+def test_platform_that_is_stopped_in_a_gate_runs_it_again(platform: LivePlatform, in_a_gate: str, tmp_path: Path):
+    platform.rung("down")
+    assert platform.left(within_s=5) == []
+    (tmp_path / "wait").unlink()
+    platform.rung("up", "--detach")
+    platform.wait(lambda: "regression" in verdicts(platform, in_a_gate))
+    assert repeated(platform, in_a_gate) == []
+    assert verdicts(platform, in_a_gate)["regression"]["kind"] == "pass"
 
 
 def test_new_major_is_replayed_through_its_mapping(platform: LivePlatform):

@@ -140,6 +140,31 @@ def test_deployment_survives_new_control_planes(platform: LivePlatform):
     ]
 
 
+def test_training_goes_on_when_the_platform_is_stopped(platform: LivePlatform, tmp_path: Path):
+    tiny_service.write(platform.root)
+    slow = f"""
+    import time
+    from pathlib import Path
+    Path({str(tmp_path)!r}, "reached").touch()
+    while not Path({str(tmp_path)!r}, "go_on").exists():
+        time.sleep(0.05)
+    return list(range(1, 201))
+"""
+    tiny_service.change(platform.root, "\n    return list(range(1, 201))\n", slow)
+    platform.rung("up", "--detach")
+    platform.commit()
+    name = platform.ask("deploy", "training", "tiny", "--detach")["id"]
+    platform.wait((tmp_path / "reached").exists)
+
+    told = platform.rung("down")
+
+    (tmp_path / "go_on").touch()
+    assert f"trained further: {name}; the next `rung up` takes over what comes of it" in told.stderr
+    assert platform.left(within_s=30) == []
+    platform.rung("up", "--detach")
+    platform.wait(lambda: platform.revision(name)["state"] == "trained")
+
+
 def answers(platform: LivePlatform) -> bool:
     """Tell whether the control plane answers."""
     if not platform.place.address_file.exists():

@@ -10,6 +10,7 @@ import os
 import sys
 import time
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 from rung.compute import local
@@ -44,10 +45,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from rung.control.deployment.deployments import Deployments
+    from rung.control.place import Place
     from rung.control.promotion.contracts import Contracts
     from rung.gateway import Gateway
     from rung.lake import Lake
-    from rung.registry import Promotion
+    from rung.registry import Promotion, Registry
     from rung.schema import RevisionName
     from rung.serving import Bundle
 
@@ -60,8 +62,8 @@ _ASKING: Final[Mapping[Gate, Sequence[str]]] = {
     Gate.DATA: (Gate.DATA,),
     Gate.LOAD: _LOADS,
 }
-"""The jobs of a gate that ask the candidate through the gateway, the first of them first."""
-_SEEN_WITHIN_S = 10.0  # by the gateway, which looks at a new server within a second
+"""The jobs of a gate that ask the candidate through the gateway."""
+_SEEN_WITHIN_S = 60.0  # by the gateway: until then a server that comes up again has its time
 _KILLED = (None, 137, 143)  # exit codes of a job that somebody killed: it is run again, within the gate's deadline
 
 
@@ -103,7 +105,7 @@ class Gates:
     def _undisturbed(
         self, promotion: Promotion, gate: Gate, look: Callable[[], Verdict | None], *others: RevisionName
     ) -> Verdict | None:
-        """Look at a gate that asks the gateway, from when it passes requests on; run it again when it went away.
+        """Look at a gate that asks the gateway; run it again when that went away.
 
         Args:
             promotion: The attempt.
@@ -111,12 +113,10 @@ class Gates:
             look: Starts or reads its jobs.
             others: Revisions that it asks beside the candidate; their servers are not the candidate's fault either.
         """
-        jobs = [self._job(promotion, kind) for kind in _ASKING[gate]]
-        if jobs[0].state() == "absent" and not self._is_seen(promotion):
-            return None
         verdict = look()
         if verdict is None or verdict.kind is VerdictKind.PASS:
             return verdict
+        jobs = [self._job(promotion, kind) for kind in _ASKING[gate]]
         away = self._was_away(jobs, GATEWAY, *map(str, others))
         if away is None:
             return verdict
@@ -326,6 +326,8 @@ class Gates:
             job.clear()
             state = "absent"
         if state == "absent":
+            if kind in chain.from_iterable(_ASKING.values()) and not self._is_seen(promotion):
+                return None
             argv = (*command.argv, "--result", str(job.result_file))
             job.start(local.Command(argv=argv, folder=command.folder, environment=command.environment))
             return None
@@ -366,6 +368,13 @@ class Gates:
     def _url(self, name: RevisionName) -> str:
         """Give the URL of a revision by the gates' own door: no key and no rate limit stand before it."""
         return f"{self.gateway.door()}/{name.service}/v{name.major}/m{name.minor}"
+
+
+def stop_jobs(place: Place, registry: Registry) -> None:
+    """Stop the jobs of all attempts, as when a platform is stopped; the next control plane runs them again. Blocks."""
+    for promotion in registry.promotions(active_only=True):
+        for record in (place.revision(promotion.revision) / "jobs" / f"promotion-{promotion.id}").glob("*/job.json"):
+            Job(record.parent).stop(grace_s=1.0)
 
 
 @dataclass(frozen=True, slots=True)
