@@ -247,5 +247,5 @@ def test_lost_state_comes_back_from_the_storage(platform: LivePlatform, tmp_path
 
     assert (state / "revisions" / "tiny.v1.m1" / "source" / "experiments" / "tiny").is_dir()
     assert {"tiny.v1.m0": "candidate", "tiny.v1.m1": "incumbent"}.items() <= platform.states().items()
-    assert platform.api("/revisions/tiny.v1.m0").json()["ready"]
+    platform.wait(lambda: platform.revision("tiny.v1.m0")["ready"])  # it begins when production answers
     platform.rung("reproduce", "tiny.v1.m1")
