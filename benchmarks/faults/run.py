@@ -38,8 +38,9 @@ def main() -> int:
     """Run the faults; exit status 1 when a goal was missed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", default="", help="faults whose names hold one of these, with commas between them")
-    parser.add_argument("--changes", type=int, default=100, help="planned changes in a row, under load")
+    parser.add_argument("--changes", type=int, help="planned changes in a row, under load: 100; 0 with --only")
     options = parser.parse_args()
+    number = (0 if options.only else 100) if options.changes is None else options.changes
     rows, failed = [], []
     began = time.monotonic()
     with live_platform() as platform:
@@ -58,7 +59,7 @@ def main() -> int:
                 continue
             rows.append(row)
             print(_line(row), flush=True)
-        changes = planned.changes(platform, options.changes) if options.changes else None
+        changes = planned.changes(platform, number) if number else None
         left = _leftovers(platform)
     goals = [*_goals(rows, changes, left), _goal("stories that broke", len(failed), 0)]
     RESULT.parent.mkdir(parents=True, exist_ok=True)
