@@ -362,8 +362,7 @@ class Gates:
 
     def stop(self, promotion: Promotion) -> None:
         """Stop all jobs of an attempt."""
-        for kind in (Gate.REGRESSION, _CONTRACTS, Gate.DATA, "replay-mapping", Gate.REPLAY, "requests", *_LOADS):
-            self._job(promotion, kind).stop(grace_s=1.0)
+        _stop(self.deployments.place, promotion)
 
     def _url(self, name: RevisionName) -> str:
         """Give the URL of a revision by the gates' own door: no key and no rate limit stand before it."""
@@ -373,8 +372,12 @@ class Gates:
 def stop_jobs(place: Place, registry: Registry) -> None:
     """Stop the jobs of all attempts, as when a platform is stopped; the next control plane runs them again. Blocks."""
     for promotion in registry.promotions(active_only=True):
-        for record in (place.revision(promotion.revision) / "jobs" / f"promotion-{promotion.id}").glob("*/job.json"):
-            Job(record.parent).stop(grace_s=1.0)
+        _stop(place, promotion)
+
+
+def _stop(place: Place, promotion: Promotion) -> None:
+    for record in (place.revision(promotion.revision) / "jobs" / f"promotion-{promotion.id}").glob("*/job.json"):
+        Job(record.parent).stop(grace_s=1.0)
 
 
 @dataclass(frozen=True, slots=True)
