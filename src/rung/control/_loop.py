@@ -280,8 +280,8 @@ class Loop:
         for process in first if self._routed is None else first & missing:
             self._head_start.begin(process, now=now)
         is_ready = self.deployments.servers.is_ready
-        waits = missing <= first or not self._head_start.is_over(lambda process: is_ready(process)[0], now=now)
-        begin = first & missing if waits else missing
+        is_over = self._head_start.is_over(lambda process: is_ready(process)[0], now=now)
+        begin = missing if is_over else first & missing
         for process, (revision, number) in wanted.items():
             if process in begin:
                 self._guarded("server_failed", partial(self._ensure_server, revision.name, number))

@@ -36,3 +36,11 @@ def test_a_server_that_never_answers_keeps_nobody_for_long():
         first.begin("a", now=now)  # it crashes and is begun again
         assert not first.is_over(asked(set(), []), now=now)
     assert first.is_over(asked(set(), []), now=10.0)
+
+
+def test_a_server_that_answered_and_dies_again_has_a_head_start_again():
+    first = HeadStart()
+    first.begin("a", now=0.0)
+    assert first.is_over(asked({"a"}, []), now=1.0)
+    first.begin("a", now=100.0)
+    assert not first.is_over(asked(set(), []), now=101.0)
