@@ -209,9 +209,11 @@ class ComputeContract:
         compute.stop(handle, 0)
         assert compute.observe([handle])[0].state == "ended"
 
-    def test_usage_is_measured_while_it_runs(self, compute: Compute, begin: Callable[..., Handle]) -> None:
-        handle = begin(_LONG)
-        _until(compute, handle, "running")
+    def test_usage_is_measured_while_it_runs(
+        self, compute: Compute, begin: Callable[..., Handle], tmp_path: Path
+    ) -> None:
+        handle = begin(_POLITE)
+        _until_logged(tmp_path, "ready")  # what was forked a moment ago has no memory of its own yet
         assert compute.usage(handle).memory_bytes > 1_000_000
         compute.stop(handle, 0)
         assert compute.usage(handle).processes == 0
