@@ -17,6 +17,7 @@ from hypothesis import settings
 from postgresql import PostgresServer, postgres_server
 
 import rung
+from rung.compute.threads import thread_limits
 from rung.registry import open_registry
 from rung.training import list_runs
 
@@ -30,6 +31,9 @@ settings.register_profile("long", max_examples=1_000, deadline=None, print_blob=
 settings.register_profile("short", max_examples=40)
 """Of `make test`: other examples each time, fewer of them."""
 settings.load_profile("short")
+
+os.environ.update(thread_limits(1))
+"""Tests run side by side: threads that wait for one another by turning would keep the others from their processors."""
 
 TEMPLATES = Path(rung.__file__).parent / "templates"
 

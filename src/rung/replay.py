@@ -19,10 +19,11 @@ import httpx2
 
 from rung.compute import local
 from rung.compute.environments import Environments, Lock
+from rung.compute.threads import thread_limits
 from rung.control.deployment.storage import Storage
 from rung.control.deployment.trust import Trust
 from rung.control.place import Place
-from rung.control.servers import revision_environment, thread_limits
+from rung.control.servers import revision_environment
 from rung.errors import ConflictError, NotFoundError, TaskError, UnavailableError
 from rung.infrastructure import Infrastructure
 from rung.lake import open_lake

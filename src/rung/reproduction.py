@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 from rung.artifacts import file_digest
 from rung.compute.environments import Environments, Lock, resolve
 from rung.compute.installed import installed_environment
-from rung.control.servers import author_environment, thread_limits
+from rung.compute.threads import thread_limits
+from rung.control.servers import author_environment
 from rung.data import open_catalogue
 from rung.errors import ConflictError, EnvironmentBuildError, NotFoundError, TaskError, WorkspaceError
 from rung.registry import open_registry

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from rung.compute.environments import Environments, Lock
+from rung.compute.threads import thread_limits
 from rung.control.place import Place
-from rung.control.servers import revision_environment, thread_limits
+from rung.control.servers import revision_environment
 from rung.errors import NotFoundError, TaskError
 from rung.lake import open_lake
 from rung.registry import open_registry

@@ -19,11 +19,12 @@ from rung.compute.environments import Environments
 from rung.compute.exchanges import clear, sweep
 from rung.compute.here import LocalCompute
 from rung.compute.protocol import Machine
+from rung.compute.threads import thread_limits
 from rung.control.deployment.builds import Builds
 from rung.control.deployment.parcels import Parcels
 from rung.control.deployment.storage import Storage
 from rung.control.deployment.trust import Trust
-from rung.control.servers import revision_environment, server_threads, thread_limits
+from rung.control.servers import revision_environment, server_threads
 from rung.data.sources import Step
 from rung.errors import RungError, TaskError
 from rung.infrastructure import Infrastructure

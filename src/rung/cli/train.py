@@ -60,8 +60,10 @@ def _run(
     use_cache: bool,
     quiet: bool,
 ) -> RunRecord:
+    from rung.compute.threads import share_processors
     from rung.training import Experiment
 
+    share_processors()
     sys.path.insert(0, str(workspace.root))
     from rung.testing import import_part
 

@@ -22,8 +22,9 @@ import structlog
 from rung import notebooks
 from rung.compute import local
 from rung.compute.jobs import Ended, Job
+from rung.compute.threads import thread_limits
 from rung.control.deployment.builds import last_words
-from rung.control.servers import author_environment, thread_limits
+from rung.control.servers import author_environment
 from rung.errors import ConflictError, NotFoundError
 from rung.schedule import Schedule
 from rung.training._kept import keep

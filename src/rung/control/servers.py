@@ -23,6 +23,7 @@ import httpx2
 from rung._http import connect
 from rung.compute.local import Command, Usage
 from rung.compute.protocol import ENDPOINT, Machine, Work
+from rung.compute.threads import thread_limits
 from rung.control.machines import Machines, process_of
 from rung.errors import LeaseLostError, UnavailableError, WorkspaceError
 from rung.infrastructure import Infrastructure
@@ -396,9 +397,3 @@ def revision_environment(place: Place, name: RevisionName) -> dict[str, str]:
         "RUNG_REVISION": str(name),
         **({} if online_store is None else {"RUNG_ONLINE_STORE": online_store}),
     }
-
-
-def thread_limits(threads: int) -> dict[str, str]:
-    """Keep numerical libraries to the processors that were asked for: neighbours share the machine."""
-    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS")
-    return dict.fromkeys(names, str(threads))

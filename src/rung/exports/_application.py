@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rung.control.servers import revision_environment, thread_limits
+from rung.compute.threads import thread_limits
+from rung.control.servers import revision_environment
 from rung.errors import TaskError, UnavailableError
 
 if TYPE_CHECKING:

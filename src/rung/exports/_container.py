@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rung.compute.packages import read_packages
-from rung.control.servers import server_arguments, server_threads, thread_limits
+from rung.compute.threads import thread_limits
+from rung.control.servers import server_arguments, server_threads
 from rung.exports._application import read_application
 from rung.exports._contents import own_wheel, put_state
 from rung.exports._dockerfile import PORT, ROOT, Image, dockerfile

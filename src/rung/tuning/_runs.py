@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from rung import __version__
 from rung.compute.local import Command
 from rung.compute.protocol import Machine, Work
-from rung.control.servers import author_environment, thread_limits
+from rung.compute.threads import thread_limits
+from rung.control.servers import author_environment
 from rung.data import open_catalogue
 from rung.errors import IntegrityError, NotFoundError, UnavailableError
 from rung.registry import record_run

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Final
 
 from rung.compute import local
 from rung.compute.jobs import Ended, Job
+from rung.compute.threads import thread_limits
 from rung.control.deployment.builds import last_words
-from rung.control.servers import revision_environment, thread_limits
+from rung.control.servers import revision_environment
 from rung.data import open_catalogue
 from rung.errors import ConflictError
 from rung.workspace import write_atomically

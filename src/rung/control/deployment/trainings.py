@@ -18,9 +18,10 @@ from rung.compute import local
 from rung.compute.environments import Environment
 from rung.compute.jobs import Ended, Job
 from rung.compute.protocol import Machine
+from rung.compute.threads import thread_limits
 from rung.control.deployment.builds import last_words
 from rung.control.deployment.slots import Slots
-from rung.control.servers import revision_environment, thread_limits
+from rung.control.servers import revision_environment
 from rung.errors import NotFoundError, UnavailableError, WorkspaceError
 from rung.infrastructure import TrainingHardware
 from rung.lifecycle import State

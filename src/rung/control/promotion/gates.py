@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rung.compute import local
 from rung.compute.jobs import Ended, Job
+from rung.compute.threads import thread_limits
 from rung.control.deployment.deployments import write_plan
 from rung.control.machines import is_here
 from rung.control.promotion.papers import read_ab_test, read_specification
 from rung.control.promotion.recorded import read_plan, replay_plan, with_mapped
-from rung.control.servers import GATEWAY, clean_environment, revision_environment, thread_limits
+from rung.control.servers import GATEWAY, clean_environment, revision_environment
 from rung.errors import GatewayError
 from rung.lake._privacy import privacy_of
 from rung.lifecycle import (
