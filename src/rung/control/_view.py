@@ -161,7 +161,7 @@ class View:
         seen = seen or self._look(name.service)
         following = _NEXT.get(revision.state, "")
         if revision.state is State.CANDIDATE:
-            following = "it is what others are compared with" if name.is_benchmark else f"`rung promote {name}`"
+            following = self._of_candidate(name)
         if revision.state is State.TRAINED and revision.origin is not None:
             following = "wait: it was retrained, and is deployed by itself"
         if (turn := seen.turns.get(str(name))) is not None:
@@ -189,6 +189,16 @@ class View:
         if revision.state is State.AWAITING_APPROVAL:
             shown["approval"] = self._approval(name)
         return shown
+
+    def _of_candidate(self, name: RevisionName) -> str:
+        if name.is_benchmark:
+            return "it is what others are compared with"
+        for attempt in self.registry.promotions_of(name):
+            if (verdict := attempt.failure) is not None:
+                return (
+                    f"it failed the {verdict.gate} gate: `rung deploy training {name.service}` makes the next revision"
+                )
+        return f"`rung promote {name}`"
 
     def _idle(self, revision: Revision, seen: _Seen) -> str | None:
         """Say for how long nobody has asked a revision that is idle."""

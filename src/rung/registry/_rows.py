@@ -76,6 +76,14 @@ class Promotion:
     policy: Mapping[str, Any] | None = None
     """The service's `Policy` when it began, as JSON data; None for an attempt of an older Rung."""
 
+    @property
+    def failure(self) -> Verdict | None:
+        """The evidence against the revision, which is not promoted again: tried often enough, anything passes.
+
+        None where somebody ended the attempt, or a gate came to no verdict.
+        """
+        return next((one for one in self.verdicts if one.kind is VerdictKind.FAIL), None)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Experiment:

@@ -112,6 +112,7 @@ def test_what_failed_is_not_tried_again(platform: LivePlatform):
     assert verdicts(platform, name)["data"]["kind"] == "fail"
     platform.rung("revive", name)
     platform.wait(lambda: platform.revision(name)["ready"])
+    assert platform.revision(name)["next"].startswith("it failed the data gate: `rung deploy training tiny`")
     error = platform.ask("promote", name, expect=2)["error"]
     assert error["message"].startswith(f"{name} has failed the data gate on ")
     assert "the next attempt takes the next revision" in error["hint"]

@@ -292,11 +292,11 @@ def offer_of_alert(actor: Actor, alert: Alert) -> tuple[Offer, ...]:
     )
 
 
-def of_revision(state: State, name: RevisionName) -> tuple[str, ...]:
-    """Name what can be done to a revision in its state."""
+def of_revision(state: State, name: RevisionName, *, has_failed: bool = False) -> tuple[str, ...]:
+    """Name what can be done to a revision in its state; one that has failed a gate is not promoted again."""
     found = {
         State.TRAINED: ("serve",),
-        State.CANDIDATE: () if name.is_benchmark else ("promote",),
+        State.CANDIDATE: () if name.is_benchmark or has_failed else ("promote",),
         State.AWAITING_APPROVAL: ("approve", "reject"),
         State.TORN_DOWN: ("revive",),
     }.get(state, ())

@@ -25,7 +25,6 @@ from rung.lifecycle import (
     StartGate,
     StartShadow,
     State,
-    VerdictKind,
     Wait,
     check_move,
     decide,
@@ -118,17 +117,13 @@ class Promotions:
         )
 
     def _check_untried(self, name: RevisionName) -> None:
-        """Refuse what the evidence was against already: tried often enough, anything passes.
-
-        An attempt that somebody ended, or that did not come to a verdict, may be repeated.
-        """
-        for attempt in self.deployments.registry.promotions(name.service):
-            for verdict in attempt.verdicts if attempt.revision == name else ():
-                if verdict.kind is VerdictKind.FAIL:
-                    raise ConflictError(
-                        f"{name} has failed the {verdict.gate} gate on {attempt.started:%F}: {verdict.because}",
-                        hint="the next attempt takes the next revision: `rung deploy training` recalls unchanged tasks",
-                    )
+        """Refuse what the evidence was against already."""
+        for attempt in self.deployments.registry.promotions_of(name):
+            if (verdict := attempt.failure) is not None:
+                raise ConflictError(
+                    f"{name} has failed the {verdict.gate} gate on {attempt.started:%F}: {verdict.because}",
+                    hint="the next attempt takes the next revision: `rung deploy training` recalls unchanged tasks",
+                )
 
     def advance(self, promotion: Promotion) -> Decision:
         """Look at an attempt and do what is to be done now.

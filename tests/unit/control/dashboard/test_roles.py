@@ -62,6 +62,10 @@ def test_benchmark_is_never_promoted():
     assert of_revision(State.CANDIDATE, RevisionName.parse("a.v1.m0")) == ("teardown",)
 
 
+def test_what_failed_a_gate_is_not_promoted_again():
+    assert of_revision(State.CANDIDATE, RevisionName.parse("a.v1.m2"), has_failed=True) == ("shadow", "teardown")
+
+
 def test_test_that_is_over_is_left_alone():
     assert of_experiment(is_over=True, is_paused=False) == ()
     assert of_experiment(is_over=False, is_paused=True) == ("resume", "abort")

@@ -51,6 +51,7 @@ def page(visit: Visit) -> Page:
     found = visit.registry.promotions_of(name)
     attempt = found[-1] if found else None
     has_incumbent = visit.registry.incumbent(name.service, name.major) not in {None, name}
+    deeds = _deeds.of_revision(revision.state, name, has_failed=any(one.failure for one in found))
     values = {
         "name": str(name),
         "parts_of": name,
@@ -58,7 +59,7 @@ def page(visit: Visit) -> Page:
         "attempt": None if attempt is None else promotion_json(attempt),
         "steps": [] if attempt is None else steps_of(attempt, revision.state, has_incumbent=has_incumbent),
         "events": [event_json(event) for event in reversed(visit.registry.newest_events(name, limit=_EVENTS))],
-        "offers": _deeds.offer(visit.actor, str(name), *_deeds.of_revision(revision.state, name)),
+        "offers": _deeds.offer(visit.actor, str(name), *deeds),
         "is_live": attempt is not None and attempt.ended is None,
         "is_tested": revision.state is State.EXPERIMENTING,
     }

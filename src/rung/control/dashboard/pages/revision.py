@@ -37,7 +37,9 @@ def page(visit: Visit) -> Page:
     name = visit.revision()
     revision = visit.registry.revision(name)
     run = _run(visit, revision.run)
-    attempts = [promotion_json(one) for one in reversed(visit.registry.promotions_of(name))]
+    found = visit.registry.promotions_of(name)
+    attempts = [promotion_json(one) for one in reversed(found)]
+    deeds = _deeds.of_revision(revision.state, name, has_failed=any(one.failure for one in found))
     known = visit.registry.experiments_with(one["id"] for one in attempts)
     tests = {number: one.id for one in known for number in one.attempts}
     values = {
@@ -55,7 +57,7 @@ def page(visit: Visit) -> Page:
         "shadow": _shadow(visit, name),
         "logs": [(kind, _tail(visit, name, kind)) for kind in _LOGS],
         "events": [event_json(event) for event in reversed(visit.registry.newest_events(name, limit=_EVENTS))],
-        "offers": _deeds.offer(visit.actor, str(name), *_deeds.of_revision(revision.state, name)),
+        "offers": _deeds.offer(visit.actor, str(name), *deeds),
     }
     return Page(template="revision.html", title=str(name), values=values, trail=_trail(name))
 
