@@ -18,6 +18,7 @@ import pytest
 from gateway_load import Load, free_port, until
 from platform_api import grant, platform_api
 
+from rung.compute.local import find
 from rung.control.gateways import Standing
 from rung.errors import ConflictError
 from rung.gateway import Backend, Routing, assigned
@@ -65,8 +66,8 @@ class Elsewhere:
     def envoy(self) -> psutil.Process:
         (found,) = [
             one
-            for one in psutil.process_iter()
-            if one.name() == "envoy" and str(self.folder / "bootstrap.json") in one.cmdline()
+            for one in psutil.process_iter(["name", "cmdline"])  # others may end meanwhile
+            if one.info["name"] == "envoy" and str(self.folder / "bootstrap.json") in (one.info["cmdline"] or ())
         ]
         return found
 
@@ -204,7 +205,7 @@ def test_agent_with_other_settings_replaces_envoy_under_load(both: tuple[Elsewhe
         old = berlin.envoy()
         berlin.kill()
         berlin.start("--threads", "1")
-        until(lambda: not old.is_running() or old.status() == psutil.STATUS_ZOMBIE, within_s=20)
+        until(lambda: find(old.pid) is None, within_s=20)
         load.wait_for(100)
     assert load.failures + load.cut == []
 
