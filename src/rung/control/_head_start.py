@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from rung.lifecycle import State
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 __all__ = ["FIRST", "HeadStart"]
 
@@ -24,12 +24,15 @@ class HeadStart:
 
     _begun: dict[str, float] = field(default_factory=dict)
 
-    def begin(self, process: str, *, now: float) -> None:
-        """Note that a server of production is started, or to be started again (`now` in monotonic seconds)."""
-        self._begun.setdefault(process, now)
+    def is_over(self, begin: Iterable[str], is_ready: Callable[[str], bool], *, now: float) -> bool:
+        """Tell whether others may begin: each server of production answers, or has had its time.
 
-    def is_over(self, is_ready: Callable[[str], bool], *, now: float) -> bool:
-        """Tell whether others may begin: each server of production answers, or has had its time."""
+        Args:
+            begin: Servers of production that are started now, or started again.
+            is_ready: Whether a server answers; asked of those alone that have begun and did not answer yet.
+            now: Monotonic seconds.
+        """
+        self._begun = dict.fromkeys(begin, now) | self._begun
         self._begun = {
             process: since
             for process, since in self._begun.items()

@@ -276,11 +276,9 @@ class Loop:
     def _begin_servers(self, wanted: Mapping[str, tuple[Revision, int]], *, missing: AbstractSet[str]) -> None:
         """Start the servers that do not run: those of production, and the rest when these answer."""
         first = {process for process, (revision, _) in wanted.items() if revision.state in FIRST}
-        now = time.monotonic()
-        for process in first if self._routed is None else first & missing:
-            self._head_start.begin(process, now=now)
+        noted = first if self._routed is None else first & missing
         is_ready = self.deployments.servers.is_ready
-        is_over = self._head_start.is_over(lambda process: is_ready(process)[0], now=now)
+        is_over = self._head_start.is_over(noted, lambda process: is_ready(process)[0], now=time.monotonic())
         begin = missing if is_over else first & missing
         for process, (revision, number) in wanted.items():
             if process in begin:
