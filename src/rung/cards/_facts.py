@@ -108,7 +108,7 @@ def gather(name: RevisionName, *, registry: Registry, workspace: Workspace) -> F
         python=lock.partition("\n")[0].removeprefix("# Python ").strip() or str(run["python"]),
         data=_data(run, workspace),
         artifacts=[_described(store, key, digest) for key, digest in sorted(kept.items())],
-        attempts=[one for one in registry.promotions(name.service) if one.revision == name],
+        attempts=registry.promotions_of(name),
         groups=groups,
         explanation=explanation,
     )

@@ -61,8 +61,7 @@ def _recorded(registry: Registry, name: RevisionName) -> dict[str, Any]:
     tests = {attempt: found for found in registry.experiments() for attempt in found.attempts}
     attempts = [
         promotion_json(one) | ({"experiment": experiment_json(tests[one.id])} if one.id in tests else {})
-        for one in registry.promotions(name.service)
-        if one.revision == name
+        for one in registry.promotions_of(name)
     ]
     shown = {
         "id": str(name),

@@ -19,7 +19,7 @@ from rung.control.promotion.approvals import Approvals
 from rung.control.scaling import SCALED
 from rung.control.servers import revision_of
 from rung.errors import NotFoundError
-from rung.lifecycle import SERVED, State
+from rung.lifecycle import SERVED, State, VerdictKind
 from rung.practice import steps
 from rung.schema import ABTest
 
@@ -67,6 +67,8 @@ class _Seen:
     """When their trainings were cut off last, and begun again."""
     packages: Mapping[str, Event]
     """What the machine lacks of their packages."""
+    verdicts: Mapping[str, Event]
+    """The last of their gates."""
 
     def memory_of(self, revision: Revision) -> dict[str, Any] | None:
         """Tell what a revision's server took when it was deployed, in bytes and a sentence; None without a server."""
@@ -136,6 +138,7 @@ class View:
             turns=self.turns(),
             resumed=self.registry.latest(RESUMED, service),
             packages=self.registry.latest(PACKAGES, service),
+            verdicts=self.registry.latest("verdict", service),
         )
 
     def _major(
@@ -161,7 +164,7 @@ class View:
         seen = seen or self._look(name.service)
         following = _NEXT.get(revision.state, "")
         if revision.state is State.CANDIDATE:
-            following = self._of_candidate(name)
+            following = _of_candidate(name, seen.verdicts.get(str(name)))
         if revision.state is State.TRAINED and revision.origin is not None:
             following = "wait: it was retrained, and is deployed by itself"
         if (turn := seen.turns.get(str(name))) is not None:
@@ -189,16 +192,6 @@ class View:
         if revision.state is State.AWAITING_APPROVAL:
             shown["approval"] = self._approval(name)
         return shown
-
-    def _of_candidate(self, name: RevisionName) -> str:
-        if name.is_benchmark:
-            return "it is what others are compared with"
-        for attempt in self.registry.promotions_of(name):
-            if (verdict := attempt.failure) is not None:
-                return (
-                    f"it failed the {verdict.gate} gate: `rung deploy training {name.service}` makes the next revision"
-                )
-        return f"`rung promote {name}`"
 
     def _idle(self, revision: Revision, seen: _Seen) -> str | None:
         """Say for how long nobody has asked a revision that is idle."""
@@ -357,3 +350,12 @@ def _may_have_server(revision: Revision) -> bool:
 
 def _concerns(event: Event, name: str) -> bool:
     return event.subject == name or event.subject.startswith(f"{name}.")
+
+
+def _of_candidate(name: RevisionName, verdict: Event | None) -> str:
+    if name.is_benchmark:
+        return "it is what others are compared with"
+    if verdict is not None and verdict.data["kind"] == VerdictKind.FAIL:
+        failed = f"it failed the {verdict.data['gate']} gate"
+        return f"{failed}: `rung deploy training {name.service}` makes the next revision"
+    return f"`rung promote {name}`"

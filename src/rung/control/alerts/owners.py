@@ -38,7 +38,7 @@ def owners_of(name: RevisionName, *, place: Place, registry: Registry) -> Owners
         if declared := tuple(one for one in (owners.engineering, owners.product) if one):
             return Owners(names=declared, told=", ".join(declared))
     trained = registry.revision(name).actor
-    promoted = [one.actor for one in registry.promotions(name.service) if one.revision == name][-1:]
+    promoted = [one.actor for one in registry.promotions_of(name)][-1:]
     told = [f"{trained}, who trained it", *(f"{one}, who had it promoted" for one in promoted)]
     return Owners(names=tuple(dict.fromkeys([trained, *promoted])), told="; ".join(told))
 
