@@ -5,22 +5,18 @@ from __future__ import annotations
 import re
 import shutil
 import time
-from contextlib import nullcontext
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.support.views import view_of
 
 from rung.compute.environments import Environments, Lock, own_wheel
-from rung.control._edge import gateway_of
-from rung.control._usage import Usage
-from rung.control._view import View
 from rung.control.deployment.builds import Builds
 from rung.control.deployment.deployments import Deployments
 from rung.control.deployment.features import Features
 from rung.control.deployment.storage import Storage
 from rung.control.deployment.trust import Trust
-from rung.control.gateways import Gateways
 from rung.control.place import Place
 from rung.control.servers import Servers
 from rung.errors import UnavailableError
@@ -112,13 +108,7 @@ def test_failed_rebuild_is_told_and_waits(tmp_path: Path, wheels: tuple[Path, Pa
 
     deployments.registry.move(name, State.TRAINED, because="its training succeeded", actor="rung")
     deployments.registry.move(name, State.DEPLOYING, because="serving was deployed", actor="anna")
-    place = deployments.place
-    settings = place.workspace.settings()
-    own = gateway_of(place, settings, port=4780, guard=nullcontext)
-    gateways = Gateways(registry=deployments.registry, own=own)
-    usage = Usage(folder=place.usage, registry=deployments.registry, gateways=gateways)
-    view = View(registry=deployments.registry, gateway_url="", usage=usage, settings=settings)
-    shown = view.revision(deployments.registry.revision(name))
+    shown = view_of(deployments.place, deployments.registry).revision(deployments.registry.revision(name))
     assert "its environment cannot be made" in shown["troubles"][0]
 
     ended = job.log.stat().st_size

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import shutil
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
+from tests.support.views import view_of
 
 from rung.compute.packages import installed_packages
-from rung.control._view import _Seen
 from rung.control.deployment import packages
 from rung.control.place import Place
 from rung.registry import open_registry
@@ -26,6 +26,7 @@ pytestmark = pytest.mark.skipif(shutil.which("dpkg-query") is None, reason="the 
 
 @pytest.fixture
 def place(tmp_path: Path) -> Place:
+    (tmp_path / "rung.toml").touch()
     return Place(workspace=Workspace(root=tmp_path, state=tmp_path / ".rung"))
 
 
@@ -50,11 +51,9 @@ def told(registry: Registry) -> list[str]:
     return [event.because for event in registry.events() if event.kind == packages.PACKAGES]
 
 
-def troubles(registry: Registry, name: RevisionName) -> list[str]:
+def troubles(place: Place, registry: Registry, name: RevisionName) -> list[str]:
     """Give what `rung status` says of a revision that trains."""
-    names = ("environments", "memory", "asked", "servers", "scaled", "turns", "resumed")
-    seen: dict[str, Any] = {one: {} for one in names}
-    return _Seen(**seen, packages=registry.latest(packages.PACKAGES)).troubles(registry.revision(name))
+    return view_of(place, registry).revision(registry.revision(name))["troubles"]
 
 
 def test_a_machine_that_cannot_be_asked_is_told_and_is_no_trouble():
@@ -80,10 +79,10 @@ def test_what_is_lacking_is_told_once_and_that_it_is_there(place: Place, registr
     declare(place, name, "no-such-package-here=1.0\n")
     packages.look(place, registry, name)
     packages.look(place, registry, name)
-    assert troubles(registry, name) == told(registry)
+    assert troubles(place, registry, name) == told(registry)
     declare(place, name, "dpkg\n")
     packages.look(place, registry, name)
-    assert troubles(registry, name) == []
+    assert troubles(place, registry, name) == []
     assert told(registry) == [
         "this machine lacks no-such-package-here=1.0, which packages.txt asks for: apt-get install them",
         "this machine has the Debian packages that it needs",
