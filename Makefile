@@ -48,7 +48,8 @@ test: $(VENV)/.dev $(VENV)/.chromium $(if $(TORCH),$(VENV)/.torch) ## run all te
 test-ray: $(VENV)/.dev $(VENV)/.chromium ## tell the stories of the end-to-end tests, or STORIES, on a Ray cluster of this machine
 	RUNG_STORIES_ON=ray $(BIN)/python -m pytest $(STORIES)
 
-check: format lint types imports test ## all that CI runs
+check: WHERE := --where-reachable
+check: format lint types imports audit test ## all that CI runs
 
 format: $(VENV)/.dev
 	$(BIN)/ruff format --check .
@@ -98,8 +99,7 @@ faults: $(VENV)/.dev ## put every fault into a promotion under load, into build/
 audit: $(BIN)/uv requirements/audit.txt ## ask PyPI for known vulnerabilities of all that is pinned (needs the network)
 	$(UV) venv --quiet --allow-existing build/audit
 	$(UV) pip install --quiet --python build/audit/bin/python --require-hashes -r requirements/audit.txt
-	build/audit/bin/pip-audit --strict --progress-spinner off --disable-pip --require-hashes -r requirements/base.txt \
-		-r requirements/demo.txt -r requirements/dev.txt
+	build/audit/bin/python tools/audit.py $(WHERE) requirements/base.txt requirements/demo.txt requirements/dev.txt
 
 lock: $(BIN)/uv ## make requirements/*.txt anew from the ranges in pyproject.toml
 	tools/lock $(UV)
