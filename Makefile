@@ -43,7 +43,7 @@ demo-ab: $(VENV)/.dev ## see every way in which an A/B test ends, through a real
 	$(BIN)/python benchmarks/ab/outcomes.py
 
 test: $(VENV)/.dev $(VENV)/.chromium $(if $(TORCH),$(VENV)/.torch) ## run all tests; with TORCH=1, or CI=true, also those with torch
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder # stories first: else the longest begin last
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder # stories first: else the longest begin last
 
 test-ray: $(VENV)/.dev $(VENV)/.chromium ## tell the stories of the end-to-end tests, or STORIES, on a Ray cluster of this machine
 	RUNG_STORIES_ON=ray $(BIN)/python -m pytest $(STORIES)

@@ -361,7 +361,7 @@ def _seed_traffic(place: Place) -> None:
     drawn, now = random.Random(1), datetime.now(UTC)
     asked, told = [], []
     for number in range(_REQUESTS):
-        age = timedelta(hours=drawn.uniform(0, 40) if number % 3 else drawn.uniform(8 * 24, 9 * 24))
+        age = timedelta(hours=drawn.uniform(0, 40) if number % 3 else drawn.uniform(6 * 24, 7 * 24))
         moment = round((now - age).timestamp() * 1e6)
         revision, unit = f"housing.v1.m{3 if number % 5 == 0 and number % 3 else 1}", f"customer-{number}"
         house = {"rooms": drawn.choice([4, 5, 6, 7, 8] if number % 3 else [3, 4, 4, 5]), "area": drawn.gauss(140, 30)}
