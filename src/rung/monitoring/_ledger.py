@@ -126,27 +126,33 @@ class Ledger:
             ).select(_COLUMNS)
             for batch in wanted.collect_batches(chunk_size=_BATCH):
                 count += batch.height
-                for bucket, one in self._sketches(batch):
+                for bucket, one in self._sketches(batch, _first_hour(now)):
                     new[bucket] = [together([*new[bucket], one])]
         self._save(changes.mark, self._written(files, new, now))
         return count
 
-    def _sketches(self, answers: pl.DataFrame) -> Iterator[tuple[_Bucket, Sketch]]:
-        hours = answers.with_columns(hour=pl.col("time").dt.truncate("1h"))
-        for (revision, route, hour), rows in hours.partition_by("revision", "route", "hour", as_dict=True).items():
-            begin = hour.replace(tzinfo=UTC)
-            yield _Bucket(revision=revision, route=route, begin=begin), sketch(rows, self.vocabularies(revision))
+    def _sketches(self, answers: pl.DataFrame, first_hour: datetime) -> Iterator[tuple[_Bucket, Sketch]]:
+        """Sketch requests by the hour, and those of days that are long over at once by the day."""
+        time = pl.col("time")
+        begins = (
+            pl.when(time.dt.date() < first_hour.date()).then(time.dt.truncate("1d")).otherwise(time.dt.truncate("1h"))
+        )
+        parts = answers.with_columns(begin=begins).partition_by("revision", "route", "begin", as_dict=True)
+        for (revision, route, since), rows in parts.items():
+            begin = since.replace(tzinfo=UTC)
+            bucket = _Bucket(revision=revision, route=route, begin=begin, is_day=begin < first_hour)
+            yield bucket, sketch(rows, self.vocabularies(revision))
 
     def _written(
         self, files: dict[_Bucket, str], new: Mapping[_Bucket, list[Sketch]], now: datetime
     ) -> dict[_Bucket, str]:
         """Write what changed: new sketches to those of their hours, and hours that are long over to their days."""
         changed: dict[_Bucket, list[Sketch]] = defaultdict(list)
-        until = (now - _HOURS).replace(hour=0, minute=0, second=0, microsecond=0)
+        first_hour = _first_hour(now)
         oldest = now - timedelta(days=self.keep_days)
         for bucket in set(files) | set(new):
             day = _Bucket(revision=bucket.revision, route=bucket.route, begin=bucket.begin.replace(hour=0), is_day=True)
-            target = day if bucket.begin < until else bucket
+            target = day if bucket.begin < first_hour else bucket
             if target != bucket or bucket in new:
                 changed[target] += new.get(bucket, [])
         kept = {bucket: file for bucket, file in files.items() if bucket.begin >= oldest}
@@ -200,6 +206,11 @@ class Ledger:
         with (self.folder / "lock").open("ab") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
+
+
+def _first_hour(now: datetime) -> datetime:
+    """Give the midnight from which on sketches are of hours."""
+    return (now - _HOURS).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def _is_within(one: _Bucket, target: _Bucket) -> bool:
