@@ -51,7 +51,7 @@ def test_redis_that_hangs_is_not_waited_for(redis: RedisServer, tmp_path: Path):
                 store.read("hangs:1", [])
         finally:
             redis.process.send_signal(signal.SIGCONT)
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 10
         assert store.read("hangs:1", []).state == "one"
 
 
@@ -63,7 +63,7 @@ def test_postgresql_that_is_locked_is_not_waited_for(postgresql: PostgresServer,
         began = time.monotonic()
         with pytest.raises(UnavailableError, match="QueryCanceled"):
             store.read("locked:1", [])
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 10
         other.rollback()
         assert store.read("locked:1", []).state is None
 

@@ -155,7 +155,7 @@ def test_late_prediction_is_a_504(line: Place):
     with serving(line) as server:
         begun = time.monotonic()
         answer = server.predict(seconds=3.0)
-        assert time.monotonic() - begun < 2
+        assert time.monotonic() - begun < 3
         assert answer.status_code == 504
         assert "request_timeout_s" in answer.json()["detail"]
         assert server.predict().status_code == 200
