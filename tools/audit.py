@@ -1,7 +1,7 @@
 """Ask PyPI for known vulnerabilities of what is pinned: `python tools/audit.py requirements/base.txt ...`.
 
 Runs in the environment of requirements/audit.txt. What this script does not know is passed on to pip-audit, as
-`--ignore-vuln ID` for one that does not concern Rung. It ends with 1 when there are some, and with 2 when not all could
+`--ignore-vuln=ID` for one that does not concern Rung. It ends with 1 when there are some, and with 2 when not all could
 be looked up; with `--where-reachable` it only says so where PyPI's advisories cannot be reached at all.
 """
 
