@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 UV := $(BIN)/uv
 TORCH ?= $(filter true,$(CI))
 STORIES ?= tests/end_to_end
-WORKERS ?= 3
+WORKERS ?= 2
 INSTALL := $(UV) pip install --quiet --python $(BIN)/python
 
 .DEFAULT_GOAL := help
@@ -43,7 +43,7 @@ demo: $(VENV)/.demo ## take the housing service through its whole life, in demo/
 demo-ab: $(VENV)/.dev ## see every way in which an A/B test ends, through a real gateway
 	$(BIN)/python benchmarks/ab/outcomes.py
 
-test: $(VENV)/.dev $(VENV)/.chromium $(if $(TORCH),$(VENV)/.torch) ## run all tests, in 3 WORKERS; with TORCH=1, or CI=true, also those with torch
+test: $(VENV)/.dev $(VENV)/.chromium $(if $(TORCH),$(VENV)/.torch) ## run all tests, in 2 WORKERS; with TORCH=1, or CI=true, also those with torch
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder # stories first: else the longest begin last
 
 test-ray: $(VENV)/.dev $(VENV)/.chromium ## tell the stories of the end-to-end tests, or STORIES, on a Ray cluster of this machine

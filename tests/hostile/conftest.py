@@ -17,6 +17,7 @@ import httpx2
 import psutil
 import pytest
 from live_platform import live_platform
+from sockets import listens
 
 from rung.gateway import Backend, Gateway, Production, Routing
 
@@ -199,7 +200,7 @@ def _begin_echo(site: Site) -> str:
     """Begin a server that tells the headers that it sees."""
     path = str(site.folder / "e.sock")
     site.begin(sys.executable, "-m", "uvicorn", "--log-level=warning", "--uds", path, "echoing:app")
-    until(Path(path).exists)
+    until(lambda: listens(Path(path)))
     return path
 
 

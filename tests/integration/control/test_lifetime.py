@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import signal
 import socket
@@ -12,6 +11,7 @@ import httpx2
 import pytest
 import tiny_service
 from live_platform import LivePlatform, kill, live_platform
+from sockets import listens
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -181,11 +181,3 @@ def is_healthy(platform: LivePlatform) -> bool:
         return httpx2.get(f"{platform.gateway}/healthz", timeout=2).status_code == 200
     except httpx2.TransportError:
         return False
-
-
-def listens(path: Path) -> bool:
-    """Tell whether somebody takes connections at a socket."""
-    if not path.is_socket():
-        return False
-    with socket.socket(socket.AF_UNIX) as probe:
-        return probe.connect_ex(os.fspath(path)) == 0

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import httpx2
 import polars as pl
 import pytest
+from sockets import listens
 
 from rung.data import Append, Catalogue
 
@@ -210,7 +211,7 @@ def served(place: Place, store_url: str | None) -> Iterator[tuple[httpx2.Client,
         environment |= {"RUNG_LOG": str(place.root / "log"), "RUNG_ONLINE_STORE": store_url or ""}
         process = subprocess.Popen(command, cwd=place.root, env=environment, stdout=output, stderr=output)
         try:
-            wait(socket.exists)
+            wait(lambda: listens(socket))
             transport = httpx2.HTTPTransport(uds=str(socket), verify=False)
             with httpx2.Client(transport=transport, base_url="http://server", timeout=20) as client:
                 yield client, place.root / "log"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx2
 import pytest
+from sockets import listens
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -148,15 +148,11 @@ class Server:
 
     def wait_until_it_answers(self, seconds: float = 30) -> None:
         deadline = time.monotonic() + seconds
-        while not self._listens():
+        while not listens(self.socket):
             assert self.process.poll() is None, self.output.read_text()
             assert time.monotonic() < deadline, self.output.read_text()
             time.sleep(0.05)
         assert self.get("/livez").status_code == 200
-
-    def _listens(self) -> bool:
-        with socket.socket(socket.AF_UNIX) as caller:
-            return caller.connect_ex(str(self.socket)) == 0
 
 
 @contextmanager
