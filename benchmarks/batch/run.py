@@ -59,8 +59,9 @@ def main() -> int:
 
 def goal(service: str, figures: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """Hold a batch, its start included, against the same rows posted."""
-    times = round(figures["batch"]["rows_per_s"] / figures["posted"]["rows_per_s"], 2)
-    return {"goal": f"{service}: rows/s of a batch, times those posted", "measured": times, "bar": 1, "ok": times >= 1}
+    times = figures["batch"]["rows_per_s"] / figures["posted"]["rows_per_s"]
+    told = f"{service}: rows/s of a batch, times those posted"
+    return {"goal": told, "measured": round(times, 2), "bar": 1, "ok": times >= 1}
 
 
 def deploy(platform: LivePlatform) -> None:
