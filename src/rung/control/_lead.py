@@ -107,6 +107,7 @@ class Lead:
             str(self.place.workspace.state.resolve()),
             ttl_s=LEASE_S,
             dead=dead,
+            stands_by=self.has_waited,
             above=self.fence.known(),
             on_loss=_end_at_once,
         )

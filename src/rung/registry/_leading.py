@@ -45,6 +45,7 @@ class Leading(Store):
         *,
         ttl_s: float,
         dead: int | None = None,
+        stands_by: bool = False,
         above: int = 0,
         on_loss: Callable[[], None] | None = None,
     ) -> Lease | None:
@@ -55,12 +56,13 @@ class Leading(Store):
             place: Where it keeps its state.
             ttl_s: How long the lease holds when it is not renewed, seconds.
             dead: The token of a holder that is known to have died.
+            stands_by: Do not lead after a holder that gave the lease back.
             above: A token that was seen elsewhere; the new one is higher.
             on_loss: Is called by whatever thread finds that another leads, before the error is raised.
         """
         wanted = Lease(token=above + 1, holder=holder, place=place, expires=0.0, ttl_s=ttl_s)
         with self._write() as connection:
-            taken = _lease.take(_read(connection), wanted, self._now(connection), dead=dead)
+            taken = _lease.take(_read(connection), wanted, self._now(connection), dead=dead, stands_by=stands_by)
             if taken is not None:
                 _keep(connection, taken)
         if taken is not None:

@@ -44,7 +44,9 @@ def is_held(lease: Lease | None, now: float) -> bool:
     return lease is not None and not lease.is_released and now < lease.expires <= now + 2 * lease.ttl_s
 
 
-def take(lease: Lease | None, wanted: Lease, now: float, *, dead: int | None = None) -> Lease | None:
+def take(
+    lease: Lease | None, wanted: Lease, now: float, *, dead: int | None = None, stands_by: bool = False
+) -> Lease | None:
     """Give the lease to whoever wants it; None while another holds it.
 
     Args:
@@ -52,7 +54,10 @@ def take(lease: Lease | None, wanted: Lease, now: float, *, dead: int | None = N
         wanted: Its next holder; `token` is the least that it may get, `expires` is of no account.
         now: By the database's clock.
         dead: The token of a holder that is known to have died.
+        stands_by: Whoever wants it would go on for a holder that is gone, not begin anew after one that ended in order.
     """
+    if stands_by and lease is not None and lease.is_released:
+        return None
     if is_held(lease, now) and lease is not None and lease.token != dead:
         return None
     last = 0 if lease is None else lease.token

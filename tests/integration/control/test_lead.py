@@ -178,6 +178,27 @@ def test_leader_frozen_within_a_write_is_undone(place: Place, registry: Registry
     lead.give_back()
 
 
+def test_leader_that_ends_while_it_is_looked_at_is_not_followed(
+    place: Place, registry: Registry, url: str, monkeypatch: pytest.MonkeyPatch
+):
+    """Whoever stands by has read that somebody leads; before it asks for the lead, the platform is ended."""
+    lead = Lead(place, registry)
+    assert lead.take(threading.Event())
+    with open_registry(place.workspace.state, url) as other:
+        standby = Lead(place, other)
+        assert not standby.take(threading.Event(), within_s=0.1)
+        looked = other.is_led
+
+        def ends_meanwhile() -> bool:
+            lead.give_back()
+            monkeypatch.undo()
+            return looked()
+
+        monkeypatch.setattr(type(other), "is_led", lambda _: ends_meanwhile())
+        assert not standby.take(threading.Event(), within_s=5)
+        assert other.lease().token == 1
+
+
 @pytest.mark.parametrize("goes_on", [True, False], ids=["goes on", "stays frozen"])
 def test_former_leader_does_not_stay(
     *, place: Place, registry: Registry, start: Start, goes_on: bool, monkeypatch: pytest.MonkeyPatch

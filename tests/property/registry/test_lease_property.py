@@ -41,9 +41,9 @@ class Leaders(RuleBasedStateMachine):
 
     # --- control planes ---
 
-    def take(self, holder: str, *, dead: int | None = None) -> bool:
+    def take(self, holder: str, *, dead: int | None = None, stands_by: bool = False) -> bool:
         wanted = Lease(token=1, holder=holder, place="/state", expires=0.0, ttl_s=TTL_S)
-        taken = lease.take(self.row, wanted, self.now, dead=dead)
+        taken = lease.take(self.row, wanted, self.now, dead=dead, stands_by=stands_by)
         if taken is None:
             return False
         self.row = taken
@@ -55,6 +55,12 @@ class Leaders(RuleBasedStateMachine):
     def one_tries_to_lead(self, holder: str) -> None:
         was_held = lease.is_held(self.row, self.now)
         assert self.take(holder) is not was_held
+
+    @rule(holder=HOLDERS)
+    def one_that_stood_by_tries(self, holder: str) -> None:
+        """It goes on for a leader that is gone, and does not begin anew after one that ended the platform."""
+        is_free = not lease.is_held(self.row, self.now) and not (self.row is not None and self.row.is_released)
+        assert self.take(holder, stands_by=True) is is_free
 
     @rule(holder=HOLDERS)
     def one_renews(self, holder: str) -> None:
