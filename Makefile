@@ -6,10 +6,11 @@ UV := $(BIN)/uv
 TORCH ?= $(filter true,$(CI))
 STORIES ?= tests/end_to_end
 WORKERS ?= 2
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder # stories first: else the longest begin last
 INSTALL := $(UV) pip install --quiet --python $(BIN)/python
 
 .DEFAULT_GOAL := help
-.PHONY: bench-batch help demo test test-ray check format lint types imports audit lock clean bench-training bench-serving bench-soak bench-ab bench-data bench-monitoring bench-pages bench-scale demo-ab faults
+.PHONY: bench-batch help demo test test-long test-ray check format lint types imports audit lock clean bench-training bench-serving bench-soak bench-ab bench-data bench-monitoring bench-pages bench-scale demo-ab faults
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -43,14 +44,17 @@ demo: $(VENV)/.demo ## take the housing service through its whole life, in demo/
 demo-ab: $(VENV)/.dev ## see every way in which an A/B test ends, through a real gateway
 	$(BIN)/python benchmarks/ab/outcomes.py
 
-test: $(VENV)/.dev $(VENV)/.chromium $(if $(TORCH),$(VENV)/.torch) ## run all tests, in 2 WORKERS; with TORCH=1, or CI=true, also those with torch
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder # stories first: else the longest begin last
+test: $(VENV)/.dev $(VENV)/.chromium $(if $(TORCH),$(VENV)/.torch) ## run all tests but the long ones, in 2 WORKERS; with TORCH=1, or CI=true, also those with torch
+	$(PYTEST) -m "not long"
+
+test-long: $(VENV)/.dev $(VENV)/.chromium ## run the long tests: whole lives of services, and faults
+	$(PYTEST) -m long
 
 test-ray: $(VENV)/.dev $(VENV)/.chromium ## tell the stories of the end-to-end tests, or STORIES, on a Ray cluster of this machine
 	RUNG_STORIES_ON=ray $(BIN)/python -m pytest $(STORIES)
 
 check: WHERE := --where-reachable
-check: format lint types imports audit test ## all that CI runs
+check: format lint types imports audit test ## all that CI runs but long tests
 
 format: $(VENV)/.dev
 	$(BIN)/ruff format --check .

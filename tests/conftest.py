@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 settings.register_profile("long", max_examples=1_000, deadline=None, print_blob=True)
 """`--hypothesis-profile=long`: property tests look longer, and faults hit every single write in place of a sample."""
-settings.register_profile("short", max_examples=40)
+settings.register_profile("short", max_examples=40, deadline=None)
 """Of `make test`: other examples each time, fewer of them."""
 settings.load_profile("short")
 

@@ -13,6 +13,8 @@ from tiny_platform import platform as platform  # noqa: PLC0414  the fixture
 if TYPE_CHECKING:
     from live_platform import LivePlatform
 
+pytestmark = pytest.mark.long
+
 ENDS = {
     "better": "better by",
     "not_better": "A/B test: right:",
@@ -34,7 +36,7 @@ def test_experiment_ends_as_it_should(platform: LivePlatform, name: str):
     assert ENDS[name] in told.because
     assert told.incumbent == (told.challenger if name == "better" else before)
     if name == "aborted":
-        assert told.seconds < 20
+        assert told.seconds < 60
     else:
         assert [one for one in told.consumers.failures if CUT not in one] == []
         assert not told.consumers.failures or name == "invalid"  # its server is killed: no gateway can take a head back
@@ -52,7 +54,7 @@ def test_incumbent_that_fails_hands_over(platform: LivePlatform):
     predecessor = next(revision for revision, state in states.items() if state == "retired")
 
     with CountingConsumers(gateway=platform.gateway, right={}, report_share=0.0, x=tiny_service.BROKEN_X):
-        platform.wait(lambda: platform.states()[predecessor] == "incumbent", within_s=60)
+        platform.wait(lambda: platform.states()[predecessor] == "incumbent")
 
     told = platform.revision(winner)
     assert told["state"] == "retired"

@@ -19,6 +19,8 @@ from live_platform import LivePlatform, live_platform
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.long
+
 PARCELS = Path("experiments/parcels")
 HOUSE = {"parcel": 4_711, "valued_on": "1996-06-15"}
 
@@ -113,7 +115,7 @@ def test_another_year_makes_another_version_and_newer_features(story: Story):
     def is_newer() -> bool:
         return story.value(HOUSE, revision="m1").json()["predictions"] != before
 
-    story.platform.wait(is_newer, within_s=60)
+    story.platform.wait(is_newer)
     story.change('max_iter: Annotated[int, Field(ge=1, le=5_000, description="boosting: number of trees")] = 200', 'max_iter: Annotated[int, Field(ge=1, le=5_000, description="boosting: number of trees")] = 100')  # fmt: skip  # noqa: E501
     assert story.platform.deploy("parcels") == "parcels.v1.m2"
     run = story.platform.ask("runs", "show", story.platform.revision("parcels.v1.m2")["run"])

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from live_platform import LivePlatform
 
+pytestmark = pytest.mark.long
+
 EXPERIMENT = "/majors/tiny/1/experiment"
 RATE = 90.0  # production requests per second, while something waits for them
 

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     import httpx2
 
+pytestmark = pytest.mark.long
+
 HOUSING = Path("experiments/housing")
 RATE = 160.0  # production requests per second
 RATE_UNHURRIED = 20.0  # while nothing waits for them
@@ -80,7 +82,7 @@ class Story:
         """Let customers go on until so many requests were answered."""
         customers.start()
         try:
-            self.platform.wait(lambda: customers.requests >= requests, within_s=60)
+            self.platform.wait(lambda: customers.requests >= requests)
         finally:
             customers.stop()
         assert customers.failures == []
@@ -147,7 +149,7 @@ def test_newer_houses_are_noticed_before_any_truth_is_known(story: Story):
     story.send(customers, 900)
     out_of_date = "integrity", "instance.valued_on"
 
-    story.platform.wait(lambda: out_of_date in story.alerts(), within_s=60)
+    story.platform.wait(lambda: out_of_date in story.alerts())
 
     alert = story.alerts()[out_of_date]
     assert "what was trained on is out of date" in alert["because"]
@@ -159,7 +161,7 @@ def test_newer_houses_are_noticed_before_any_truth_is_known(story: Story):
 def test_loss_of_quality_is_measured_when_outcomes_come(story: Story):
     story.send(story.customers(1997), 1_600)
 
-    story.platform.wait(lambda: ("quality", "within_10_percent") in story.alerts(), within_s=60)
+    story.platform.wait(lambda: ("quality", "within_10_percent") in story.alerts())
 
     estimated = story.report()["estimated"]
     assert estimated["measured"] < estimated["held_out"] - 0.05
@@ -189,7 +191,7 @@ def test_it_waits_for_newer_data(story: Story):
     def waits() -> bool:
         return "retraining_waits" in {event["kind"] for event in story.platform.ask("history", "housing")["events"]}
 
-    story.platform.wait(waits, within_s=40)
+    story.platform.wait(waits)
     assert "sales@2 is the newest" in json.dumps(story.platform.ask("history", "housing"))
 
 

@@ -6,11 +6,11 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from waiting import until
 
 from rung import artifacts
 from rung.artifacts import LocalStore
@@ -37,12 +37,7 @@ def writer(folder: Path, name: str, **options: object) -> subprocess.Popen[str]:
 
 def wait_for_bytes(folder: Path) -> None:
     """Wait until the writer is in the middle of its file."""
-    limit = time.monotonic() + 20
-    while time.monotonic() < limit:
-        if any(path.stat().st_size for path in folder.rglob("*.unfinished")):
-            return
-        time.sleep(0.0005)
-    pytest.fail("the writer never wrote")
+    until(lambda: any(path.stat().st_size for path in folder.rglob("*.unfinished")), every_s=0.0005)
 
 
 def test_killed_writer_leaves_nothing_readable(tmp_path: Path):
@@ -64,7 +59,7 @@ def test_full_disk_leaves_nothing_half_written(tmp_path: Path):
         resource.setrlimit(resource.RLIMIT_FSIZE, (SIZE // 2, SIZE // 2))
 
     process = writer(tmp_path, "full", preexec_fn=limit_files)
-    output, errors = process.communicate(timeout=30)
+    output, errors = process.communicate(timeout=60)
     assert output == "ready\n"
     assert "UnavailableError: cannot write" in errors
     assert "nothing was left half-written" in errors

@@ -7,11 +7,11 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from typing import TYPE_CHECKING
 
 import psutil
 import pytest
+from waiting import until
 
 from rung.compute import local
 from rung.compute.jobs import Ended, Job
@@ -31,7 +31,7 @@ command = local.Command(argv=("sh", "-c", "while [ ! -e go ]; do sleep 0.02; don
                         folder=folder, environment={"PATH": os.environ["PATH"]}, exit_file=folder / "code")
 Job(folder / "job").start(command)
 print(json.dumps(local.start(command).to_json()), flush=True)
-time.sleep(60)
+time.sleep(600)
 """
 
 KILLED_BEFORE_THE_ORDER = """
@@ -50,10 +50,7 @@ jobs.Job(folder / "job").start(command)
 
 
 def until_dead(process: local.Process) -> None:
-    deadline = time.monotonic() + 10
-    while local.alive(process) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert not local.alive(process)
+    until(lambda: not local.alive(process))
 
 
 def test_next_control_plane_adopts(tmp_path: Path):

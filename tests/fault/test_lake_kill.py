@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 import pytest
+from waiting import until
 
 from rung.lake import OUTCOMES, AppendLog, Lake, outcome_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
 pytestmark = pytest.mark.fault
@@ -52,13 +52,6 @@ def start(script: str, *arguments: str, out: Path) -> subprocess.Popen[bytes]:
 def kill(process: subprocess.Popen[bytes]) -> None:
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
-
-
-def until(condition: Callable[[], bool], seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
 
 
 def test_killed_shippers_ship_exactly_once(tmp_path: Path):

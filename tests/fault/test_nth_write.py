@@ -1,6 +1,6 @@
 """Every write of every main command can fail, and the process can die there: what is left is whole, and works again.
 
-`make test` takes a random sample of the steps of each command; `pytest tests/fault --hypothesis-profile=long` takes
+`make test-long` takes a random sample of the steps of each command; `pytest tests/fault --hypothesis-profile=long` takes
 every one of them. A failure names the command, the number of its step, and what that step was.
 """
 
@@ -40,7 +40,7 @@ from rung.workspace import Workspace
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-pytestmark = pytest.mark.fault
+pytestmark = [pytest.mark.fault, pytest.mark.long]
 
 IS_LONG = settings.get_current_profile_name() == "long"
 FAILURES: tuple[How, How] = ("full", "broken")

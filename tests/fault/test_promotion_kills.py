@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import subprocess
     from collections.abc import Iterator
 
-pytestmark = pytest.mark.fault
+pytestmark = [pytest.mark.fault, pytest.mark.long]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +113,7 @@ def test_killed_worker_loses_nothing(running: Running):
 
 def test_interrupted_promote_command_stops_nothing(running: Running):
     running.watcher.send_signal(signal.SIGINT)
-    told, _ = running.watcher.communicate(timeout=30)
+    told, _ = running.watcher.communicate(timeout=60)
     assert running.watcher.returncode == 130
     assert f"the promotion of {running.challenger} goes on without you" in told
     assert running.platform.revision(running.challenger)["state"] == "experimenting"
@@ -137,7 +137,7 @@ def test_one_of_two_promotions_wins(platform: LivePlatform):
     assert platform.revision(winner)["state"] == "testing"
 
     platform.rung("teardown", winner, "--because", "enough was seen")
-    assert watchers[winner].wait(30) == 1
+    assert watchers[winner].wait(60) == 1
     assert platform.revision(winner)["state"] == "torn_down"
     assert "enough was seen" in platform.revision(winner)["reason"]
 

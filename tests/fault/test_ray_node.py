@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from rung.compute.protocol import Handle, Seen
 
-pytestmark = pytest.mark.fault
+pytestmark = [pytest.mark.fault, pytest.mark.long]
 
 NODES = ("127.0.0.3", "127.0.0.4")
 BACK_S = 30.0  # the goal is 15 s, and benchmarks/scale/nodes.py holds it where nothing else runs

@@ -60,13 +60,13 @@ def stopped_in_second(
     """Start a training, stop it in its second task, and give its exit status."""
     command, environment = [sys.executable, *started], {**os.environ, **variables}
     with subprocess.Popen(command, cwd=place.root, stderr=subprocess.DEVNULL, env=environment) as process:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while not (place.root / "reached").exists():
             assert process.poll() is None
             assert time.monotonic() < deadline
             time.sleep(0.01)
         stop(process)
-        return process.wait(timeout=30)
+        return process.wait(timeout=60)
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from rung.compute.local import Process
 
-pytestmark = pytest.mark.fault
+pytestmark = [pytest.mark.fault, pytest.mark.long]
 
 LOADED = """
     return list(range(1, 201))

@@ -8,7 +8,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,23 +17,17 @@ import psutil
 import pytest
 from live_platform import live_platform
 from sockets import listens
+from waiting import until
 
 from rung.gateway import Backend, Gateway, Production, Routing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 HERE = Path(__file__).parent
 GOOD = b'{"instances": [{"x": 3}]}'
 MEMORY = 256 * 1024 * 1024  # bytes that no attack may add to a process
 ANSWER_S = 15.0
-
-
-def until(is_so: Callable[[], bool], *, within_s: float = 20.0) -> None:
-    deadline = time.monotonic() + within_s
-    while not is_so():
-        assert time.monotonic() < deadline, "it did not become so in time"
-        time.sleep(0.02)
 
 
 def free_port() -> int:
@@ -141,7 +134,7 @@ def site() -> Iterator[Site]:
         for process in reversed(made.processes):
             process.terminate()
         for process in made.processes:
-            process.wait(20)
+            process.wait(60)
         shutil.rmtree(folder)
 
 

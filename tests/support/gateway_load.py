@@ -6,12 +6,10 @@ import socket
 import threading
 import time
 from collections import Counter
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import Protocol, Self
 
 import httpx2
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from waiting import until
 
 
 class Clients(Protocol):
@@ -19,13 +17,6 @@ class Clients(Protocol):
 
     def client(self) -> httpx2.Client:
         """Give one."""
-
-
-def until(is_so: Callable[[], bool], *, within_s: float = 10.0) -> None:
-    deadline = time.monotonic() + within_s
-    while not is_so():
-        assert time.monotonic() < deadline, "it did not become so in time"
-        time.sleep(0.01)
 
 
 def free_port() -> int:

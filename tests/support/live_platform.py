@@ -231,7 +231,7 @@ class LivePlatform:
         try:
             self.rung("down", expect=None)
         finally:
-            left = self.left(within_s=5)
+            left = self.left(within_s=20)
             told = [" ".join(process.cmdline()) for process in left]
             for process in left:
                 with contextlib.suppress(psutil.NoSuchProcess):
@@ -257,7 +257,7 @@ def kill(pid: int) -> None:
     process = psutil.Process(pid)
     os.kill(pid, signal.SIGKILL)
     with contextlib.suppress(psutil.TimeoutExpired):
-        process.wait(10)
+        process.wait(60)
 
 
 def is_alive(process: Process) -> bool:

@@ -95,7 +95,7 @@ def serving_objects() -> Iterator[ObjectStore]:
         process.stdin.close()
         process.stdout.close()
         try:
-            process.wait(10)
+            process.wait(60)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

@@ -102,7 +102,7 @@ def _end(server: Any) -> None:
     """End the server at once: nothing in it is kept."""
     postmaster = psutil.Process(server.get_pid())
     postmaster.send_signal(signal.SIGQUIT)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     with contextlib.suppress(psutil.NoSuchProcess):
         while postmaster.status() != psutil.STATUS_ZOMBIE and time.monotonic() < deadline:
             time.sleep(0.05)

@@ -91,7 +91,7 @@ def _process(program: str, port: int, folder: Path) -> subprocess.Popen[bytes]:
 def _wait(port: int, process: subprocess.Popen[bytes]) -> None:
     import redis  # noqa: PLC0415  only where there is a server
 
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline and process.poll() is None:
         with contextlib.suppress(redis.exceptions.ConnectionError), redis.Redis(port=port) as client:
             client.ping()  # which it refuses while it reads what it had

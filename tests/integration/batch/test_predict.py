@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import os
 import signal
-import time
 from typing import TYPE_CHECKING, Any
 
 import httpx2
 import polars as pl
 import psutil
 import pytest
+from waiting import until
 
 from rung.batch import Order, predict
 from rung.data.sources import silent
@@ -127,10 +127,7 @@ def test_killed_batch_goes_on_where_it_was(platform: LivePlatform, tmp_path: Pat
     words = ("predict", REVISION, "--input", str(tmp_path / "in.parquet"), "--output", str(output), "--parallel", "1")
     first = platform.begin_command(*words)
     batches = platform.root / ".rung" / "batches"
-    deadline = time.monotonic() + 30
-    while not list(batches.glob("*/*/*.json")) or len(list(batches.glob("*/*/*.parquet"))) < 2:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    until(lambda: list(batches.glob("*/*/*.json")) and len(list(batches.glob("*/*/*.parquet"))) >= 2)
     os.kill(first.pid, signal.SIGKILL)
     first.wait()
     assert not output.exists()

@@ -139,7 +139,7 @@ def test_a_platform_elsewhere_is_stopped(tmp_path: Path, monkeypatch: pytest.Mon
     with platform_api(tmp_path / "shop") as api:
         thread = threading.Thread(target=lambda: ended.append(typed("--control", api.url, "down")))
         thread.start()
-        assert api.stopped.wait(30)
+        assert api.stopped.wait(60)
     thread.join(30)
 
     assert [one.output for one in ended] == ["down\n"]

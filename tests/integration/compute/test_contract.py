@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 import time
-from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 from ray_cluster import HEAD, RayCluster, ray_cluster
+from waiting import until
 
 from rung.artifacts import LocalStore, WriteThroughStore, digest_of
 from rung.compute import local
@@ -66,13 +67,6 @@ ray.init(sys.argv[1], log_to_driver=False, logging_level="ERROR")
 _keeper._put(_keeper._life_of(sys.argv[2]), "another")
 """
 """What the actor writes that Ray makes on another node, when this one does not answer and yet lives."""
-
-
-def until(is_so: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not is_so():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def until_some(look: Callable[[], list[Path]]) -> list[Path]:
@@ -139,9 +133,14 @@ class TestRayCompute(ComputeContract):
         handle = begin("import time; time.sleep(600)")
         drivers = [one for one in psutil.Process().children() if "rung.compute.ray._driver" in one.cmdline()]
         for driver in drivers:
-            driver.kill()
-        with pytest.raises(UnavailableError, match="ended without a word"):
-            deque((compute.observe([handle]) for _ in range(10_000)), maxlen=0)
+            driver.suspend()  # so that it dies while a question waits
+        with ThreadPoolExecutor(1) as pool:
+            waits = pool.submit(compute.observe, [handle])
+            until(lambda: compute._bridge._driver._waiting)  # noqa: SLF001  else it may be asked when it is dead
+            for driver in drivers:
+                driver.kill()
+            with pytest.raises(UnavailableError, match="ended without a word"):
+                waits.result(60)
         assert compute.observe([handle])[0].state in {"starting", "running"}
 
     def test_server_whose_actor_died_is_begun_again_and_leaves_nothing(

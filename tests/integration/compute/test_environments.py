@@ -13,6 +13,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from waiting import until
 
 import rung
 from rung.compute.environments import Environment, Environments, Lock, own_wheel, resolve
@@ -253,7 +254,5 @@ def test_result_of_the_command_is_optional(lock: Lock, tmp_path: Path):
 
 
 def wait(job: Job) -> object:
-    deadline = time.monotonic() + 60
-    while job.state() == "running" and time.monotonic() < deadline:
-        time.sleep(0.02)
+    until(lambda: job.state() != "running")
     return job.state()

@@ -7,13 +7,13 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+from waiting import until
 
 from rung.compute.exchanges import ALIVE, Exchange, clear, sweep
 from rung.errors import IntegrityError, UnavailableError
 from rung.objects import FolderObjects
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
 KEY = "batches/b/work-1/w1"
@@ -39,13 +39,6 @@ def there(tmp_path: Path, objects: FolderObjects) -> Exchange:
 
 def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
-
-
-def until(is_so: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
-    while not is_so():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def test_files_move_both_ways_and_leave_nothing(

@@ -3,10 +3,10 @@ from __future__ import annotations
 import os
 import sys
 import threading
-import time
 from typing import TYPE_CHECKING
 
 import pytest
+from waiting import until
 
 from rung.compute import local
 from rung.compute.jobs import Ended, Job
@@ -30,11 +30,7 @@ def run(tmp_path: Path, script: str) -> local.Command:
 
 
 def ended(job: Job) -> Ended:
-    deadline = time.monotonic() + 10
-    while not isinstance(state := job.state(), Ended) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert isinstance(state, Ended)
-    return state
+    return until(lambda: state if isinstance(state := job.state(), Ended) else None)
 
 
 def test_job_goes_through_its_states(job: Job, tmp_path: Path):
@@ -46,7 +42,7 @@ def test_job_goes_through_its_states(job: Job, tmp_path: Path):
 
 
 def test_second_reader_sees_the_same(job: Job, tmp_path: Path):
-    job.start(run(tmp_path, "sleep 60"))
+    job.start(run(tmp_path, "sleep 600"))
     other = Job(job.folder)
     assert (other.state(), other.process()) == ("running", job.process())
     other.stop()
@@ -84,7 +80,7 @@ def test_cleared_job_starts_again(job: Job, tmp_path: Path):
 
 
 def test_running_job_is_not_cleared(job: Job, tmp_path: Path):
-    job.start(run(tmp_path, "sleep 60"))
+    job.start(run(tmp_path, "sleep 600"))
     with pytest.raises(ConflictError, match="runs"):
         job.clear()
 
@@ -122,7 +118,7 @@ def test_failed_start_leaves_it_absent(job: Job, tmp_path: Path):
 
 
 def test_lost_job_has_no_code(job: Job, tmp_path: Path):
-    job.start(run(tmp_path, "sleep 60"))
+    job.start(run(tmp_path, "sleep 600"))
     process = job.process()
     os.kill(process.keeper.pid, 9)
     os.kill(process.pid, 9)

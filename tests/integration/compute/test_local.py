@@ -6,11 +6,11 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from typing import TYPE_CHECKING
 
 import psutil
 import pytest
+from waiting import until
 
 from rung.compute import local
 from rung.errors import NotFoundError
@@ -20,15 +20,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PATH = {"PATH": os.environ["PATH"]}
-SLEEP = ("sleep", "60")
+SLEEP = ("sleep", "600")
 PYTHON_IGNORES = f"{1 << (signal.SIGPIPE - 1) | 1 << (signal.SIGXFSZ - 1):016x}"
-
-
-def eventually(holds: Callable[[], object], seconds: float = 10.0) -> bool:
-    deadline = time.monotonic() + seconds
-    while not (result := holds()) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    return bool(result)
 
 
 @pytest.fixture
@@ -57,7 +50,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., local.Process]]:
 )
 def test_exit_code_is_kept(start: Callable[..., local.Process], tmp_path: Path, script: str, code: int):
     process = start("sh", "-c", script)
-    assert eventually(lambda: not local.alive(process))
+    until(lambda: not local.alive(process))
     assert local.exit_code(tmp_path / "code") == code
 
 
@@ -71,21 +64,21 @@ def test_a_dead_process_has_its_code(start: Callable[..., local.Process], tmp_pa
 
 def test_exit_file_is_not_needed(start: Callable[..., local.Process], tmp_path: Path):
     process = start("true", exit_file=None, log=None)
-    assert eventually(lambda: not local.alive(process))
+    until(lambda: not local.alive(process))
     assert list(tmp_path.iterdir()) == []
 
 
 def test_arguments_pass_no_shell(start: Callable[..., local.Process], tmp_path: Path):
     words = ["$(touch hit)", "; touch hit", "a b", "'\"", "*", "", "-n", "zwölf\n"]
     process = start(sys.executable, "-c", "import sys, json; print(json.dumps(sys.argv[1:]))", *words)
-    assert eventually(lambda: not local.alive(process))
+    until(lambda: not local.alive(process))
     assert json.loads((tmp_path / "log").read_text()) == words
     assert not (tmp_path / "hit").exists()
 
 
 def test_environment_is_exactly_the_given(start: Callable[..., local.Process], tmp_path: Path):
     process = start("env", environment={**PATH, "A": "1 $B"})
-    assert eventually(lambda: not local.alive(process))
+    until(lambda: not local.alive(process))
     assert sorted((tmp_path / "log").read_text().splitlines()) == ["A=1 $B", f"PATH={PATH['PATH']}"]
 
 
@@ -98,14 +91,14 @@ def test_signals_and_files_are_clean(start: Callable[..., local.Process], tmp_pa
         "print(sorted(os.listdir('/proc/self/fd'))[:4], os.readlink('/proc/self/fd/0'))\n"
     )
     process = start(sys.executable, "-c", script)
-    assert eventually(lambda: not local.alive(process))
+    until(lambda: not local.alive(process))
     assert (tmp_path / "log").read_text().splitlines() == [PYTHON_IGNORES, "[] True", "['0', '1', '2', '3'] /dev/null"]
 
 
 def test_log_is_appended_to(start: Callable[..., local.Process], tmp_path: Path):
     for word in ("one", "two"):
         process = start("sh", "-c", f"echo {word} >&2")
-        assert eventually(lambda process=process: not local.alive(process))
+        until(lambda process=process: not local.alive(process))
     assert (tmp_path / "log").read_text() == "one\ntwo\n"
 
 
@@ -124,7 +117,7 @@ def test_broken_program_gives_126(start: Callable[..., local.Process], tmp_path:
     program.write_bytes(b"\x7fELF nothing")
     program.chmod(0o755)
     process = start("./program")
-    assert eventually(lambda: not local.alive(process))
+    until(lambda: not local.alive(process))
     assert local.exit_code(tmp_path / "code") == 126
 
 
@@ -140,7 +133,7 @@ def test_failed_record_prevents_the_run(tmp_path: Path):
     )
     with pytest.raises(OSError, match="disk full"):
         local.start(command, record=fail)
-    assert eventually(lambda: not local.alive(seen[0]))
+    until(lambda: not local.alive(seen[0]))
     assert {path.name for path in tmp_path.iterdir()} == {"log"}
 
 
@@ -170,13 +163,13 @@ def test_zombie_is_dead():
         process = local.find(child.pid)
         assert local.alive(process)
         child.stdin.close()
-        assert eventually(lambda: not local.alive(process))
+        until(lambda: not local.alive(process))
         assert psutil.Process(child.pid).status() == psutil.STATUS_ZOMBIE
 
 
 def test_stop_lets_it_end_itself(start: Callable[..., local.Process], tmp_path: Path):
     process = start("sh", "-c", "trap 'exit 3' TERM; echo up; while :; do sleep 0.02; done")
-    assert eventually((tmp_path / "log").read_text)
+    until((tmp_path / "log").read_text)
     local.stop(process)
     assert local.exit_code(tmp_path / "code") == 3
 
@@ -187,32 +180,32 @@ def test_stop_terminates_only_the_leader(start: Callable[..., local.Process], tm
         "trap 'sleep 0.2; kill -9 $child; exit 0' TERM; while :; do sleep 0.02; done"
     )
     process = start("sh", "-c", leader)
-    assert eventually(lambda: (tmp_path / "log").exists() and "up" in (tmp_path / "log").read_text())
+    until(lambda: (tmp_path / "log").exists() and "up" in (tmp_path / "log").read_text())
     local.stop(process)
     assert "told" not in (tmp_path / "log").read_text()
     assert local.exit_code(tmp_path / "code") == 0
 
 
 def test_stop_kills_what_ignores_it(start: Callable[..., local.Process], tmp_path: Path):
-    process = start("sh", "-c", "trap '' TERM; sleep 60 & echo $!; sleep 60; sleep 60")
-    assert eventually((tmp_path / "log").read_text)
+    process = start("sh", "-c", "trap '' TERM; sleep 600 & echo $!; sleep 600; sleep 600")
+    until((tmp_path / "log").read_text)
     local.stop(process, grace_s=0.1)
     assert local.exit_code(tmp_path / "code") == 137
     assert local.find(int((tmp_path / "log").read_text().split()[0])) is None
 
 
 def test_stop_finds_those_who_left(start: Callable[..., local.Process], tmp_path: Path):
-    script = "import subprocess as s; c = s.Popen(['sleep', '60'], start_new_session=True); print(c.pid, flush=True)"
+    script = "import subprocess as s; c = s.Popen(['sleep', '600'], start_new_session=True); print(c.pid, flush=True)"
     process = start(sys.executable, "-c", f"{script}; c.wait()")
-    assert eventually((tmp_path / "log").read_text)
+    until((tmp_path / "log").read_text)
     stray = int((tmp_path / "log").read_text())
     local.stop(process, grace_s=5)
     assert local.find(stray) is None
 
 
 def test_stop_sweeps_up_orphans(start: Callable[..., local.Process], tmp_path: Path):
-    process = start("sh", "-c", "sleep 60 & echo $!")
-    assert eventually(lambda: not local.alive(process))
+    process = start("sh", "-c", "sleep 600 & echo $!")
+    until(lambda: not local.alive(process))
     orphan = int((tmp_path / "log").read_text())
     assert local.find(orphan) is not None
     local.stop(process)
@@ -224,7 +217,7 @@ def test_keeper_shrugs_off_a_hangup(start: Callable[..., local.Process], tmp_pat
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
         os.kill(process.keeper.pid, number)
     os.kill(process.pid, signal.SIGKILL)
-    assert eventually(lambda: local.exit_code(tmp_path / "code") == 137)
+    until(lambda: local.exit_code(tmp_path / "code") == 137)
 
 
 def test_killed_keeper_leaves_no_code(start: Callable[..., local.Process], tmp_path: Path):
@@ -237,9 +230,9 @@ def test_killed_keeper_leaves_no_code(start: Callable[..., local.Process], tmp_p
 
 
 def test_usage_counts_the_tree(start: Callable[..., local.Process], tmp_path: Path):
-    work = "x = b'1' * 30_000_000; sum(range(3_000_000)); print('up', flush=True); import time; time.sleep(60)"
+    work = "x = b'1' * 30_000_000; sum(range(3_000_000)); print('up', flush=True); import time; time.sleep(600)"
     process = start("sh", "-c", f'{sys.executable} -c "{work}"; true')
-    assert eventually(lambda: "up" in (tmp_path / "log").read_text())
+    until(lambda: "up" in (tmp_path / "log").read_text())
     used = local.usage(process)
     assert used.processes == 2
     assert 30e6 < used.memory_bytes < 100e6

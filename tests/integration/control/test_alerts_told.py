@@ -7,13 +7,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import tiny_service
 from platform_api import grant, platform_api
+from waiting import until
 from webhooks import Receiver, receiver
 
 from rung.alerting import verify
@@ -27,7 +27,7 @@ from rung.registry import Alert, Step, open_registry
 from rung.settings import Channel
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from platform_api import Api
@@ -68,14 +68,6 @@ def api(tmp_path: Path, hooks: Receiver) -> Iterator[Api]:
         found.platform.loop.watch.close()
 
 
-def wait(until: Callable[[], Any], seconds: float = 10.0) -> Any:
-    deadline = time.monotonic() + seconds
-    while not (found := until()):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    return found
-
-
 def drift(registry: Any, *, service: str = "housing", minor: int = 2, channels: tuple[str, ...] = ("pager",)) -> Alert:
     now = datetime.now(UTC)
     alert = Alert(
@@ -103,7 +95,7 @@ def drift(registry: Any, *, service: str = "housing", minor: int = 2, channels: 
 def test_alert_reaches_the_receiver_signed(api: Api, hooks: Receiver):
     alert = drift(api.platform.registry)
     api.platform.loop.watch.outbox.look()
-    (delivery,) = wait(lambda: [one for one in api.platform.registry.deliveries() if one.sent])
+    (delivery,) = until(lambda: [one for one in api.platform.registry.deliveries() if one.sent])
     (event,), (headers,), (body,) = hooks.events, hooks.headers, hooks.bodies
     assert headers["content-type"].startswith("application/cloudevents+json")
     assert headers["webhook-id"] == event["id"] == delivery.id
@@ -127,11 +119,11 @@ def test_dead_and_slow_channels_keep_no_other_one_waiting(api: Api, hooks: Recei
     registry, outbox = api.platform.registry, api.platform.loop.watch.outbox
     drift(registry, channels=("pager", "away"))
     outbox.look()
-    wait(lambda: registry.undelivered("away")[0])
+    until(lambda: registry.undelivered("away")[0])
     assert registry.undelivered("away") == (1, "its receiver does not answer (ConnectError)")
     assert [one.attempts for one in registry.waiting_deliveries() if one.channel == "pager"] == [0]
     hooks.hold.set()
-    wait(lambda: [one for one in registry.deliveries() if one.sent])
+    until(lambda: [one for one in registry.deliveries() if one.sent])
 
 
 def test_what_was_refused_is_tried_again_with_the_same_id(api: Api, hooks: Receiver):
@@ -139,12 +131,12 @@ def test_what_was_refused_is_tried_again_with_the_same_id(api: Api, hooks: Recei
     registry, outbox = api.platform.registry, api.platform.loop.watch.outbox
     drift(registry)
     outbox.look()
-    (failed,) = wait(lambda: [one for one in registry.waiting_deliveries() if one.attempts])
+    (failed,) = until(lambda: [one for one in registry.waiting_deliveries() if one.attempts])
     assert failed.error.startswith("its receiver answered 503")
     assert failed.due - datetime.now(UTC) > timedelta(seconds=5)
     hooks.status = 204
     registry.keep_delivery(failed.id, error="time passes", again=datetime.now(UTC))
-    wait(lambda: outbox.look() or [one for one in registry.deliveries() if one.sent])
+    until(lambda: outbox.look() or [one for one in registry.deliveries() if one.sent])
     first, second = hooks.headers
     assert first["webhook-id"] == second["webhook-id"] == failed.id
 
@@ -154,7 +146,7 @@ def test_receiver_that_is_gone_is_left_alone(api: Api, hooks: Receiver):
     registry = api.platform.registry
     drift(registry)
     api.platform.loop.watch.outbox.look()
-    wait(lambda: [one for one in registry.deliveries() if one.given_up])
+    until(lambda: [one for one in registry.deliveries() if one.given_up])
     assert registry.waiting_deliveries() == []
 
 
@@ -171,7 +163,7 @@ from rung.workspace import find
 place = Place(workspace=find(Path(sys.argv[1])))
 with open_registry(place.workspace.state) as registry:
     Outbox(place=place, registry=registry, settings=place.workspace.settings()).look()
-    time.sleep(60)
+    time.sleep(600)
 """
 
 
@@ -180,13 +172,13 @@ def test_sender_that_is_killed_loses_nothing(api: Api, hooks: Receiver):
     registry, root = api.platform.registry, api.platform.place.workspace.root
     drift(registry)
     with subprocess.Popen([sys.executable, "-c", SENDER, str(root)]) as sender:
-        wait(lambda: hooks.bodies, 20)
+        until(lambda: hooks.bodies, 20)
         os.kill(sender.pid, signal.SIGKILL)
     hooks.hold.set()
     assert [one.attempts for one in registry.waiting_deliveries()] == [0]
     outbox = Outbox(place=api.platform.place, registry=registry, settings=api.platform.place.workspace.settings())
     outbox.look()
-    wait(lambda: [one for one in registry.deliveries() if one.sent])
+    until(lambda: [one for one in registry.deliveries() if one.sent])
     outbox.close()
     assert len({headers["webhook-id"] for headers in hooks.headers}) == 1
     assert len(set(hooks.bodies)) == 1
@@ -256,8 +248,8 @@ def test_channels_are_told_without_their_urls(api: Api, hooks: Receiver):
     made = api.ask("POST", "/alerts/test", json={}).json()["deliveries"]
     assert [one["channel"] for one in made] == ["ada.phone", "away", "grace.phone", "pager"]
     api.platform.loop.watch.outbox.look()
-    wait(lambda: hooks.bodies)
-    wait(lambda: api.platform.registry.undelivered("away")[0])
+    until(lambda: hooks.bodies)
+    until(lambda: api.platform.registry.undelivered("away")[0])
     assert hooks.events[0]["type"] == "rung.alert.test"
     shown = api.ask("GET", "/alerts/channels")
     found = {one["name"]: one for one in shown.json()["channels"]}
@@ -284,7 +276,7 @@ def test_word_that_an_alert_was_closed_reaches_its_owner(api: Api, hooks: Receiv
     alert = drift(registry, channels=(), minor=name.minor)
     api.platform.alerts.say(alert.id, "closed", because="it is right", actor="bob")
     api.platform.loop.watch.outbox.look()
-    wait(lambda: [one for one in registry.deliveries() if one.channel == "ada.phone" and one.sent])
+    until(lambda: [one for one in registry.deliveries() if one.channel == "ada.phone" and one.sent])
     assert {event["data"]["alert"]["ending"] for event in hooks.events} == {"closed by bob: it is right"}
 
 
@@ -293,7 +285,7 @@ def test_doctor_names_a_channel_that_does_not_work(api: Api):
     (place.workspace.root / "pager.url").unlink()
     drift(registry, channels=("away",))
     api.platform.loop.watch.outbox.look()
-    wait(lambda: registry.undelivered("away")[0])
+    until(lambda: registry.undelivered("away")[0])
     _, away, _, pager = examine_channels(place, registry)
     assert (away.is_well, away.told) == (
         False,

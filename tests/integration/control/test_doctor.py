@@ -141,7 +141,7 @@ def test_process_on_no_record_is_found(place: Place):
 
 
 def test_servers_without_a_control_plane_are_found(place: Place, registry: Registry):
-    command = local.Command(argv=("sleep", "60"), folder=place.workspace.root, environment=dict(os.environ))
+    command = local.Command(argv=("sleep", "600"), folder=place.workspace.root, environment=dict(os.environ))
     process = local.start(command, record=lambda one: registry.keep_process("collector", one.to_json()))
     try:
         [finding] = wrong(place)

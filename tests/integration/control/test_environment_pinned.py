@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 import shutil
-import time
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 from tests.support.views import view_of
+from waiting import until
 
 from rung.compute.environments import Environments, Lock, own_wheel
 from rung.control.deployment.builds import Builds
@@ -25,7 +25,6 @@ from rung.registry import open_registry
 from rung.workspace import Workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from rung.schema import RevisionName
@@ -65,13 +64,6 @@ def refusal(deployments: Deployments, name: RevisionName) -> str:
     return ""
 
 
-def wait_until(is_so: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not is_so():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
 @pytest.fixture
 def wheels(tmp_path: Path) -> tuple[Path, Path]:
     """The running Rung, and another that differs in its code."""
@@ -103,7 +95,7 @@ def test_failed_rebuild_is_told_and_waits(tmp_path: Path, wheels: tuple[Path, Pa
     name = revision_with(deployments, UNBUILDABLE)
     job = deployments.job(name, "environment")
 
-    wait_until(lambda: "is being built" not in refusal(deployments, name))
+    until(lambda: "is being built" not in refusal(deployments, name))
     assert re.search(r"cannot be made: .*gone-1\.0.*; it is tried again in \d s", refusal(deployments, name))
 
     deployments.registry.move(name, State.TRAINED, because="its training succeeded", actor="rung")
@@ -125,7 +117,7 @@ def test_rebuilt_environment_is_told(tmp_path: Path, wheels: tuple[Path, Path]):
     deployments = deployments_of(Place(workspace=Workspace(root=tmp_path, state=tmp_path / ".rung")), wheels[0])
     name = revision_with(deployments, LOCK)
     assert "is being built" in refusal(deployments, name)
-    wait_until(lambda: not refusal(deployments, name))
+    until(lambda: not refusal(deployments, name))
     assert deployments.registry.latest("environment")[str(name)].because == "its environment is ready"
     assert deployments.registry.latest("environment", "other") == {}
 

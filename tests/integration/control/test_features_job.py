@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from typing import TYPE_CHECKING
 
 import polars as pl
 import pytest
+from waiting import until
 
 from rung.compute.jobs import Job
 from rung.control.deployment.features import Features
@@ -64,10 +64,7 @@ def bundle() -> Bundle:
 
 
 def waited(features: Features) -> None:
-    deadline = time.monotonic() + 60
-    while features.look(NAME, bundle(), PYTHON):
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    until(lambda: not features.look(NAME, bundle(), PYTHON), every_s=0.1)
 
 
 def written(place: Place) -> list[str]:

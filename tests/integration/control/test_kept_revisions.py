@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
+from waiting import until
 
 from rung.artifacts import LocalStore
 from rung.control.deployment.storage import Storage
@@ -98,13 +98,6 @@ def machines(tmp_path: Path) -> Iterator[Callable[[str], Machine]]:
 @pytest.fixture
 def machine(machines: Callable[[str], Machine]) -> Machine:
     return machines("one")
-
-
-def until(is_so: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
-    while not is_so():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def is_brought(machine: Machine, name: RevisionName) -> bool:

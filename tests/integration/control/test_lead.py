@@ -42,7 +42,7 @@ lead.take(threading.Event())
 where = {"": lead.fence.path.open, "file": lead.fence.passed, "write": lead.registry._write}[sys.argv[4]]
 with where():
     print("leads", flush=True)
-    time.sleep(60)
+    time.sleep(600)
 """
 
 Start = "Callable[..., subprocess.Popen[str]]"

@@ -35,7 +35,7 @@ def test_interrupted_up_stops_everything(platform: LivePlatform):
 
     told, _ = foreground.communicate(timeout=60)
     assert foreground.returncode == 0, told
-    assert platform.left(within_s=5) == []
+    assert platform.left(within_s=20) == []
     assert not platform.place.address_file.exists()
     assert not any(listens(path) for path in platform.sockets.rglob("*"))
 
@@ -60,7 +60,7 @@ def test_down_leaves_no_process(platform: LivePlatform):
 
     platform.rung("down")
 
-    assert platform.left(within_s=5) == []
+    assert platform.left(within_s=20) == []
     assert not any(listens(path) for path in platform.sockets.rglob("*"))
     assert platform.recorded() == {}
     # what is kept comes back as it was
@@ -78,7 +78,7 @@ def test_down_after_a_kill_stops_all(platform: LivePlatform):
 
     platform.rung("down")
 
-    assert platform.left(within_s=5) == []
+    assert platform.left(within_s=20) == []
 
 
 def test_killed_gateway_comes_back(platform: LivePlatform):

@@ -88,7 +88,7 @@ def test_metric_without_data_holds_its_major(platform: LivePlatform):
         platform.root, 'priority="high",', 'priority="high", available=False,', file="schema/service.py"
     )
     platform.deploy("tiny")
-    platform.wait(lambda: is_in(platform, "tiny.v1.m2", "on_hold"), within_s=20)
+    platform.wait(lambda: is_in(platform, "tiny.v1.m2", "on_hold"))
     (asked,) = platform.ask("metrics", "requests")
     assert (asked["major"], asked["metric"], asked["to"]) == ("tiny.v1", "right", "product@example.org")
     refused = platform.ask("promote", "tiny.v1.m2", expect=2)["error"]
@@ -102,7 +102,7 @@ def test_metric_without_data_holds_its_major(platform: LivePlatform):
 def test_promised_data_end_the_hold(platform: LivePlatform, people: dict[str, Person]):
     given = people["ada"].rung("metrics", "fulfil", "tiny.v1", "right", "--because", "the notary will report them")
     assert given["fulfilled"]["actor"] == "token:ada"
-    platform.wait(lambda: is_in(platform, "tiny.v1.m2", "candidate"), within_s=20)
+    platform.wait(lambda: is_in(platform, "tiny.v1.m2", "candidate"))
     assert platform.ask("metrics", "requests", "tiny") == []
     kinds = [event["kind"] for event in platform.ask("audit", "--service", "tiny")]
     assert [kind for kind in kinds if "hold" in kind or "data_request" in kind] == [
@@ -141,13 +141,13 @@ def test_silence_of_production_holds_and_outcomes_go_on(platform: LivePlatform):
     ask(platform)
     platform.deploy("tiny")
     ask(platform)
-    platform.wait(lambda: is_in(platform, "tiny.v1.m3", "on_hold"), within_s=20)
+    platform.wait(lambda: is_in(platform, "tiny.v1.m3", "on_hold"))
     (asked,) = platform.ask("metrics", "requests", "tiny")
     assert "no outcome of it came in for 15 s of production" in asked["because"]
 
     outcome = {"service": "tiny", "metric": "right", "value": 1, "unit": "customer-1"}
     httpx2.post(f"{platform.gateway}/outcomes", json=outcome).raise_for_status()
-    platform.wait(lambda: is_in(platform, "tiny.v1.m3", "candidate"), within_s=20)
+    platform.wait(lambda: is_in(platform, "tiny.v1.m3", "candidate"))
     assert platform.ask("metrics", "requests", "tiny") == []
     fulfilled = platform.ask("metrics", "requests", "tiny", "--all")
     assert [one["fulfilled"]["actor"] for one in fulfilled] == ["token:ada", "rung"]

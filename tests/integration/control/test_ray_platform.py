@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
     from object_store import ObjectStore
 
+pytestmark = pytest.mark.long
+
 NAME = "tiny.v1.m0"
 FAR = "127.0.0.5"
 
@@ -175,7 +177,7 @@ def test_what_it_answered_there_is_in_the_lake_once(platform: LivePlatform, far:
         rows = lake.predictions().select("id").collect()["id"].to_list()
         return [one for one in rows if one in set(answered)]
 
-    platform.wait(lambda: len(kept()) >= len(answered), within_s=30)
+    platform.wait(lambda: len(kept()) >= len(answered))
     platform.rung("teardown", "tiny.v1.m1")
     platform.wait(lambda: not handles(platform))
     platform.wait(lambda: not list((far / "lake" / "log").glob("*.jsonl")))
@@ -205,15 +207,15 @@ def test_batch_is_predicted_where_the_folder_is_not_seen(
     unused = old.put(b"of work long ago")
     os.utime(old.path(unused), (1, 1))
     first = platform.begin_command(*words)
-    platform.wait(lambda: list(done.glob("*/*/0*.json")), within_s=60)
+    platform.wait(lambda: list(done.glob("*/*/0*.json")))
     first.kill()
     first.wait()
     before = {one.pid for one in workers_of(far)}
     assert before
     second = platform.begin_command(*words, "--json")
-    platform.wait(lambda: [one for one in workers_of(far) if one.pid not in before], within_s=60)
+    platform.wait(lambda: [one for one in workers_of(far) if one.pid not in before])
     finished = len(list(done.glob("*/*/0*.json")))
-    platform.wait(lambda: len(list(done.glob("*/*/0*.json"))) > finished, within_s=60)
+    platform.wait(lambda: len(list(done.glob("*/*/0*.json"))) > finished)
     next(one for one in workers_of(far) if one.pid not in before).kill()
     said, _ = second.communicate(timeout=120)
     told = json.loads(said[said.index("{") :])
@@ -222,7 +224,7 @@ def test_batch_is_predicted_where_the_folder_is_not_seen(
     frame = pl.read_parquet(cluster.folder / "out.parquet")
     assert frame["id"].to_list() == list(range(40_000))
     assert frame["y"].to_list() == [float(number % 600) for number in range(40_000)]
-    platform.wait(lambda: not workers_of(far), within_s=30)  # those of the first command hear that nobody wants theirs
+    platform.wait(lambda: not workers_of(far))  # those of the first command hear that nobody wants theirs
     assert not list(open_objects(storage).entries("batches"))
     assert not old.has(unused)
 
@@ -262,4 +264,4 @@ def test_training_that_fits_no_machine_says_so(platform: LivePlatform):
 
     platform.wait(lambda: any("no machine has 512 vCPUs" in because for because in told()))
     waiting.send_signal(signal.SIGINT)
-    waiting.communicate(timeout=30)
+    waiting.communicate(timeout=60)

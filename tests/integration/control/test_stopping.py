@@ -25,7 +25,7 @@ def test_what_a_lost_cluster_runs_keeps_nothing_else_up(tmp_path: Path):
         away = {"actor": "tiny.v1.m1-0", "machine": {}, "exit_file": None}
         registry.keep_process("tiny.v1.m1", away)
         command = local.Command(
-            argv=(sys.executable, "-c", "import time; time.sleep(60)"), folder=tmp_path, environment={}
+            argv=(sys.executable, "-c", "import time; time.sleep(600)"), folder=tmp_path, environment={}
         )
         handle = LocalCompute().start(
             Work(name=GATEWAY, command=command), record=lambda found: registry.keep_process(GATEWAY, found)

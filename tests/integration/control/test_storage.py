@@ -138,7 +138,7 @@ def test_production_goes_on_without_the_storage(platform: LivePlatform, between:
     between.fault = lambda _method, _path: None
 
     platform.wait(lambda: platform.states()["tiny.v1.m2"] == "trained")
-    began.wait(30)
+    began.wait(60)
     assert open_objects(storage).size("revisions/tiny.v1.m2/bundle.json")
     lake = Lake(f"{storage}/lake", logs=platform.place.predictions)
     lake.ship()

@@ -69,7 +69,7 @@ def running(image: Built) -> Iterator[tuple[str, list[str]]]:
             yield f"http://127.0.0.1:{port}", own(image.healthy)
         finally:
             process.terminate()
-            process.wait(20)
+            process.wait(60)
 
 
 def free_port() -> int:

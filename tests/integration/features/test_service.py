@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,11 +16,12 @@ import httpx2
 import polars as pl
 import pytest
 from sockets import listens
+from waiting import until
 
 from rung.data import Append, Catalogue
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from conftest import Place
 
@@ -211,20 +211,13 @@ def served(place: Place, store_url: str | None) -> Iterator[tuple[httpx2.Client,
         environment |= {"RUNG_LOG": str(place.root / "log"), "RUNG_ONLINE_STORE": store_url or ""}
         process = subprocess.Popen(command, cwd=place.root, env=environment, stdout=output, stderr=output)
         try:
-            wait(lambda: listens(socket))
+            until(lambda: listens(socket))
             transport = httpx2.HTTPTransport(uds=str(socket), verify=False)
             with httpx2.Client(transport=transport, base_url="http://server", timeout=20) as client:
                 yield client, place.root / "log"
         finally:
             process.terminate()
-            process.wait(timeout=20)
-
-
-def wait(until: Callable[[], bool], seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not until():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+            process.wait(timeout=60)
 
 
 def test_what_a_server_was_given_is_what_training_joins(homes: Place, store_url: str | None):
@@ -240,7 +233,7 @@ def test_what_a_server_was_given_is_what_training_joins(homes: Place, store_url:
         assert client.get("/readyz").status_code == 503
         assert "not materialised" in client.get("/readyz").json()["detail"]
         materialize()
-        wait(lambda: client.get("/readyz").status_code == 200)
+        until(lambda: client.get("/readyz").status_code == 200)
         first = ask(client, {"house": "a"}, {"house": "b"}, {"house": "a", "on": "2026-01-05"})
         assert first == [10 * 1.3 * 2 + 5, 10 * 2.7 * 2 + 3, 10 * 1.1 * 2 + 4]
         write_houses(homes, ("b", 20, 0.1 + 0.2, 1), ("a", 5, 9.9, 9))
@@ -288,6 +281,6 @@ def test_server_gives_what_was_fetched_for_a_prediction(homes: Place, monkeypatc
     homes.write("features.json", json.dumps(logged))
     monkeypatch.setenv("RUNG_FETCHED", str(homes.root / "features.json"))
     with served(homes, None) as (client, _):
-        wait(lambda: client.get("/readyz").status_code == 200)  # although nothing was ever materialised
+        until(lambda: client.get("/readyz").status_code == 200)  # although nothing was ever materialised
         assert ask(client, {"house": "a"}) == [77.0]
         assert client.post("/predict", json={"instances": [{"house": "b"}]}).status_code == 503

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import httpx2
 import pytest
-from gateway_load import Load, free_port, until
+from gateway_load import Load, free_port
+from waiting import until
 
 from rung.gateway import Backend, Challenger, Gateway, Production, Routing, Shadow, Split
 
@@ -50,7 +51,7 @@ class Server:
 
     def stop(self, with_signal: int) -> None:
         self.process.send_signal(with_signal)
-        self.process.wait(10)
+        self.process.wait(60)
 
 
 @dataclass
@@ -74,7 +75,7 @@ class Site:
     def stop_envoy(self) -> None:
         assert self.envoy
         self.envoy.kill()
-        self.envoy.wait(10)
+        self.envoy.wait(60)
 
     def serve(self, name: str, *, revision: str = "", runner: str = "uvicorn", **environment: str) -> Server:
         """Return a server that listens, a new one unless the same runs; its name is its socket's and its revision's."""
@@ -166,7 +167,7 @@ def standing_site() -> Iterator[Site]:
         for process in processes:
             process.terminate()
         for process in processes:
-            process.wait(10)
+            process.wait(60)
         shutil.rmtree(folder)
 
 
@@ -182,8 +183,3 @@ def site(standing_site: Site) -> Site:
 @pytest.fixture
 def read_lines() -> Callable[[Path], list[dict[str, Any]]]:
     return lambda path: [json.loads(line) for line in path.read_text().splitlines()]
-
-
-@pytest.fixture(name="until")
-def until_fixture() -> Callable[..., None]:
-    return until

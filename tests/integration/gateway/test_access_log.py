@@ -7,13 +7,13 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
+from waiting import until
 
 from rung.control import _access_log
 from rung.control._access_log import AccessLog
 from rung.errors import GatewayError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from conftest import Site
@@ -27,7 +27,7 @@ def log(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AccessLo
     return AccessLog(gateway=site.gateway, packed=tmp_path / "access")
 
 
-def fill(site: Site, until: Callable[..., None]) -> None:
+def fill(site: Site) -> None:
     """Send requests, until all of them are in a log."""
     with site.client() as client:
         last = [client.get("/healthz?mine").headers["x-request-id"] for _ in range(20)][-1]
@@ -45,11 +45,11 @@ def packed(log: AccessLog) -> int:
     return sum(gzip.decompress(path.read_bytes()).count(b"?mine") for path in log.packed.iterdir())
 
 
-def test_long_log_is_packed(site: Site, log: AccessLog, until: Callable[..., None]):
-    fill(site, until)
+def test_long_log_is_packed(site: Site, log: AccessLog):
+    fill(site)
     assert log.look() == 0
     assert site.gateway.old_access_log.exists()
-    fill(site, until)
+    fill(site)
     assert log.look() == 0  # Envoy may still be writing
     age(site)
     assert log.look() > 1_000
@@ -65,39 +65,39 @@ def test_short_log_stays(site: Site, log: AccessLog):
     assert not log.packed.exists()
 
 
-def test_old_log_is_not_packed_while_envoy_writes_to_it(site: Site, log: AccessLog, until: Callable[..., None]):
+def test_old_log_is_not_packed_while_envoy_writes_to_it(site: Site, log: AccessLog):
     """Killed between the rename and the order to Envoy, which goes on with the renamed file."""
-    fill(site, until)
+    fill(site)
     site.gateway.access_log.replace(site.gateway.old_access_log)
     age(site)
     assert log.look() == 0
     assert site.gateway.old_access_log.exists()
-    fill(site, until)
+    fill(site)
     age(site)
     assert log.look() > 1_000
     assert packed(log) == 20
 
 
-def test_dead_gateway_is_told(site: Site, log: AccessLog, until: Callable[..., None]):
-    fill(site, until)
+def test_dead_gateway_is_told(site: Site, log: AccessLog):
+    fill(site)
     site.stop_envoy()
     with pytest.raises(GatewayError):
         log.look()
     site.start_envoy()
-    fill(site, until)
+    fill(site)
     age(site)
     log.look()
     assert packed(log) == 20
 
 
-def test_oldest_go(site: Site, log: AccessLog, until: Callable[..., None], monkeypatch: pytest.MonkeyPatch):
+def test_oldest_go(site: Site, log: AccessLog, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(_access_log, "_MOST_PACKED", 2)
     log.packed.mkdir()
     for year in (2023, 2024, 2025):
         (log.packed / f"access-{year}0101T000000.log.gz").write_bytes(gzip.compress(b"{}\n"))
-    fill(site, until)
+    fill(site)
     log.look()
-    fill(site, until)
+    fill(site)
     age(site)
     log.look()
     assert [path.name[:11] for path in sorted(log.packed.iterdir())] == ["access-2025", "access-2026"]

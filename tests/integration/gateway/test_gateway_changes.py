@@ -15,13 +15,12 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from waiting import until
 
 from rung.errors import GatewayError
 from rung.gateway import Backend, Challenger, Gateway, Production, Routing, Shadow, Split
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from conftest import Site
 
 
@@ -174,7 +173,7 @@ def test_young_successor_takes_over_at_once(site: Site):
 
 
 @pytest.mark.fault
-def test_killed_challenger_is_answered_by_the_incumbent(site: Site, until: Callable[..., None]):
+def test_killed_challenger_is_answered_by_the_incumbent(site: Site):
     site.serve("m2")
     challenger = site.serve("m3")
     site.gateway.apply(site.routing("m2", "m3", incumbent="m2", challenger="m3"))

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 import certificates
 import httpx2
 import pytest
+from waiting import until
 
 from rung.errors import GatewayError
 from rung.gateway import Certificate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from conftest import Site
@@ -74,7 +75,7 @@ def test_old_versions_are_refused(encrypted: Site):
         shown(encrypted, ssl.TLSVersion.TLSv1_1)
 
 
-def test_renewed_certificate_is_taken_at_once(encrypted: Site, certificate: Certificate, until: Callable[..., None]):
+def test_renewed_certificate_is_taken_at_once(encrypted: Site, certificate: Certificate):
     assert not encrypted.gateway.renew()
     for name in ("second", "third"):
         certificates.write(certificate.chain, certificate.key, name=name)

@@ -14,6 +14,7 @@ import httpx2
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from waiting import until
 
 from rung.gateway import Consumer, Routing
 
@@ -130,9 +131,7 @@ def test_gates_need_no_key(site: Site):
         assert gate.post("/housing/v1/m2/../predict", json={}).status_code == 403
 
 
-def test_log_names_consumers_and_no_keys(
-    site: Site, read_lines: Callable[[Path], list[dict[str, Any]]], until: Callable[..., None]
-):
+def test_log_names_consumers_and_no_keys(site: Site, read_lines: Callable[[Path], list[dict[str, Any]]]):
     key = new_key()
     guarded(site, consumer("shop", key))
     log = site.gateway.folder / "access.log"

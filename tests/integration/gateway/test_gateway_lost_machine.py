@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 import pytest
 from far_machine import FarMachine, far_machine
 from gateway_load import Load
+from waiting import until
 
 from rung.gateway import Backend, Production, Routing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from conftest import Site
 
@@ -34,12 +35,10 @@ def machine() -> Iterator[FarMachine]:
         )
         yield machine
         process.terminate()
-        process.wait(10)
+        process.wait(60)
 
 
-def test_no_request_is_lost_with_it(
-    site: Site, machine: FarMachine, until: Callable[..., None], capsys: pytest.CaptureFixture[str]
-):
+def test_no_request_is_lost_with_it(site: Site, machine: FarMachine, capsys: pytest.CaptureFixture[str]):
     here, elsewhere = site.serve("m1", runner="uvicorn on a port").endpoint, f"{machine.address}:{PORT}"
     backend = Backend(revision=NAME, endpoints=(here, elsewhere), timeout_s=30.0)
     production = Production(service="housing", major=1, incumbent=NAME, split=None, shadows=(), standby=None)

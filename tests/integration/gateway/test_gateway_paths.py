@@ -7,6 +7,8 @@ import stat
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from waiting import until
+
 from rung.gateway import Routing
 
 if TYPE_CHECKING:
@@ -148,9 +150,7 @@ def test_backends_may_listen_on_ports(site: Site):
     assert site.gateway.healthy("housing.v1.m2") == {server.address}
 
 
-def test_requests_are_logged(
-    site: Site, read_lines: Callable[[Path], list[dict[str, Any]]], until: Callable[..., None]
-):
+def test_requests_are_logged(site: Site, read_lines: Callable[[Path], list[dict[str, Any]]]):
     site.serve("m2")
     site.gateway.apply(site.routing("m2", incumbent="m2"))
     log = site.gateway.access_log

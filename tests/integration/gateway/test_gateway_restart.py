@@ -7,11 +7,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from waiting import until
 
 from rung.errors import GatewayError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from conftest import Site
 
@@ -28,9 +29,7 @@ def quick(site: Site, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     site.stop_envoy()
 
 
-def test_envoy_with_other_settings_takes_over_without_a_failed_request(
-    quick: Site, until: Callable[..., None], capsys: pytest.CaptureFixture[str]
-):
+def test_envoy_with_other_settings_takes_over_without_a_failed_request(quick: Site, capsys: pytest.CaptureFixture[str]):
     version, sent = quick.gateway.version(), quick.gateway.requests()
     with quick.load() as load:
         for threads in (1, 2, 1):

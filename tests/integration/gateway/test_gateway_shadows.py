@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,9 +33,7 @@ def diaries(site: Site) -> dict[str, Path]:
 
 
 @pytest.fixture
-def seen(
-    site: Site, diaries: dict[str, Path], read_lines: Callable[[Path], list[dict[str, Any]]], until: Callable[..., None]
-) -> Seen:
+def seen(site: Site, diaries: dict[str, Path], read_lines: Callable[[Path], list[dict[str, Any]]]) -> Seen:
     """What a revision was asked, by the request's id, once no mirrored request is on its way."""
 
     def read(name: str) -> dict[str, dict[str, Any]]:
@@ -139,7 +138,7 @@ def test_hanging_shadow_costs_production_nothing(site: Site, capsys: pytest.Capt
 
 
 @pytest.mark.fault
-def test_frozen_shadow_costs_production_nothing(site: Site, until: Callable[..., None]):
+def test_frozen_shadow_costs_production_nothing(site: Site):
     site.serve("m2")
     frozen = site.serve("m3")
     site.gateway.apply(site.routing("m2", "m3", incumbent="m2", shadows={"m3": 1.0}))
@@ -159,7 +158,7 @@ def test_frozen_shadow_costs_production_nothing(site: Site, until: Callable[...,
 
 
 @pytest.mark.fault
-def test_hanging_requests_of_a_shadow_end(site: Site, until: Callable[..., None]):
+def test_hanging_requests_of_a_shadow_end(site: Site):
     site.serve("m2")
     hanging = site.serve("m3", HANGS_ON="shadow")
     routing = site.routing("m2", "m3", incumbent="m2", shadows={"m3": 1.0})
@@ -167,12 +166,12 @@ def test_hanging_requests_of_a_shadow_end(site: Site, until: Callable[..., None]
     site.gateway.apply(replace(routing, backends=impatient))
     send(site, 20)
     assert any(under_way(site).values())
-    until(lambda: not any(under_way(site).values()), within_s=5)
+    until(lambda: not any(under_way(site).values()))
     hanging.stop(signal.SIGKILL)
 
 
 @pytest.mark.fault
-def test_killed_shadow_costs_production_nothing(site: Site, until: Callable[..., None]):
+def test_killed_shadow_costs_production_nothing(site: Site):
     site.serve("m2")
     shadow = site.serve("m3")
     site.gateway.apply(site.routing("m2", "m3", incumbent="m2", shadows={"m3": 1.0}))
@@ -188,7 +187,7 @@ def test_killed_shadow_costs_production_nothing(site: Site, until: Callable[...,
 
 
 @pytest.mark.fault
-def test_shadow_comes_back(site: Site, until: Callable[..., None]):
+def test_shadow_comes_back(site: Site):
     site.serve("m2")
     site.serve("m3").stop(signal.SIGKILL)
     site.gateway.apply(site.routing("m2", "m3", incumbent="m2", shadows={"m3": 1.0}))

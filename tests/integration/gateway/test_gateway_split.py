@@ -8,12 +8,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from waiting import until
 
 from rung.gateway import Production, Routing, Split, assigned
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from conftest import Site
 
 UNITS = [*(f"customer-{number}" for number in range(290)), "1", " ".join("spaced"), "~!@#$%^&*()", "x" * 256]
@@ -81,7 +80,7 @@ def test_each_interval_of_a_bandit_draws_anew(trio: Site):
 
 
 @pytest.mark.fault
-def test_units_of_a_dead_arm_are_answered_by_the_incumbent(trio: Site, until: Callable[..., None]):
+def test_units_of_a_dead_arm_are_answered_by_the_incumbent(trio: Site):
     routing = trio.bandit("m2", "m3", "m4", incumbent="m2", shares={"m3": 0.3, "m4": 0.3})
     trio.gateway.apply(routing)
     trio.servers["m4"].stop(signal.SIGKILL)
@@ -93,7 +92,7 @@ def test_units_of_a_dead_arm_are_answered_by_the_incumbent(trio: Site, until: Ca
     assert arms(trio, UNITS) == expected
 
 
-def test_standby_answers_for_a_dead_incumbent(trio: Site, until: Callable[..., None]):
+def test_standby_answers_for_a_dead_incumbent(trio: Site):
     trio.gateway.apply(trio.routing("m2", "m3", incumbent="m2", standby="m3"))
     with trio.load() as load:
         load.wait_for(100)
@@ -122,7 +121,7 @@ def test_units_of_a_server_that_is_not_ready_are_answered_by_the_incumbent(trio:
             assert (answer.status_code, answer.json()["revision"]) == (200, "housing.v1.m2")
 
 
-def test_units_of_a_dead_incumbent_keep_their_arm(trio: Site, until: Callable[..., None]):
+def test_units_of_a_dead_incumbent_keep_their_arm(trio: Site):
     routing = trio.routing("m2", "m3", "m4", incumbent="m2", challenger="m3", standby="m4")
     trio.gateway.apply(routing)
     trio.servers["m2"].stop(signal.SIGKILL)

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 import httpx2
 import psutil
 import pytest
-from gateway_load import Load, free_port, until
+from gateway_load import Load, free_port
 from platform_api import grant, platform_api
+from waiting import until
 
 from rung.compute.local import find
 from rung.control.gateways import Standing
@@ -61,7 +62,7 @@ class Elsewhere:
     def kill(self) -> None:
         assert self.agent
         self.agent.kill()
-        self.agent.wait(10)
+        self.agent.wait(60)
 
     def envoy(self) -> psutil.Process:
         (found,) = [
@@ -107,19 +108,19 @@ def both(api: Api, standing_site: Site) -> Iterator[tuple[Elsewhere, Elsewhere]]
     try:
         for one in two:
             one.start()
-        until(lambda: all(one.shown()["standing"] is Standing.READY for one in two), within_s=20)
+        until(lambda: all(one.shown()["standing"] is Standing.READY for one in two))
         yield first, second
     finally:
         for one in two:
             assert one.agent
             one.agent.send_signal(signal.SIGTERM)
-        assert [one.agent.wait(20) for one in two if one.agent] == [0, 0]
+        assert [one.agent.wait(60) for one in two if one.agent] == [0, 0]
 
 
 def want(api: Api, routing: Routing, *, settled: bool = True) -> Routing:
     """Let both have a routing, as the loop does; return once they say that they do."""
     api.platform.gateways.want(routing)
-    until(lambda: not settled or api.platform.gateways.are_settled(), within_s=15)
+    until(lambda: not settled or api.platform.gateways.are_settled())
     return routing
 
 
@@ -182,7 +183,7 @@ def test_killed_gateway_comes_back_while_the_control_plane_is_away(
     assert berlin.envoy().pid == envoy.pid
     envoy.kill()
     until(lambda: not reaches(berlin))
-    until(lambda: reaches(berlin), within_s=15)
+    until(lambda: reaches(berlin))
     assert berlin.arms(UNITS[:200]) == audited(routing, UNITS[:200])
     berlin.kill()
     monkeypatch.undo()
@@ -199,13 +200,13 @@ def reaches(gateway: Elsewhere) -> bool:
 
 def test_agent_with_other_settings_replaces_envoy_under_load(both: tuple[Elsewhere, Elsewhere]):
     berlin, _ = both
-    until(lambda: berlin.shown()["standing"] is Standing.READY, within_s=20)
+    until(lambda: berlin.shown()["standing"] is Standing.READY)
     with Load(berlin, consumers=2) as load:
         load.wait_for(50)
         old = berlin.envoy()
         berlin.kill()
         berlin.start("--threads", "1")
-        until(lambda: find(old.pid) is None, within_s=20)
+        until(lambda: find(old.pid) is None)
         load.wait_for(100)
     assert load.failures + load.cut == []
 
@@ -228,7 +229,7 @@ def test_second_agent_of_a_name_or_a_folder_is_refused(api: Api, both: tuple[Els
     again = Elsewhere(name="berlin", api=api, folder=berlin.folder, token=berlin.token)
     again.start()
     assert again.agent
-    assert again.agent.wait(20) == ConflictError.exit_code
+    assert again.agent.wait(60) == ConflictError.exit_code
 
 
 def test_events_name_who_came(api: Api, both: tuple[Elsewhere, Elsewhere]):

@@ -5,12 +5,12 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import pytest
 import tiny_service
+from waiting import until
 
 import rung
 from rung.control.deployment.storage import Storage
@@ -62,9 +62,7 @@ def trained(tmp_path: Path, new_registry: Path, storage: str) -> Path:
 
 
 def _keep(kept: Storage, name: RevisionName, run: str) -> None:
-    deadline = time.monotonic() + 30
-    while not kept.keep(name, run):
-        assert time.monotonic() < deadline
+    until(lambda: kept.keep(name, run))
 
 
 @pytest.fixture

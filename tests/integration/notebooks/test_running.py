@@ -8,7 +8,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import dataclass
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 from notebook_cells import notebook
+from waiting import until
 
 import rung
 from rung.artifacts import LocalStore, decode
@@ -36,7 +36,7 @@ GOOD = (
     "import experiments.tiny\nprint('it is', name)",
 )
 BAD = ("print('before')", "1 / 0", "print('never')")
-SLOW = ("import rung\nrung.record('seen', 1)", "import time\ntime.sleep(60)")
+SLOW = ("import rung\nrung.record('seen', 1)", "import time\ntime.sleep(600)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,11 +161,9 @@ def test_time_limit_ends_the_kernel(shop: Shop):
 def test_interrupt_ends_the_kernel_and_keeps_what_came(shop: Shop):
     command = [sys.executable, "-m", "rung.cli", "notebook", "run", "tiny/slow", "--json"]
     process = subprocess.Popen(command, cwd=shop.root, stdout=subprocess.PIPE, text=True, start_new_session=True)
-    deadline = time.monotonic() + 30
-    while not list((shop.root / ".rung" / "runs").glob("*/recorded.jsonl")) and time.monotonic() < deadline:
-        time.sleep(0.05)
+    until(lambda: list((shop.root / ".rung" / "runs").glob("*/recorded.jsonl")))
     os.kill(process.pid, signal.SIGINT)
-    told, _ = process.communicate(timeout=30)
+    told, _ = process.communicate(timeout=60)
     assert process.returncode == 4
     assert json.loads(told.partition('{"error"')[0])["error"] == "somebody stopped it"
     assert not _kernels(shop.root)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from rung.registry import Registry
 
 CELLS = ("# parameters\nn = 1", "import rung\nrung.record('n', n)")
-SLOW = ("import time\ntime.sleep(60)",)
+SLOW = ("import time\ntime.sleep(600)",)
 DAILY = "0 6 * * *"
 
 

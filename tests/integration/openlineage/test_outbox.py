@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from openlineage_schemas import problems
+from waiting import until
 
 from rung.openlineage import emit_ingest, send_soon
 from rung.openlineage.send import send
 from rung.workspace import Workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from conftest import Place
@@ -104,13 +105,6 @@ def written(place: Place) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
 
 
-def wait(is_so: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not is_so():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
 def idle(folder: Path) -> bool:
     return (folder / "openlineage.sent").read_text() == str((folder / "openlineage.jsonl").stat().st_size)
 
@@ -173,7 +167,7 @@ def test_origin_is_told_without_secrets(toy: Place):
 def test_events_are_sent(toy: Place, server: Server):
     toy.write("rung.toml", f'openlineage_url = "{server.url}"\n')
     toy.train("toy", environment={"OPENLINEAGE_API_KEY": "k1"})
-    wait(lambda: len(server.events) == 2)
+    until(lambda: len(server.events) == 2)
     assert server.events == written(toy)
     assert server.keys == {"Bearer k1"}
 
@@ -229,7 +223,7 @@ def test_one_sender_at_a_time_and_nothing_twice(toy: Place, server: Server):
         thread.start()
     for thread in threads:
         thread.join()
-    wait(lambda: idle(folder))
+    until(lambda: idle(folder))
     assert server.events == written(toy)
 
 

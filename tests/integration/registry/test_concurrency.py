@@ -63,7 +63,7 @@ with registry._write() as connection:
             " VALUES ('2030-01-01', 'note', 'housing', 'ada', 'half done', '{{}}')"
         )
     print("in the middle", flush=True)
-    time.sleep(60)
+    time.sleep(600)
 """  # noqa: S608  a script of this file
 
 Start = "Callable[..., subprocess.Popen[str]]"

@@ -187,6 +187,6 @@ def serving(place: Place, *, workers: int = 1, revision: str = "line.v1.m1") -> 
                 if process.poll() is None:
                     process.send_signal(signal.SIGTERM)
                 try:
-                    process.wait(timeout=15)
+                    process.wait(timeout=60)
                 finally:
                     process.kill()

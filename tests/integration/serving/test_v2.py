@@ -6,7 +6,6 @@ import json
 import struct
 import subprocess
 import sys
-import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -19,6 +18,7 @@ import pytest
 from fastapi import Depends, Header, HTTPException
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.testclient import TestClient
+from waiting import until
 
 from rung.compute.environments import Environments, Lock
 from rung.gateway import Backend, Gateway, Production, Routing
@@ -409,15 +409,12 @@ def gateway_to(server_socket: Path) -> Iterator[str]:
         gateway.prepare()
         with subprocess.Popen(gateway.command()) as envoy:
             try:
-                deadline = time.monotonic() + 10
-                while not gateway.ready():
-                    assert time.monotonic() < deadline
-                    time.sleep(0.01)
+                until(gateway.ready)
                 gateway.apply(Routing(backends=(backend,), productions=(production,)))
                 yield f"127.0.0.1:{port}"
             finally:
                 envoy.terminate()
-                envoy.wait(10)
+                envoy.wait(60)
 
 
 @pytest.fixture

@@ -202,20 +202,20 @@ def test_nobody_there_is_a_failure(environments: Path):
 )
 def test_load_ends_with_the_test(app: App, environments: Path, tmp_path: Path, ending: tuple[signal.Signals, int]):
     number, code = ending
-    planned = plan({}, stages=[{"users": 2, "duration": 60, "interval": 0.02}])
+    planned = plan({}, stages=[{"users": 2, "duration": 300, "interval": 0.02}])
     process = subprocess.Popen(command(planned, app.url, environments, tmp_path), stderr=subprocess.PIPE)
     while not app.seen:
         time.sleep(0.02)
     (locust,) = psutil.Process(process.pid).children()
     os.kill(process.pid, number)
-    _, words = process.communicate(timeout=5)
+    _, words = process.communicate(timeout=60)
     assert (process.returncode, words) == (code, b"")
-    assert psutil.wait_procs([locust], timeout=5)[1] == []
+    assert psutil.wait_procs([locust], timeout=60)[1] == []
     assert not (tmp_path / "result.json").exists()
 
 
 def test_overdue_load_test_is_killed():
-    code = "import sys, time; print('what it said', file=sys.stderr, flush=True); time.sleep(60)"
+    code = "import sys, time; print('what it said', file=sys.stderr, flush=True); time.sleep(600)"
     begin = time.perf_counter()
     with pytest.raises(BrokenError, match=r"did not end within 0\.5 s and was killed\nwhat it said"):
         run_bounded([sys.executable, "-c", code], limit_s=0.5)

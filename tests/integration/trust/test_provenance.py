@@ -204,13 +204,13 @@ def test_servers_read_only_what_was_verified(platform: LivePlatform):
         (folder / "bundle.json").write_bytes(before + b"\n")
         for worker in _children(server.pid):
             worker.kill()
-        platform.wait(lambda: "whose digest was signed" in platform.server_log(str(INCUMBENT)), within_s=30)
-        platform.wait(lambda: _predicts(platform) == 503, within_s=30)
+        platform.wait(lambda: "whose digest was signed" in platform.server_log(str(INCUMBENT)))
+        platform.wait(lambda: _predicts(platform) == 503)
     finally:
         (folder / "bundle.json").write_bytes(before)
         for worker in _children(server.pid):
             worker.kill()
-    platform.wait(lambda: _predicts(platform) == 200, within_s=30)
+    platform.wait(lambda: _predicts(platform) == 200)
 
 
 def test_what_was_there_before_the_first_key_is_adopted_once(platform: LivePlatform, tmp_path: Path, folder: Path):

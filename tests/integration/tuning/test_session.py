@@ -6,11 +6,11 @@ import json
 import os
 import signal
 import subprocess
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from tuned_shop import Shop, make_shop
+from waiting import until
 
 from rung.registry import open_registry
 from rung.workspace import Workspace
@@ -123,9 +123,9 @@ def test_a_killed_study_goes_on_as_if_nothing_had_been(shop: Shop, tuned: tuple[
 def test_a_stopped_study_ends_its_trials_and_says_how_to_go_on(shop: Shop) -> None:
     words = ("tune", "tiny", "--parallel", "1", "--seeds", "0", "--study", "s", "--set", "pause=30")
     process = shop.begun(*words, "--trials", "2")
-    _until(lambda: any((shop.root / ".rung" / "runs").glob("*/load_data.artifact")))
+    until(lambda: any((shop.root / ".rung" / "runs").glob("*/load_data.artifact")))
     process.send_signal(signal.SIGINT)
-    _, told = process.communicate(timeout=20)
+    _, told = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "0 trials are kept; `rung tune tiny --study s --trials 2` goes on" in told
     [run] = json.loads(shop.shown("runs", "list", "tiny", "--json"))
@@ -137,10 +137,3 @@ def test_defaults_that_fail_end_the_study(shop: Shop) -> None:
     assert ended.returncode == 4
     assert "the defaults of tiny fail" in ended.stderr
     assert "it is broken" in ended.stderr
-
-
-def _until(holds: Any) -> None:
-    deadline = time.monotonic() + 20
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
