@@ -1,7 +1,7 @@
 """Every write of every main command can fail, and the process can die there: what is left is whole, and works again.
 
-`make test-long` takes a random sample of the steps of each command; `pytest tests/fault --hypothesis-profile=long` takes
-every one of them. A failure names the command, the number of its step, and what that step was.
+`make test-long` takes a random sample of the steps of each command, `pytest tests/fault --hypothesis-profile=long` all
+of them. A failure names the command, the number of its step, and what that step was.
 """
 
 from __future__ import annotations
