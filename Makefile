@@ -6,7 +6,9 @@ UV := $(BIN)/uv
 TORCH ?= $(filter true,$(CI))
 STORIES ?= tests/end_to_end
 WORKERS ?= 2
-PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder # stories first: else the longest begin last
+TESTED := $(VENV)/.dev $(VENV)/.chromium $(if $(TORCH),$(VENV)/.torch)
+# Stories come first (--no-loadscope-reorder): else the longest begin last.
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 INSTALL := $(UV) pip install --quiet --python $(BIN)/python
 
 .DEFAULT_GOAL := help
@@ -44,10 +46,10 @@ demo: $(VENV)/.demo ## take the housing service through its whole life, in demo/
 demo-ab: $(VENV)/.dev ## see every way in which an A/B test ends, through a real gateway
 	$(BIN)/python benchmarks/ab/outcomes.py
 
-test: $(VENV)/.dev $(VENV)/.chromium $(if $(TORCH),$(VENV)/.torch) ## run all tests but the long ones, in 2 WORKERS; with TORCH=1, or CI=true, also those with torch
+test: $(TESTED) ## run all tests but the long ones, in 2 WORKERS; with TORCH=1, or CI=true, also those with torch
 	$(PYTEST) -m "not long"
 
-test-long: $(VENV)/.dev $(VENV)/.chromium ## run the long tests: whole lives of services, and faults
+test-long: $(TESTED) ## run the long tests: whole lives of services, and faults
 	$(PYTEST) -m long
 
 test-ray: $(VENV)/.dev $(VENV)/.chromium ## tell the stories of the end-to-end tests, or STORIES, on a Ray cluster of this machine
