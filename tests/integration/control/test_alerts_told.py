@@ -172,8 +172,10 @@ def test_sender_that_is_killed_loses_nothing(api: Api, hooks: Receiver):
     registry, root = api.platform.registry, api.platform.place.workspace.root
     drift(registry)
     with subprocess.Popen([sys.executable, "-c", SENDER, str(root)]) as sender:
-        until(lambda: hooks.bodies, 20)
-        os.kill(sender.pid, signal.SIGKILL)
+        try:
+            until(lambda: hooks.bodies)
+        finally:
+            os.kill(sender.pid, signal.SIGKILL)
     hooks.hold.set()
     assert [one.attempts for one in registry.waiting_deliveries()] == [0]
     outbox = Outbox(place=api.platform.place, registry=registry, settings=api.platform.place.workspace.settings())

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
     from object_store import ObjectStore
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def between(object_store: ObjectStore) -> Iterator[Faults]:

@@ -158,6 +158,7 @@ def from_notebook(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+@pytest.mark.long
 def test_steps_run_for_a_service_from_a_notebook(from_notebook: Path, tmp_path: Path):
     overrides = trained(from_notebook, tmp_path)
     assert overrides == [{"load_data": "sample_data"}] * 2  # before and after
@@ -166,6 +167,7 @@ def test_steps_run_for_a_service_from_a_notebook(from_notebook: Path, tmp_path: 
     assert "on small data, against passersby-" in review
 
 
+@pytest.mark.long
 def test_a_service_without_little_data_is_trained_on_all(from_notebook: Path, tmp_path: Path):
     main = from_notebook / "experiments/passersby/train/main.py"
     whole = main.read_text()

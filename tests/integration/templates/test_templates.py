@@ -77,6 +77,7 @@ def test_service_keeps_its_contract(laid: Workspace):
     assert not findings["evaluation"]["warns"]
 
 
+@pytest.mark.long
 def test_real_model_passes_its_tests(laid: Workspace):
     name = service_of(laid).name
     model = {"my_housing": "linear", "my_parcels": "boosting", "my_sentiment": "words"}[name]
