@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from live_platform import LivePlatform
 
+pytestmark = pytest.mark.long
+
 METRIC = "abs(one.y - y) for one, y"
 TRAINED = "X_train=[Instance(x=x) for x in range(201, 401)], y_train=[2.0 * x for x in range(201, 401)]"
 TEN_OF_THEM = "X_train=[Instance(x=x) for x in range(191, 401)], y_train=[2.0 * x for x in range(191, 401)]"
