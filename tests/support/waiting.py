@@ -11,10 +11,10 @@ if TYPE_CHECKING:
 Found = TypeVar("Found")
 
 
-def until(look: Callable[[], Found], *, within_s: float = 60.0, every_s: float = 0.02, what: str = "it") -> Found:
+def until(look: Callable[[], Found], *, within_s: float = 60.0, every_s: float = 0.02) -> Found:
     """Look until there is something, and give what was found."""
     deadline = time.monotonic() + within_s
     while not (found := look()):
-        assert time.monotonic() < deadline, f"{what} was not so within {within_s:g} s"
+        assert time.monotonic() < deadline, f"it was not so within {within_s:g} s"
         time.sleep(every_s)
     return found
