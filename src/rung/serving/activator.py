@@ -25,6 +25,7 @@ from starlette.routing import Route
 
 from rung._http import bearing
 from rung.serving._problems import ProblemError
+from rung.serving._protocol import WholeAnswers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -112,7 +113,13 @@ class _Activator:
                     ]
                 )
                 config = uvicorn.Config(
-                    app, uds=sleeper.socket, lifespan="off", log_level="warning", access_log=False, server_header=False
+                    app,
+                    uds=sleeper.socket,
+                    http=WholeAnswers,
+                    lifespan="off",
+                    log_level="warning",
+                    access_log=False,
+                    server_header=False,
                 )
                 server = _Server(config)
                 self._servers[name] = server, asyncio.create_task(server.serve())

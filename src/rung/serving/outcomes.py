@@ -23,6 +23,7 @@ from starlette.routing import Route
 from rung.errors import UnavailableError
 from rung.lake.log import OUTCOMES, AppendLog, outcome_line
 from rung.serving._problems import ProblemError, invalid_body
+from rung.serving._protocol import WholeAnswers
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -137,7 +138,8 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     os.umask(0o077)
     app = create_app(AppendLog(os.environ["RUNG_LOG"], OUTCOMES))
-    uvicorn.run(app, uds=options.bind.removeprefix("unix:"), log_level="warning", access_log=False)
+    socket = options.bind.removeprefix("unix:")
+    uvicorn.run(app, uds=socket, http=WholeAnswers, log_level="warning", access_log=False)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from uvicorn.server import Server
 from uvicorn_worker import UvicornWorker
 
 from rung.serving._logs import configure
+from rung.serving._protocol import WholeAnswers
 
 if TYPE_CHECKING:
     from socket import socket
@@ -62,7 +63,7 @@ class Worker(UvicornWorker):  # type: ignore[misc]
 
     CONFIG_KWARGS: ClassVar[dict[str, Any]] = {
         "loop": "uvloop",
-        "http": "httptools",
+        "http": WholeAnswers,
         "ws": "none",
         "lifespan": "on",
         "access_log": False,

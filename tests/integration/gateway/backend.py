@@ -1,15 +1,26 @@
-"""A revision's server as the gateway sees one: says what it received, or hangs; `/readyz` answers its health check."""
+"""A revision's server as the gateway sees one: says what it received, or hangs; `/readyz` answers its health check.
+
+It speaks HTTP as Rung's own servers do; `python backend.py --uds PATH`, or `--host` and `--port`, is one process of it.
+"""
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import json
 import os
 from typing import Any
 
+import uvicorn
+
+from rung.serving._protocol import WholeAnswers
+
 
 async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
-    if scope["type"] != "http":
+    if scope["type"] == "lifespan":
+        for step in ("startup", "shutdown"):
+            await receive()
+            await send({"type": f"lifespan.{step}.complete"})
         return
     body = await read(receive)
     headers = {name.decode(): value.decode("latin-1") for name, value in scope["headers"]}
@@ -42,3 +53,11 @@ async def read(receive: Any) -> bytes:
         body += message.get("body", b"")
         if not message.get("more_body"):
             return body
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--uds")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=0)
+    uvicorn.run(app, **vars(parser.parse_args()), http=WholeAnswers, log_level="warning")

@@ -24,7 +24,7 @@ from rung.gateway import Backend, Challenger, Gateway, Production, Routing, Shad
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-GUNICORN = ["--worker-class=uvicorn_worker.UvicornWorker", "--workers=2", "--log-level=critical"]
+GUNICORN = ["--worker-class=rung.serving.server.Worker", "--workers=2", "--log-level=critical", "backend:app"]
 HERE = Path(__file__).parent
 
 
@@ -88,12 +88,12 @@ class Site:
             running.stop(signal.SIGTERM)
         socket_path, port = str(self.folder / f"{name}.s"), str(free_port())
         arguments, endpoint = {
-            "uvicorn": (["uvicorn", "--log-level=warning", "--uds", socket_path], f"unix:{socket_path}"),
-            "uvicorn on a port": (["uvicorn", "--log-level=warning", "--port", port], f"127.0.0.1:{port}"),
+            "uvicorn": (["backend", "--uds", socket_path], f"unix:{socket_path}"),
+            "uvicorn on a port": (["backend", "--port", port], f"127.0.0.1:{port}"),
             "gunicorn": (["gunicorn", *GUNICORN, "--bind", f"unix:{socket_path}"], f"unix:{socket_path}"),
         }[runner]
         process = subprocess.Popen(
-            [sys.executable, "-m", *arguments, "backend:app"],
+            [sys.executable, "-m", *arguments],
             cwd=HERE,
             env={**os.environ, "REVISION": revision, **environment},
         )
