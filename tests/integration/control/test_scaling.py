@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from live_platform import LivePlatform
 
+pytestmark = pytest.mark.long
+
 NAME = "tiny.v1.m2"
 SCALING = "minimum=0, maximum=3, target_concurrency=2, scale_down_after_s=2, idle_after_s=3, cold_start_s=30"
 

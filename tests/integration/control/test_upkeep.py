@@ -6,6 +6,7 @@ import json
 import time
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from live_platform import LivePlatform, live_platform
 
 from rung.data import open_catalogue
@@ -49,6 +50,7 @@ def told(platform: LivePlatform) -> dict[str, Any]:
     return counts
 
 
+@pytest.mark.long
 def test_platform_looks_after_its_lake():
     with live_platform() as platform:
         settings = platform.root / "rung.toml"

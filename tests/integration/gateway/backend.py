@@ -24,9 +24,6 @@ async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
         return
     body = await read(receive)
     headers = {name.decode(): value.decode("latin-1") for name, value in scope["headers"]}
-    await asyncio.sleep(float(headers.get("x-sleep-s", "0")))
-    if headers.get("x-rung-route") == os.environ.get("HANGS_ON", ""):
-        await asyncio.Event().wait()
     seen = {
         "revision": os.environ["REVISION"],
         "process": os.getpid(),
@@ -38,6 +35,9 @@ async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
     if "SEEN" in os.environ and scope["path"] != "/readyz":
         with open(os.environ["SEEN"], "a") as file:  # noqa: ASYNC230, PTH123  # a test's own diary
             file.write(json.dumps(seen) + "\n")
+    await asyncio.sleep(float(headers.get("x-sleep-s", "0")))
+    if headers.get("x-rung-route") == os.environ.get("HANGS_ON", ""):
+        await asyncio.Event().wait()
     is_ready = headers.get("x-not-ready") != os.environ["REVISION"]
     answered = [(b"content-type", b"application/json"), (b"x-revision", os.environ["REVISION"].encode())]
     if not is_ready:

@@ -144,15 +144,16 @@ def test_replicas_come_and_go_without_a_lost_request(site: Site):
 
 
 def test_slow_answers_outlive_the_removal_of_their_revision(site: Site):
+    diary = site.folder / "diary"
     site.serve("m2")
-    site.serve("m3")
+    site.serve("m3", SEEN=str(diary))
     site.gateway.apply(site.routing("m2", "m3", incumbent="m2"))
     statuses: list[int] = []
     with site.client() as client:
-        request = client.build_request("POST", "/housing/v1/m3/predict", headers={"x-sleep-s": "1"})
+        request = client.build_request("POST", "/housing/v1/m3/predict", headers={"x-sleep-s": "3"})
         slow = threading.Thread(target=lambda: statuses.append(client.send(request).status_code))
         slow.start()
-        time.sleep(0.2)
+        until(diary.exists)
         site.gateway.apply(site.routing("m2", incumbent="m2"))
         assert statuses == []
         slow.join()

@@ -190,7 +190,7 @@ def test_training_with_a_server_that_is_away_is_as_one_without(place: Place):
     place.write("rung.toml", f'[mlflow]\ntracking = "http://127.0.0.1:{_free_port()}"\n')
     started = time.monotonic()
     run = place.train("tiny")
-    assert time.monotonic() - started < 15
+    assert time.monotonic() - started < 60
     assert run.status == "succeeded"
     with open_registry(place.root / ".rung") as registry:
         assert behind(find(place.root), registry, "any") == [run.id]

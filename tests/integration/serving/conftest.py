@@ -146,7 +146,7 @@ class Server:
         found: int = self.predict().json()["predictions"][0]["worker"]
         return found
 
-    def wait_until_it_answers(self, seconds: float = 30) -> None:
+    def wait_until_it_answers(self, seconds: float = 60) -> None:
         deadline = time.monotonic() + seconds
         while not listens(self.socket):
             assert self.process.poll() is None, self.output.read_text()

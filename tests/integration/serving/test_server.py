@@ -126,7 +126,7 @@ def test_requests_beyond_the_queue_are_told_to_come_again(line: Place):
     with serving(line) as server:
         threads = [
             threading.Thread(target=lambda seconds=seconds: answers.append(server.predict(seconds=seconds)))
-            for seconds in (0.51, 0.52, 0.53, 0.54, 0.55, 0.56)  # none shares a call with another
+            for seconds in (1.51, 1.52, 1.53, 1.54, 1.55, 1.56)  # none shares a call with another
         ]
         for thread in threads:
             thread.start()

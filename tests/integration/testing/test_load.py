@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-LIMITS = {"latency_p99_ms": 200.0, "throughput_rps": 40.0, "error_rate": 0.01}
+LIMITS = {"latency_p99_ms": 1_000.0, "throughput_rps": 25.0, "error_rate": 0.01}
 
 
 class App:
@@ -112,7 +112,7 @@ def test_fast_endpoint_passes(app: App, environments: Path, tmp_path: Path):
     assert (found["failures"], found["errors"], found["users"]) == (0, [], 4)
     assert found["requests"] + found["open"]["requests"] == len(app.seen)
     assert (found["open"]["requests"], found["open"]["rate_rps"]) == (50, 50)
-    assert found["open"]["throughput_rps"] == pytest.approx(50, rel=0.05)
+    assert found["open"]["throughput_rps"] == pytest.approx(50, rel=0.3)
     assert found["throughput_rps"] == pytest.approx(found["requests"] / found["seconds"], rel=1e-3)
 
     scopes, bodies = zip(*app.seen, strict=True)
@@ -123,37 +123,37 @@ def test_fast_endpoint_passes(app: App, environments: Path, tmp_path: Path):
 
 
 def test_slow_share_is_the_99th_percentile(app: App, environments: Path):
-    bodies = [{"sleep": 0}] * 19 + [{"sleep": 0.25}]
+    bodies = [{"sleep": 0}] * 19 + [{"sleep": 1}]
     found = run_load(
-        plan(*bodies, stages=[{"users": 5, "duration": 1.5, "interval": 0.01}], rate=80, last=1), app.url, environments
+        plan(*bodies, stages=[{"users": 5, "duration": 3, "interval": 0.01}], rate=80, last=2), app.url, environments
     )
     for part in (found, found["open"]):
-        assert part["latency_p50_ms"] < 125
-        assert part["latency_p90_ms"] < 250
-        assert 250 <= part["latency_p99_ms"] < 750
+        assert part["latency_p50_ms"] < 500
+        assert part["latency_p90_ms"] < 1_000
+        assert 1_000 <= part["latency_p99_ms"] < 3_000
 
 
 def test_stages_keep_their_shape(app: App, environments: Path):
     stages = [
-        {"users": 2, "duration": 0.8},
-        {"users": 6, "duration": 0.5},
-        {"users": 3, "duration": 0.7},
-        {"users": 5, "duration": 0.5},
+        {"users": 2, "duration": 1.6},
+        {"users": 6, "duration": 1},
+        {"users": 3, "duration": 1.4},
+        {"users": 5, "duration": 1},
     ]
     found = run_load(plan({"sleep": 0.1}, stages=stages), app.url, environments)
     begin = app.arrivals[0]
-    for middle, users in ((0.5, 2), (1.1, 6), (1.7, 3), (2.3, 5)):
-        counts = [count for at, count in app.at_work if middle - 0.15 < at - begin < middle + 0.15]
+    for middle, users in ((1.0, 2), (2.2, 6), (3.4, 3), (4.6, 5)):
+        counts = [count for at, count in app.at_work if middle - 0.3 < at - begin < middle + 0.3]
         assert max(counts) == users
         assert statistics.median(counts) >= users / 2
-    assert found["seconds"] == pytest.approx(2.5, abs=0.3)
+    assert found["seconds"] == pytest.approx(5, abs=1)
     assert found["users"] == 6
 
 
 def test_users_pause_and_spread(app: App, environments: Path):
-    run_load(plan({}, stages=[{"users": 10, "duration": 1.2, "interval": 0.4}]), app.url, environments)
+    run_load(plan({}, stages=[{"users": 10, "duration": 3.6, "interval": 1.2}]), app.url, environments)
     first = sorted(at - app.arrivals[0] for at in app.arrivals[:10])
-    assert max(after - before for before, after in itertools.pairwise(first)) < 0.15
+    assert max(after - before for before, after in itertools.pairwise(first)) < 0.45
     assert 20 <= len(app.arrivals) - 2 <= 30  # the last two are the fixed rate's
 
 
