@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 settings.register_profile("long", max_examples=1_000, deadline=None, print_blob=True)
 """`--hypothesis-profile=long`: property tests look longer, and faults hit every single write in place of a sample."""
-settings.register_profile("short", max_examples=40, deadline=None)
-"""Of `make test`: other examples each time, fewer of them."""
+settings.register_profile("short", max_examples=40, deadline=None, derandomize="CI" in os.environ, print_blob=True)
+"""Of `make test`: fewer examples, others each time; in CI the same ones: it judges a change, not its luck."""
 settings.load_profile("short")
 
 os.environ.update(thread_limits(1))
