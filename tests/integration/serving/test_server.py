@@ -202,7 +202,8 @@ def test_changed_artifact_is_named_and_never_served(line: Place):
         answer = server.get("/readyz")
         assert answer.status_code == 503
         assert "the artifact 'fit'" in answer.json()["detail"]
-        assert server.predict().status_code == 503
+        refused = server.predict()
+        assert (refused.status_code, refused.headers["x-rung-not-ready"]) == (503, "1")  # the gateway asks another one
 
 
 def test_revision_without_a_bundle_is_not_ready(line: Place):
