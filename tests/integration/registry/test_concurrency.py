@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -108,6 +110,18 @@ def test_many_make_the_registry_at_once(tmp_path: Path, url: str | None):
         list(pool.map(make, range(6)))
     with open_registry(tmp_path, url) as registry:
         assert sorted(event.because for event in registry.events()) == [f"thread {number}" for number in range(6)]
+
+
+def test_maker_of_the_registry_waits_for_another_one(tmp_path: Path):
+    """SQLite does not wait by itself while the log of writes is turned on."""
+    with closing(sqlite3.connect(tmp_path / "registry.db", isolation_level=None, check_same_thread=False)) as other:
+        other.execute("CREATE TABLE something (number)")
+        other.execute("BEGIN IMMEDIATE")
+        ends = threading.Timer(0.5, lambda: other.execute("COMMIT"))
+        ends.start()
+        with open_registry(tmp_path) as registry:
+            assert registry.events() == []
+        ends.join()
 
 
 @pytest.mark.parametrize("url", ["sqlite", "postgresql, nothing"], indirect=True)
