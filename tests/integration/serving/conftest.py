@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import httpx2
 import pytest
 from sockets import listens
+from waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -145,6 +147,17 @@ class Server:
     def worker(self) -> int:
         found: int = self.predict().json()["predictions"][0]["worker"]
         return found
+
+    def every_worker(self, count: int) -> Counter[int]:
+        """Ask until so many workers have answered; give how often each did. One may begin later than the others."""
+        answered: Counter[int] = Counter()
+
+        def all_did() -> bool:
+            answered[self.worker()] += 1
+            return len(answered) == count
+
+        until(all_did, every_s=0)
+        return answered
 
     def wait_until_it_answers(self, seconds: float = 60) -> None:
         deadline = time.monotonic() + seconds

@@ -42,11 +42,7 @@ def test_trained_revision_answers(line: Place):
 
 def test_metrics_are_summed_over_workers(line: Place):
     with serving(line, workers=2) as server:
-        workers = set()
-        deadline = time.monotonic() + 60
-        while len(workers) < 2:  # one may begin later than the other
-            assert time.monotonic() < deadline
-            workers.add(server.worker())
+        server.every_worker(2)
         count = len(lines(server.log))
         expected = f'rung_requests_total{{route="predict",status="200"}} {count}.0'
         until(lambda: expected in server.get("/metrics").text)  # the other worker hands its counts over soon

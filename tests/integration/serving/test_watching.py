@@ -68,13 +68,7 @@ def log_lines(server: Server) -> list[dict[str, Any]]:
 
 def test_workers_tell_one_sum(watched: Place):
     with serving(watched, workers=2) as server:
-        workers = set()
-        asked = 0
-        deadline = time.monotonic() + 60
-        while len(workers) < 2:  # one may begin later than the other
-            assert time.monotonic() < deadline
-            workers.add(server.worker())
-            asked += 1
+        asked = server.every_worker(2).total()
         assert server.predict(-1.0).status_code == 422
         shown(server, 'rung_requests_total{route="predict",status="200"}', asked)
         found = shown(server, 'rung_errors_total{kind="refused",route="predict"}', 1)
@@ -102,9 +96,7 @@ def test_lines_name_the_request(watched: Place):
 
 def test_each_worker_says_when_it_serves_and_each_line_which_process_wrote_it(watched: Place):
     with serving(watched, workers=2) as server:
-        workers = set()
-        while len(workers) < 2:
-            workers.add(server.worker())
+        workers = server.every_worker(2).keys()
     lines = log_lines(server)
     assert {line["pid"] for line in lines if line["event"] == "Application startup complete."} == workers
     assert server.process.pid in {line["pid"] for line in lines if line["logger"] == "gunicorn.error"}
