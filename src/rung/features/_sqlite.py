@@ -8,6 +8,7 @@ import sqlite3
 import threading
 from typing import TYPE_CHECKING, Final
 
+from rung._sqlite import turn_on_wal
 from rung.features._store import Put, Read, unreachable
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ class SqliteStore:
         if found is None:
             # Only its own thread uses it, but whoever ends the process closes it.
             found = sqlite3.connect(self._path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
-            found.execute("PRAGMA journal_mode=WAL")
+            turn_on_wal(found.cursor(), within_s=_BUSY_S)
             found.execute("PRAGMA synchronous=NORMAL")  # what is lost with the machine is materialised again
             self._own.connection = found
             self._opened.append(found)

@@ -7,14 +7,13 @@ all tables is, and what time it is.
 from __future__ import annotations
 
 import re
-import sqlite3
-import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from sqlalchemy import URL, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError
 
+from rung._sqlite import turn_on_wal
 from rung.errors import WorkspaceError
 from rung.registry._runs import BUSY_MS
 
@@ -29,7 +28,6 @@ _WRITERS: Final = 0x52756E67  # names the lock of PostgreSQL that every writer o
 _LIMITS: Final = text(
     "SELECT set_config('lock_timeout', :wait, true), set_config('idle_in_transaction_session_timeout', :idle, true)"
 )
-_AGAIN_S: Final = 0.01
 _CONNECT_S: Final = 5
 _IDLE_MS: Final = BUSY_MS // 2  # that a writer may do nothing: one that is frozen must not keep all others waiting
 _SILENT_S: Final = 10  # after which a server that acknowledges nothing is given up
@@ -92,24 +90,10 @@ class Sqlite:
 def _configure(connection: Any, _: object) -> None:
     connection.isolation_level = None  # transactions are begun above, as writers from the first statement on
     cursor = connection.cursor()
-    _turn_on_wal(cursor)
+    turn_on_wal(cursor, within_s=BUSY_MS / 1000)
     for pragma in ("synchronous=FULL", "foreign_keys=ON", f"busy_timeout={BUSY_MS}"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
-
-
-def _turn_on_wal(cursor: sqlite3.Cursor) -> None:
-    """Turn the log of writes on; SQLite does not wait there for another who makes the same file."""
-    deadline = time.monotonic() + BUSY_MS / 1000
-    while True:
-        try:
-            cursor.execute("PRAGMA journal_mode=WAL")
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
-                raise
-            time.sleep(_AGAIN_S)
-        else:
-            return
 
 
 class Postgresql:

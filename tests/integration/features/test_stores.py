@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import sqlite3
+import threading
 import time
 from contextlib import closing
 from typing import TYPE_CHECKING
@@ -11,6 +13,7 @@ import pytest
 
 from rung.errors import UnavailableError, WorkspaceError
 from rung.features import Put, open_store
+from rung.features._sqlite import SqliteStore
 from rung.features.contract import OnlineStoreContract
 
 if TYPE_CHECKING:
@@ -29,6 +32,18 @@ def test_two_processes_meet_in_one_store(store_url: str | None, tmp_path: Path):
         one.put("shared:1", Put(expected=None, state="here", entries={"[1]": "a"}))
         assert other.read("shared:1", ["[1]"]).entries == ["a"]
         other.remove("shared:1")
+
+
+def test_maker_of_the_store_waits_for_another_one(tmp_path: Path):
+    path = tmp_path / "features.db"
+    with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as other:
+        other.execute("CREATE TABLE something (number)")
+        other.execute("BEGIN IMMEDIATE")
+        ends = threading.Timer(0.5, lambda: other.execute("COMMIT"))
+        ends.start()
+        with closing(SqliteStore(path)) as store:
+            assert store.views() == []
+        ends.join()
 
 
 def test_redis_that_went_away_is_told_and_found_again(redis: RedisServer, tmp_path: Path):
